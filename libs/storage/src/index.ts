@@ -1,0 +1,1 @@
+export { type CommitLog, CorruptionError, type LogRecord, type RecoveryReport, type SegmentInfo } from './log.ts';

@@ -1,0 +1,1 @@
+export { type Vfs, VfsError, type VfsFile, type VfsStat } from './vfs.ts';

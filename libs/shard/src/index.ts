@@ -1,0 +1,13 @@
+export type {
+  Delivery,
+  LeaseOutcome,
+  LeaseRef,
+  MessageBytes,
+  MessageFilter,
+  QueueProgress,
+  ReceiveRequest,
+  SendRequest,
+  SentMessage,
+  Shard,
+  Waiter,
+} from './shard.ts';

@@ -1,0 +1,136 @@
+import type { Group, GroupConfig, Metadata, Topic, TopicConfig } from '@orbitmq/views';
+
+/** A message as the log keeps it: bytes of the wire, never decoded on the way in or out. */
+export interface MessageBytes {
+  /** Content of `Message.system_properties` (field 3, without tag and length), server-owned fields already normalised. */
+  readonly system: Uint8Array;
+  /** All other fields of `Message` as they came (topic, user properties, body), tags and lengths included. */
+  readonly rest: Uint8Array;
+}
+
+export interface SendRequest {
+  readonly topic: Topic;
+  /** 0 … writeQueueCount − 1. */
+  readonly queueId: number;
+  /** `javaStringHash` of the tag; 0 when there is none. */
+  readonly tagHash: number;
+  readonly message: MessageBytes;
+}
+
+export interface SentMessage {
+  readonly queueId: number;
+  readonly queueOffset: number;
+  readonly physicalOffset: number;
+  readonly storeTimestampMs: number;
+}
+
+/** Which messages a consumer wants. */
+export interface MessageFilter {
+  /** Quick look at the tag hash in the queue index: false = surely not wanted. */
+  mayMatch(tagHash: number): boolean;
+  /** The exact answer, on the message; absent when `mayMatch` decides alone. */
+  matches?(message: MessageBytes): boolean;
+}
+
+export interface ReceiveRequest {
+  readonly group: Group;
+  readonly topic: Topic;
+  /** undefined = everything. */
+  readonly filter: MessageFilter | undefined;
+  /** 1…32. */
+  readonly countMax: number;
+  /** Stops before the batch exceeds this; at least one message is given. Bytes. */
+  readonly bytesMax: number;
+  /** Milliseconds. */
+  readonly invisibleMs: number;
+  /** FIFO groups: the same id as the last time gets the same messages again. */
+  readonly attemptId: string | undefined;
+}
+
+/** One message handed out. */
+export interface Delivery {
+  readonly queueId: number;
+  readonly queueOffset: number;
+  readonly physicalOffset: number;
+  /** Names the handing-out; goes into the receipt handle. */
+  readonly leaseId: number;
+  /** 1 for the first delivery. */
+  readonly attempt: number;
+  readonly storeTimestampMs: number;
+  readonly message: MessageBytes;
+}
+
+/** What a receipt handle points at. */
+export interface LeaseRef {
+  readonly group: Group;
+  readonly topic: Topic;
+  readonly queueId: number;
+  readonly queueOffset: number;
+  readonly leaseId: number;
+}
+
+/**
+ * `done`: this lease was the current one (expired or not); `settled`: the message was settled before;
+ * `superseded`: it has been handed out again since; `unknown`: never handed out.
+ */
+export type LeaseOutcome = 'done' | 'settled' | 'superseded' | 'unknown';
+
+/** Waits for something to receive. */
+export interface Waiter {
+  /** Settles with true when a receive may find something, with false when cancelled. */
+  readonly ready: Promise<boolean>;
+  cancel(): void;
+}
+
+/** Messages of a group on one queue. */
+export interface QueueProgress {
+  readonly queueId: number;
+  readonly minOffset: number;
+  readonly maxOffset: number;
+  /** Everything below is settled. */
+  readonly floorOffset: number;
+  /** First offset not handed out yet. */
+  readonly nextOffset: number;
+  readonly inflightCount: number;
+  /** Handed out before, expired, waiting to be handed out again. */
+  readonly readyAgainCount: number;
+}
+
+/**
+ * One shard: a deterministic state machine over one commit log. Methods that change something append to the log in
+ * the same synchronous step; nothing may be answered to a client before `settled()` has resolved.
+ */
+export interface Shard {
+  readonly metadata: Metadata;
+  /** Calls `listener` after each change of topics or groups has settled. */
+  onMetadataChange(listener: () => void): () => void;
+  /** Creates or alters a topic; resolves when it is stored. Queues are never removed by altering. */
+  putTopic(config: TopicConfig): Promise<Topic>;
+  /** Resolves with false when there is none. Its messages are gone, and its progress in all groups. */
+  deleteTopic(name: string): Promise<boolean>;
+  putGroup(config: GroupConfig): Promise<Group>;
+  deleteGroup(name: string): Promise<boolean>;
+
+  /**
+   * Appends a message.
+   * @throws MqError FORBIDDEN when the disk is beyond its watermark or the shard is stopping, TOO_MANY_REQUESTS when the log is behind
+   */
+  send(request: SendRequest): SentMessage;
+  /** Settles when all that was appended before is stored (see CommitLog.settled). */
+  settled(): Promise<void>;
+
+  /** Hands out what is there now, at once; an empty list when nothing is. The lease is stored before it resolves. */
+  receive(request: ReceiveRequest): Promise<Delivery[]>;
+  /** Waits until a receive of this group on this topic may find something. One waiter is woken for one event. */
+  waitForMessages(group: Group, topic: Topic): Waiter;
+  /** Settles a message. Await `settled()` before answering. */
+  acknowledge(lease: LeaseRef): LeaseOutcome;
+  /** Makes a message visible again after `invisibleMs` ≥ 0 from now; the old lease id is void, a new one is returned. */
+  changeInvisible(lease: LeaseRef, invisibleMs: number): { readonly outcome: LeaseOutcome; readonly leaseId: number };
+  /** Moves the deadline of leases that are still current to `invisibleMs` from now; lease ids stay. */
+  renew(leases: readonly LeaseRef[], invisibleMs: number): void;
+
+  progress(group: Group, topic: Topic): QueueProgress[];
+  /** Offsets of a queue. */
+  queueRange(topic: Topic, queueId: number): { readonly minOffset: number; readonly maxOffset: number };
+}

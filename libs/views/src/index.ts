@@ -1,0 +1,10 @@
+export type {
+  Group,
+  GroupConfig,
+  Metadata,
+  Queue,
+  RetryPolicy,
+  Topic,
+  TopicConfig,
+  TopicMessageType,
+} from './metadata-types.ts';

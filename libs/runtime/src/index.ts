@@ -1,2 +1,45 @@
 export type { Component } from './component.ts';
+export { type CommandLine, parseCommandLine } from './config/command-line.ts';
+export { configReference, describeConfig, maskedConfig } from './config/document.ts';
+export { environmentName, processEnvironment } from './config/environment.ts';
+export {
+  addressList,
+  type ConfigKey,
+  choice,
+  flag,
+  optionalPath,
+  optionalText,
+  path,
+  port,
+  textKey,
+  wholeNumber,
+} from './config/key.ts';
+export { type ConfigInput, loadConfig } from './config/load.ts';
+export { nearestName } from './config/nearest.ts';
+export { type Property, parseProperties } from './config/properties.ts';
+export {
+  ConfigError,
+  type ConfigKeys,
+  type ConfigOf,
+  type ConfigSource,
+  type ConfigSpec,
+  type LoadedConfig,
+} from './config/spec.ts';
+export { createHealth, type Health } from './health.ts';
+export { type ObservationOptions, ObservationServer } from './http-server.ts';
+export { Lifecycle, type LifecycleOptions, StoppingError } from './lifecycle.ts';
 export type { LogFields, Logger } from './logger.ts';
+export {
+  type Counter,
+  type CounterSeries,
+  createMetrics,
+  type GaugeReport,
+  type Histogram,
+  type HistogramSeries,
+  type Labels,
+  type MetricDefinition,
+  type Metrics,
+  type MetricsOptions,
+} from './metrics/registry.ts';
+export { createLogger, LOG_LEVELS, type LogLevel } from './pino-logger.ts';
+export { runService, type ServiceContext } from './service.ts';

@@ -1,1 +1,3 @@
+export { memoryVfs } from './memory-vfs.ts';
+export { nodeVfs } from './node-vfs.ts';
 export { type Vfs, VfsError, type VfsFile, type VfsStat } from './vfs.ts';

@@ -1,3 +1,6 @@
+export type { BidiCall, CallOptions, ClientTls, RawRpcClient, RpcClient, RpcClientOptions } from './client.ts';
+export { createGrpcJsClient as createRpcClient } from './grpc-js/client.ts';
+export { startGrpcJsServer as startRpcServer } from './grpc-js/server.ts';
 export type { RpcServer, RpcServerLimits, RpcServerOptions, TlsIdentity } from './server.ts';
 export {
   type BidiHandler,

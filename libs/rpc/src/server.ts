@@ -1,16 +1,25 @@
+import type { Clock } from '@orbitmq/base';
 import type { Logger } from '@orbitmq/runtime';
-import type { BoundMethod } from './service.ts';
+import type { BoundMethod, RpcStatus } from './service.ts';
 
 /** Limits of a server port; what exceeds them is refused with the right error and never harms a neighbour. */
 export interface RpcServerLimits {
   /** Largest request message; well above the largest legal message so that this gets a proper answer. Bytes. */
   readonly receiveMessageBytesMax: number;
+  /** Open calls of one connection. */
   readonly concurrentStreamsMax: number;
+  /** Header block of one call, as HTTP/2 counts it: name + value + 32 for each header. Bytes. */
   readonly metadataBytesMax: number;
   readonly connectionsMax: number;
+  /** Connections from one IP address. */
   readonly connectionsPerAddressMax: number;
-  /** A connection that has not begun to speak by then is closed. Milliseconds. */
+  /** A connection whose TLS handshake and HTTP/2 preface are not complete by then is closed. Milliseconds. */
   readonly handshakeTimeoutMs: number;
+  /**
+   * A connection that sends nothing at all for so long is closed. Clients ping each 300 s at the latest.
+   * Milliseconds, ≥ 120,000; default 900,000.
+   */
+  readonly idleTimeoutMs?: number;
 }
 
 /** Certificate and key, PEM. */
@@ -31,7 +40,9 @@ export interface RpcServerOptions {
   /** An exception that no handler meant: the call gets INTERNAL without details; the process is expected to end. */
   readonly onUnexpectedError: (error: unknown, path: string) => void;
   /** Called after each call, for metrics. */
-  readonly onCallEnd?: (path: string, status: string, durationMs: number) => void;
+  readonly onCallEnd?: (path: string, status: RpcStatus, durationMs: number) => void;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
 }
 
 /** A listening port. */
@@ -40,6 +51,14 @@ export interface RpcServer {
   readonly port: number;
   /** Number of open connections. */
   readonly connectionCount: number;
-  /** Takes no new calls, lets open unary calls finish, ends streams, and closes within `graceMs`. Idempotent. */
+  /**
+   * Uses another certificate for connections made from now on; open ones keep theirs.
+   * @throws Error when certificate and key are not usable together; the old ones stay in use
+   */
+  setTlsIdentity(identity: TlsIdentity): void;
+  /**
+   * Takes no new connections or calls (GOAWAY), tells open calls (`Call.onDrain`), lets them finish, and after `graceMs`
+   * ends what is left with UNAVAILABLE. All sockets are closed when it settles. Idempotent.
+   */
   stop(graceMs: number): Promise<void>;
 }

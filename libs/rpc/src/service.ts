@@ -46,12 +46,17 @@ export interface Call {
   readonly cancelled: boolean;
   /** Calls `listener` once when the call is cancelled (at once when it is already). Returns the way to stop that. */
   onCancel(listener: () => void): () => void;
+  /** The server has begun to stop: long polls answer what they have, and streams that wait for nothing end. */
+  readonly draining: boolean;
+  /** Calls `listener` once when the server begins to stop (at once when it already has). Returns the way to stop that. */
+  onDrain(listener: () => void): () => void;
 }
 
 /** The answering side of a stream. */
 export interface Sink<Response> {
   /**
-   * Sends one message, in order.
+   * Sends one message, in order. Does nothing once the call is cancelled: a handler that writes for long looks at
+   * `call.cancelled`.
    * @returns undefined when more may follow at once, else a promise that settles when the peer has taken enough (or is gone)
    */
   write(message: Response): Promise<void> | undefined;

@@ -1,0 +1,103 @@
+import type { Client } from '@grpc/grpc-js';
+import type { Clock } from '@orbitmq/base';
+import type { CallOptions } from '../client.ts';
+import { RpcError } from '../service.ts';
+import { statusName } from '../status.ts';
+import type { Channels } from './channels.ts';
+
+/** How the messages of a call become bytes and back. */
+export interface CallCodec {
+  readonly path: string;
+  encode(request: unknown): Buffer;
+  decode(bytes: Buffer): unknown;
+}
+
+/** What grpc-js's call objects have in common. */
+interface Cancellable {
+  cancel(): void;
+}
+
+/**
+ * The life of one outgoing call before and while it is open: its deadline counts from the moment it is made, also while
+ * a connection is still looked for, and it can be cancelled at any time.
+ */
+export class OutgoingCall {
+  readonly deadlineMs: number;
+  readonly #openCalls: Set<OutgoingCall>;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
+  #open: Cancellable | undefined;
+  #onCancel: ((error: RpcError) => void) | undefined;
+  #cancelled = false;
+
+  constructor(openCalls: Set<OutgoingCall>, clock: Clock, options: CallOptions) {
+    this.#openCalls = openCalls;
+    this.#clock = clock;
+    this.deadlineMs = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.wallMs() + options.timeoutMs;
+    this.#signal = options.signal;
+    if (this.#signal) {
+      this.#onAbort = () => this.cancel();
+      this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+      this.#cancelled = this.#signal.aborted;
+    }
+    openCalls.add(this);
+  }
+
+  /** A connected channel. @throws RpcError when there is none in time, or the call is cancelled meanwhile */
+  async connect(channels: Channels): Promise<Client> {
+    if (this.#cancelled) throw cancelledError();
+    const connected = channels.connected;
+    if (connected) return connected;
+    const client = await this.#withinDeadline(channels.connect());
+    if (this.#cancelled) throw cancelledError();
+    return client;
+  }
+
+  /** The call is on its way; cancelling now means cancelling this. */
+  opened(call: Cancellable): void {
+    this.#open = call;
+    if (this.#cancelled) call.cancel();
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#open?.cancel();
+    this.#onCancel?.(cancelledError());
+  }
+
+  /** The call is over. */
+  ended(): void {
+    this.#openCalls.delete(this);
+    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  #withinDeadline<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#onCancel = reject;
+      const timer = Number.isFinite(this.deadlineMs)
+        ? this.#clock.setTimer(Math.max(0, this.deadlineMs - this.#clock.wallMs()), () =>
+            reject(new RpcError('DEADLINE_EXCEEDED', 'no connection before the deadline of the call')),
+          )
+        : undefined;
+      const settled = (): void => {
+        timer?.cancel();
+        this.#onCancel = undefined;
+      };
+      promise.then(resolve, reject).finally(settled);
+    });
+  }
+}
+
+/** An error of grpc-js as ours. */
+export function rpcErrorOf(error: unknown): unknown {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'number') {
+    const details = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
+    return new RpcError(statusName(error.code), details, error);
+  }
+  return error;
+}
+
+function cancelledError(): RpcError {
+  return new RpcError('CANCELLED', 'the call was cancelled by its caller');
+}

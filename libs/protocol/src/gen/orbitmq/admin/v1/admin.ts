@@ -39,7 +39,7 @@ export interface PutTopicRequest {
   permission?:
     | number
     | undefined;
-  /** `message.type` (NORMAL, FIFO; can't be altered), `reserve.time` (milliseconds, -1 = as the cluster). */
+  /** `message.type` (NORMAL, FIFO), `reserve.time` (milliseconds, -1 = as the cluster), `reserve.bytes` (-1 = no limit). */
   attributesPut: Map<string, string>;
   /** Attributes that go back to their default. */
   attributesRemoved: string[];

@@ -1,0 +1,108 @@
+import {
+  BrokerAdminDefinition,
+  type ConsumerProgressResponse,
+  type Group,
+  type ListClientsResponse,
+  type PutGroupRequest,
+  type PutGroupResponse,
+  type PutTopicRequest,
+  type PutTopicResponse,
+  type Topic,
+  type TopicStatusResponse,
+} from '@orbitmq/protocol/orbitmq.admin.v1';
+import { type ClientTls, createRpcClient, type RpcClient } from '@orbitmq/rpc';
+
+export interface AdminClientOptions {
+  /** `host:port` of the broker's admin service. */
+  readonly address: string;
+  /** Plain text when undefined. */
+  readonly tls?: ClientTls | undefined;
+  /** Default 5000. Milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+/** Operators' calls to one broker. All of them throw RpcError with the broker's own text. */
+export class AdminClient {
+  readonly #rpc: RpcClient;
+  readonly #options: { readonly timeoutMs: number };
+
+  constructor(options: AdminClientOptions) {
+    this.#rpc = createRpcClient({ addresses: [options.address], tls: options.tls });
+    this.#options = { timeoutMs: options.timeoutMs ?? 5000 };
+  }
+
+  putTopic(request: PutTopicRequest): Promise<PutTopicResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'putTopic', request, this.#options);
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    await this.#rpc.unary(BrokerAdminDefinition, 'deleteTopic', { name }, this.#options);
+  }
+
+  async topic(name: string): Promise<Topic> {
+    return (await this.#rpc.unary(BrokerAdminDefinition, 'getTopic', { name }, this.#options)).topic!;
+  }
+
+  async topics(): Promise<Topic[]> {
+    const found: Topic[] = [];
+    for (;;) {
+      const request = { after: found.at(-1)?.name ?? '', limit: 0 };
+      const page = await this.#rpc.unary(BrokerAdminDefinition, 'listTopics', request, this.#options);
+      found.push(...page.topics);
+      if (!page.more || page.topics.length === 0) return found;
+    }
+  }
+
+  topicStatus(name: string): Promise<TopicStatusResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'topicStatus', { name }, this.#options);
+  }
+
+  putGroup(request: PutGroupRequest): Promise<PutGroupResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'putGroup', request, this.#options);
+  }
+
+  async deleteGroup(name: string): Promise<void> {
+    await this.#rpc.unary(BrokerAdminDefinition, 'deleteGroup', { name }, this.#options);
+  }
+
+  async group(name: string): Promise<Group> {
+    return (await this.#rpc.unary(BrokerAdminDefinition, 'getGroup', { name }, this.#options)).group!;
+  }
+
+  async groups(): Promise<Group[]> {
+    const found: Group[] = [];
+    for (;;) {
+      const request = { after: found.at(-1)?.name ?? '', limit: 0 };
+      const page = await this.#rpc.unary(BrokerAdminDefinition, 'listGroups', request, this.#options);
+      found.push(...page.groups);
+      if (!page.more || page.groups.length === 0) return found;
+    }
+  }
+
+  /** @param topic empty = all topics of the group */
+  consumerProgress(group: string, topic: string): Promise<ConsumerProgressResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'consumerProgress', { group, topic }, this.#options);
+  }
+
+  consumers(group: string): Promise<ListClientsResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'listConsumers', { group }, this.#options);
+  }
+
+  /** @param topic empty = producers of all topics */
+  producers(topic: string): Promise<ListClientsResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'listProducers', { topic }, this.#options);
+  }
+
+  async status(): Promise<Map<string, string>> {
+    return (await this.#rpc.unary(BrokerAdminDefinition, 'brokerStatus', {}, this.#options)).entries;
+  }
+
+  async config(): Promise<Map<string, string>> {
+    return (await this.#rpc.unary(BrokerAdminDefinition, 'getConfig', {}, this.#options)).entries;
+  }
+
+  /** Closes the connection. Idempotent. */
+  close(): void {
+    this.#rpc.close();
+  }
+}

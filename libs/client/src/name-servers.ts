@@ -1,0 +1,32 @@
+import { type ClientTls, createRpcClient, type RpcClient } from '@orbitmq/rpc';
+
+export interface NameServersOptions {
+  /** `host:port` of each name server (RocketMQ's `namesrvAddr`). */
+  readonly addresses: readonly string[];
+  /** Plain text when undefined. */
+  readonly tls?: ClientTls | undefined;
+}
+
+/** A name server that may be called. */
+export interface NameServer {
+  /** `host:port` */
+  readonly address: string;
+  readonly client: RpcClient;
+}
+
+/** The name servers of a cluster: each is called by itself, because they never talk to each other. */
+export class NameServers {
+  readonly all: readonly NameServer[];
+
+  constructor(options: NameServersOptions) {
+    this.all = options.addresses.map((address) => ({
+      address,
+      client: createRpcClient({ addresses: [address], tls: options.tls }),
+    }));
+  }
+
+  /** Cancels open calls and closes the connections. Idempotent. */
+  close(): void {
+    for (const { client } of this.all) client.close();
+  }
+}

@@ -1,3 +1,5 @@
+export { ByteReader, ByteWriter, UINT48_MAX } from './bytes.ts';
+export { decodeGroupConfig, decodeTopicConfig, encodeGroupConfig, encodeTopicConfig } from './metadata/codec.ts';
 export type {
   Group,
   GroupConfig,
@@ -7,4 +9,22 @@ export type {
   Topic,
   TopicConfig,
   TopicMessageType,
-} from './metadata-types.ts';
+} from './metadata/types.ts';
+export { MetadataView } from './metadata/view.ts';
+export { NONE } from './progress/entry-slab.ts';
+export type { GroupQueue } from './progress/group-queue.ts';
+export { ProgressView } from './progress/view.ts';
+export type { SegmentQueue } from './queue-index/index-file.ts';
+export type { IndexedQueue } from './queue-index/indexed-queue.ts';
+export type { IndexEntry } from './queue-index/memory-part.ts';
+export { type IndexedMessage, QueueIndex, type QueueIndexOptions, type SegmentRange } from './queue-index/view.ts';
+export {
+  decodeSnapshot,
+  encodeSnapshot,
+  findSnapshot,
+  type Snapshot,
+  SnapshotDamage,
+  type SnapshotSearch,
+  type SnapshotSection,
+  writeSnapshot,
+} from './snapshot/file.ts';

@@ -1,0 +1,349 @@
+import { assert } from '@orbitmq/base';
+import { ByteReader, ByteWriter } from '../bytes.ts';
+import { DeadlineHeap } from './deadline-heap.ts';
+import { EntrySlab, NONE } from './entry-slab.ts';
+import { EntryTable } from './entry-table.ts';
+import { GroupQueue } from './group-queue.ts';
+
+const NO_QUEUES: ReadonlyMap<number, GroupQueue> = new Map();
+
+/**
+ * What each group has taken from each queue: the next offset, and the entries handed out and not settled. The `apply…`
+ * methods are the state machine: they depend on nothing but their arguments. Which entries have expired (`advance`)
+ * only says what may be handed out again; it is no part of the state.
+ */
+export class ProgressView {
+  readonly #slab = new EntrySlab();
+  readonly #heap = new DeadlineHeap(this.#slab);
+  readonly #table = new EntryTable(this.#slab);
+  readonly #groups = new Map<number, Map<number, GroupQueue>>();
+  /** Group queues by their index; holes are reused. */
+  readonly #owners: (GroupQueue | undefined)[] = [];
+  readonly #ownersFree: number[] = [];
+
+  /** Entries handed out and not settled, of all groups. */
+  get entryCount(): number {
+    return this.#slab.count;
+  }
+
+  find(groupUid: number, queueUid: number): GroupQueue | undefined {
+    return this.#groups.get(groupUid)?.get(queueUid);
+  }
+
+  /** Queues of a group that something was handed out from, by queue uid. */
+  queuesOf(groupUid: number): ReadonlyMap<number, GroupQueue> {
+    return this.#groups.get(groupUid) ?? NO_QUEUES;
+  }
+
+  /** All groups that hold progress on a queue. */
+  *groupsOf(queueUid: number): IterableIterator<GroupQueue> {
+    for (const queues of this.#groups.values()) {
+      const queue = queues.get(queueUid);
+      if (queue !== undefined) yield queue;
+    }
+  }
+
+  // Reading entries: a slot stays valid until the entry is settled.
+
+  /** Slot of an outstanding entry, or NONE. */
+  entry(queue: GroupQueue, offset: number): number {
+    return this.#table.find(queue.index, offset);
+  }
+
+  offset(slot: number): number {
+    return this.#slab.offset[slot]!;
+  }
+
+  deadlineMs(slot: number): number {
+    return this.#slab.deadlineMs[slot]!;
+  }
+
+  leaseId(slot: number): number {
+    return this.#slab.leaseId[slot]!;
+  }
+
+  attempt(slot: number): number {
+    return this.#slab.attempt[slot]!;
+  }
+
+  /** The next outstanding entry by offset, or NONE. */
+  next(slot: number): number {
+    return this.#slab.next[slot]!;
+  }
+
+  /** The next expired entry, or NONE. */
+  nextReady(slot: number): number {
+    return this.#slab.readyNext[slot]!;
+  }
+
+  isReady(slot: number): boolean {
+    return this.#slab.heapPosition[slot] === NONE;
+  }
+
+  /** First offset that is not settled. */
+  floorOffset(queue: GroupQueue): number {
+    return queue.first === NONE ? queue.nextOffset : this.#slab.offset[queue.first]!;
+  }
+
+  /** Lowest offset of an entry whose lease ends after `afterMs`, of any group; undefined when there is none. */
+  heldFrom(queueUid: number, afterMs: number): number | undefined {
+    let lowest: number | undefined;
+    for (const queue of this.groupsOf(queueUid)) {
+      for (let slot = queue.first; slot !== NONE; slot = this.#slab.next[slot]!) {
+        if (this.#slab.deadlineMs[slot]! <= afterMs) continue;
+        const offset = this.#slab.offset[slot]!;
+        if (lowest === undefined || offset < lowest) lowest = offset;
+        break;
+      }
+    }
+    return lowest;
+  }
+
+  // The state machine.
+
+  /** The group queue, made when it isn't there. */
+  obtain(groupUid: number, queueUid: number): GroupQueue {
+    let queues = this.#groups.get(groupUid);
+    if (queues === undefined) {
+      queues = new Map();
+      this.#groups.set(groupUid, queues);
+    }
+    let queue = queues.get(queueUid);
+    if (queue === undefined) {
+      const index = this.#ownersFree.pop() ?? this.#owners.length;
+      queue = new GroupQueue(index, groupUid, queueUid);
+      this.#owners[index] = queue;
+      queues.set(queueUid, queue);
+    }
+    return queue;
+  }
+
+  /** A lease record's words on one queue, before its messages: everything below `nextOffset` is reached now. */
+  applyReached(
+    queue: GroupQueue,
+    nextOffset: number,
+    attempt: { readonly id: string; readonly leaseId: number },
+  ): void {
+    if (nextOffset > queue.nextOffset) queue.nextOffset = nextOffset;
+    queue.attemptId = attempt.id;
+    queue.attemptLeaseId = attempt.leaseId;
+  }
+
+  /** A message was handed out: for the first time, or once more. Returns its slot. */
+  applyLease(queue: GroupQueue, offset: number, leaseId: number, deadlineMs: number): number {
+    let slot = this.#table.find(queue.index, offset);
+    if (slot === NONE) {
+      slot = this.#insert(queue, offset);
+      this.#slab.attempt[slot] = 1;
+    } else {
+      this.#slab.attempt[slot]!++;
+    }
+    this.#slab.leaseId[slot] = leaseId;
+    this.#setDeadline(queue, slot, deadlineMs);
+    return slot;
+  }
+
+  /** A message was settled by the lease `leaseId`. Returns false when that is not its current one. */
+  applyAck(queue: GroupQueue, offset: number, leaseId: number): boolean {
+    const slot = this.#current(queue, offset, leaseId);
+    if (slot === NONE) return false;
+    this.#remove(queue, slot);
+    return true;
+  }
+
+  /** The lease got a new id and a new deadline. */
+  applyChange(
+    queue: GroupQueue,
+    offset: number,
+    leaseId: number,
+    change: { leaseId: number; deadlineMs: number },
+  ): boolean {
+    const slot = this.#current(queue, offset, leaseId);
+    if (slot === NONE) return false;
+    this.#slab.leaseId[slot] = change.leaseId;
+    this.#setDeadline(queue, slot, change.deadlineMs);
+    return true;
+  }
+
+  /** The lease got a new deadline and kept its id. */
+  applyRenewal(queue: GroupQueue, offset: number, leaseId: number, deadlineMs: number): boolean {
+    const slot = this.#current(queue, offset, leaseId);
+    if (slot === NONE) return false;
+    this.#setDeadline(queue, slot, deadlineMs);
+    return true;
+  }
+
+  /**
+   * The messages of a queue below `minOffset` are gone.
+   * @returns how many of them this group had not settled
+   */
+  applyTrim(queue: GroupQueue, formerMinOffset: number, minOffset: number): number {
+    let unconsumedCount = Math.max(0, minOffset - Math.max(queue.nextOffset, formerMinOffset));
+    while (queue.first !== NONE && this.#slab.offset[queue.first]! < minOffset) {
+      this.#remove(queue, queue.first);
+      unconsumedCount++;
+    }
+    if (queue.nextOffset < minOffset) queue.nextOffset = minOffset;
+    return unconsumedCount;
+  }
+
+  /** The queue is gone for all groups. */
+  applyQueueDeletion(queueUid: number): void {
+    for (const queues of this.#groups.values()) {
+      const queue = queues.get(queueUid);
+      if (queue === undefined) continue;
+      this.#drop(queue);
+      queues.delete(queueUid);
+    }
+  }
+
+  applyGroupDeletion(groupUid: number): void {
+    for (const queue of this.queuesOf(groupUid).values()) this.#drop(queue);
+    this.#groups.delete(groupUid);
+  }
+
+  // Time.
+
+  /** Shard time at which the next lease ends, or undefined. */
+  nextDeadlineMs(): number | undefined {
+    const slot = this.#heap.first();
+    return slot === NONE ? undefined : this.#slab.deadlineMs[slot]!;
+  }
+
+  /** Makes what has expired by `nowMs` ready again; calls `visit` once for each entry that became so. */
+  advance(nowMs: number, visit: (queue: GroupQueue) => void): void {
+    for (;;) {
+      const slot = this.#heap.first();
+      if (slot === NONE || this.#slab.deadlineMs[slot]! > nowMs) return;
+      this.#heap.remove(slot);
+      const queue = this.#owners[this.#slab.owner[slot]!]!;
+      this.#linkReady(queue, slot);
+      visit(queue);
+    }
+  }
+
+  // Snapshot: u32 count of group queues, then each as
+  //   u32 group uid, u32 queue uid, u48 next offset, text attempt id, f64 attempt's lease id, u32 count of entries,
+  //   and each entry as u48 offset, u48 deadline, u48 lease id, u32 attempt.
+
+  /** The same state gives the same bytes. */
+  snapshot(): Uint8Array {
+    const queues = [...this.#groups.values()].flatMap((byQueue) => [...byQueue.values()]);
+    queues.sort((a, b) => a.groupUid - b.groupUid || a.queueUid - b.queueUid);
+    const writer = new ByteWriter(64 + queues.length * 40 + this.entryCount * 22);
+    writer.u32(queues.length);
+    for (const queue of queues) {
+      writer.u32(queue.groupUid);
+      writer.u32(queue.queueUid);
+      writer.u48(queue.nextOffset);
+      writer.text(queue.attemptId);
+      writer.f64(queue.attemptLeaseId);
+      writer.u32(queue.count);
+      for (let slot = queue.first; slot !== NONE; slot = this.#slab.next[slot]!) {
+        writer.u48(this.#slab.offset[slot]!);
+        writer.u48(this.#slab.deadlineMs[slot]!);
+        writer.u48(this.#slab.leaseId[slot]!);
+        writer.u32(this.#slab.attempt[slot]!);
+      }
+    }
+    return writer.view();
+  }
+
+  /** Fills a new, empty view. */
+  restore(bytes: Uint8Array): void {
+    assert(this.#groups.size === 0, 'progress can only be restored into an empty view');
+    const reader = new ByteReader(bytes);
+    for (let remaining = reader.u32(); remaining > 0; remaining--) {
+      const queue = this.obtain(reader.u32(), reader.u32());
+      queue.nextOffset = reader.u48();
+      queue.attemptId = reader.text();
+      queue.attemptLeaseId = reader.f64();
+      for (let entries = reader.u32(); entries > 0; entries--) {
+        const slot = this.#insert(queue, reader.u48());
+        const deadlineMs = reader.u48();
+        this.#slab.leaseId[slot] = reader.u48();
+        this.#slab.attempt[slot] = reader.u32();
+        this.#setDeadline(queue, slot, deadlineMs);
+      }
+    }
+  }
+
+  #current(queue: GroupQueue, offset: number, leaseId: number): number {
+    const slot = this.#table.find(queue.index, offset);
+    return slot !== NONE && this.#slab.leaseId[slot] === leaseId ? slot : NONE;
+  }
+
+  /** A new entry: in the table and in offset order, in the heap with a deadline that is yet to be set. */
+  #insert(queue: GroupQueue, offset: number): number {
+    const slab = this.#slab;
+    const slot = slab.allocate();
+    slab.owner[slot] = queue.index;
+    slab.offset[slot] = offset;
+    slab.deadlineMs[slot] = Number.POSITIVE_INFINITY;
+    this.#table.add(slot);
+    this.#heap.add(slot);
+    let previous = queue.last;
+    while (previous !== NONE && slab.offset[previous]! > offset) previous = slab.previous[previous]!;
+    const next = previous === NONE ? queue.first : slab.next[previous]!;
+    slab.previous[slot] = previous;
+    slab.next[slot] = next;
+    if (previous === NONE) queue.first = slot;
+    else slab.next[previous] = slot;
+    if (next === NONE) queue.last = slot;
+    else slab.previous[next] = slot;
+    queue.count++;
+    return slot;
+  }
+
+  #remove(queue: GroupQueue, slot: number): void {
+    const slab = this.#slab;
+    if (slab.heapPosition[slot] === NONE) this.#unlinkReady(queue, slot);
+    else this.#heap.remove(slot);
+    this.#table.remove(slot);
+    const previous = slab.previous[slot]!;
+    const next = slab.next[slot]!;
+    if (previous === NONE) queue.first = next;
+    else slab.next[previous] = next;
+    if (next === NONE) queue.last = previous;
+    else slab.previous[next] = previous;
+    queue.count--;
+    slab.release(slot);
+  }
+
+  #setDeadline(queue: GroupQueue, slot: number, deadlineMs: number): void {
+    this.#slab.deadlineMs[slot] = deadlineMs;
+    if (this.#slab.heapPosition[slot] !== NONE) {
+      this.#heap.moved(slot);
+      return;
+    }
+    this.#unlinkReady(queue, slot);
+    this.#heap.add(slot);
+  }
+
+  #linkReady(queue: GroupQueue, slot: number): void {
+    const slab = this.#slab;
+    slab.readyPrevious[slot] = queue.readyLast;
+    slab.readyNext[slot] = NONE;
+    if (queue.readyLast === NONE) queue.readyFirst = slot;
+    else slab.readyNext[queue.readyLast] = slot;
+    queue.readyLast = slot;
+    queue.readyCount++;
+  }
+
+  #unlinkReady(queue: GroupQueue, slot: number): void {
+    const slab = this.#slab;
+    const previous = slab.readyPrevious[slot]!;
+    const next = slab.readyNext[slot]!;
+    if (previous === NONE) queue.readyFirst = next;
+    else slab.readyNext[previous] = next;
+    if (next === NONE) queue.readyLast = previous;
+    else slab.readyPrevious[next] = previous;
+    queue.readyCount--;
+  }
+
+  #drop(queue: GroupQueue): void {
+    while (queue.first !== NONE) this.#remove(queue, queue.first);
+    this.#owners[queue.index] = undefined;
+    this.#ownersFree.push(queue.index);
+  }
+}

@@ -1,1 +1,55 @@
-export {};
+export {
+  DEFAULT_MESSAGE_LIMITS,
+  DERIVED_TOPIC_LENGTH_MAX,
+  GROUP_LENGTH_MAX,
+  INVISIBLE_MS_MAX,
+  INVISIBLE_MS_MIN,
+  LITE_TOPIC_LENGTH_MAX,
+  type MessageLimits,
+  POLLING_MS_MAX,
+  POLLING_MS_MIN,
+  RECEIVE_BATCH_SIZE_MAX,
+  TOPIC_LENGTH_MAX,
+} from './limits.ts';
+export { checkMessage, checkSameTopic } from './message-check.ts';
+export {
+  type ClientMessageId,
+  encodeClientMessageId,
+  encodeOffsetMessageId,
+  type OffsetMessageId,
+  parseClientMessageId,
+  parseOffsetMessageId,
+  parseUniqueKey,
+  type UniqueKey,
+} from './message-id.ts';
+export { deriveMessageType } from './message-type.ts';
+export {
+  checkGroupName,
+  checkKey,
+  checkLiteTopicName,
+  checkMessageGroup,
+  checkTag,
+  checkTopicForm,
+  checkTopicName,
+  DEAD_LETTER_TOPIC_PREFIX,
+  isDerivedTopic,
+  isSystemTopic,
+  RETRY_TOPIC_PREFIX,
+  SYSTEM_GROUP_PREFIX,
+  SYSTEM_TOPIC_PREFIXES,
+  SYSTEM_TOPICS,
+} from './names.ts';
+export { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec } from './receipt-handle.ts';
+export {
+  type DeliveryFacts,
+  encodeReceiveDeliveryTimestamp,
+  encodeReceivedMessage,
+  encodeReceiveStatus,
+  type StoredMessage,
+} from './received-message.ts';
+export { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
+export { decodeSendMessageRequest, IncomingMessage } from './send-request.ts';
+export { encodeStoredSystem, type StoringFacts } from './stored-system.ts';
+export { readMessageGroup, readMessageId, readTag } from './system-properties.ts';
+export { WireError } from './wire/wire-error.ts';
+export { WireReader } from './wire/wire-reader.ts';

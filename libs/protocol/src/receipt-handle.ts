@@ -1,0 +1,152 @@
+/**
+ * Receipt handles: what a consumer gets with each delivery, and hands back to settle it.
+ *
+ * A handle is base64url text of these bytes, all numbers big-endian; n is the length of the broker name:
+ *
+ * | offset | size | field |
+ * |---|---|---|
+ * | 0 | 1 | version, 1 |
+ * | 1 | 1 | n, 1…127 |
+ * | 2 | n | name of the broker, ASCII |
+ * | 2 + n | 4 | group uid |
+ * | 6 + n | 4 | topic uid |
+ * | 10 + n | 2 | queue id |
+ * | 12 + n | 6 | queue offset |
+ * | 18 + n | 7 | lease id |
+ * | 25 + n | 16 | first 16 bytes of HMAC-SHA-256 of all before, keyed with the shard's secret |
+ *
+ * Everybody can read the broker's name, so that a relay needs no key; nobody but the shard can make or alter a handle.
+ */
+import { hash, timingSafeEqual } from 'node:crypto';
+import { assert, MqError, quoted } from '@orbitmq/base';
+
+const VERSION = 1;
+const NAME_LENGTH_MAX = 127;
+const NUMBERS_SIZE = 23;
+const MAC_SIZE = 16;
+const SECRET_SIZE = 32;
+const SHA256_SIZE = 32;
+const SHA256_BLOCK_SIZE = 64;
+const INNER_PAD = 0x36;
+const OUTER_PAD = 0x5c;
+const TWO_POW_48 = 2 ** 48;
+const TEXT_LENGTH_MAX = Math.ceil(((2 + NAME_LENGTH_MAX + NUMBERS_SIZE + MAC_SIZE) * 4) / 3);
+const BASE64URL = /^[A-Za-z0-9_-]+$/;
+const BROKER_NAME = /^[\x21-\x7e]{1,127}$/;
+
+/** What a receipt handle is bound to. */
+export interface ReceiptHandle {
+  /** 0…2^32 − 1 */
+  readonly groupUid: number;
+  /** 0…2^32 − 1 */
+  readonly topicUid: number;
+  /** 0…65535 */
+  readonly queueId: number;
+  /** 0…2^48 − 1 */
+  readonly queueOffset: number;
+  /** 0…2^53 − 1 */
+  readonly leaseId: number;
+}
+
+/**
+ * Name of the broker that made a handle; needs no key, so it says nothing about the handle being genuine.
+ * @throws MqError INVALID_RECEIPT_HANDLE when the text is no handle
+ */
+export function brokerNameOfHandle(text: string): string {
+  const bytes = decodeText(text);
+  return bytes.toString('latin1', 2, 2 + bytes[1]!);
+}
+
+/** Makes and reads the receipt handles of one shard. */
+export class ReceiptHandleCodec {
+  readonly #prefix: Buffer;
+  readonly #macStart: number;
+  // key xor inner pad, then the bytes to be authenticated: hashed in one piece
+  readonly #inner: Buffer;
+  // key xor outer pad, then the inner hash
+  readonly #outer: Buffer;
+  // the handle being made
+  readonly #handle: Buffer;
+
+  /**
+   * @param brokerName 1…127 visible ASCII characters
+   * @param secret 32 bytes, the same as long as the shard lives
+   */
+  constructor(brokerName: string, secret: Uint8Array) {
+    assert(BROKER_NAME.test(brokerName), 'a broker name has 1 to 127 visible ASCII characters');
+    assert(secret.length === SECRET_SIZE, 'the secret has 32 bytes');
+    this.#prefix = Buffer.from(`\0\0${brokerName}`, 'latin1');
+    this.#prefix[0] = VERSION;
+    this.#prefix[1] = brokerName.length;
+    this.#macStart = this.#prefix.length + NUMBERS_SIZE;
+    this.#inner = Buffer.alloc(SHA256_BLOCK_SIZE + this.#macStart, INNER_PAD);
+    this.#outer = Buffer.alloc(SHA256_BLOCK_SIZE + SHA256_SIZE, OUTER_PAD);
+    for (let index = 0; index < SECRET_SIZE; index++) {
+      this.#inner[index]! ^= secret[index]!;
+      this.#outer[index]! ^= secret[index]!;
+    }
+    this.#handle = Buffer.alloc(this.#macStart + MAC_SIZE);
+    this.#handle.set(this.#prefix);
+  }
+
+  encode(handle: ReceiptHandle): string {
+    const bytes = this.#handle;
+    const at = this.#prefix.length;
+    bytes.writeUInt32BE(handle.groupUid, at);
+    bytes.writeUInt32BE(handle.topicUid, at + 4);
+    bytes.writeUInt16BE(handle.queueId, at + 8);
+    bytes.writeUIntBE(handle.queueOffset, at + 10, 6);
+    bytes[at + 16] = Math.floor(handle.leaseId / TWO_POW_48);
+    bytes.writeUIntBE(handle.leaseId % TWO_POW_48, at + 17, 6);
+    this.#authenticate(bytes).copy(bytes, this.#macStart, 0, MAC_SIZE);
+    return bytes.toString('base64url');
+  }
+
+  /** @throws MqError INVALID_RECEIPT_HANDLE when this shard has not made the handle, or one character of it was altered */
+  decode(text: string): ReceiptHandle {
+    const bytes = decodeText(text);
+    const at = this.#prefix.length;
+    if (bytes.length !== this.#handle.length || this.#prefix.compare(bytes, 0, at) !== 0) throw notOurs(text);
+    const mac = this.#authenticate(bytes).subarray(0, MAC_SIZE);
+    if (!timingSafeEqual(mac, bytes.subarray(this.#macStart))) throw notOurs(text);
+    return {
+      groupUid: bytes.readUInt32BE(at),
+      topicUid: bytes.readUInt32BE(at + 4),
+      queueId: bytes.readUInt16BE(at + 8),
+      queueOffset: bytes.readUIntBE(at + 10, 6),
+      leaseId: bytes[at + 16]! * TWO_POW_48 + bytes.readUIntBE(at + 17, 6),
+    };
+  }
+
+  // HMAC as two one-shot hashes: a fifth of the time of createHmac for so few bytes
+  #authenticate(bytes: Buffer): Buffer {
+    bytes.copy(this.#inner, SHA256_BLOCK_SIZE, 0, this.#macStart);
+    hash('sha256', this.#inner, 'buffer').copy(this.#outer, SHA256_BLOCK_SIZE);
+    return hash('sha256', this.#outer, 'buffer');
+  }
+}
+
+/** Bytes of a handle, its lengths checked; refuses every text that `encode` would not write, to the last bit. */
+function decodeText(text: string): Buffer {
+  if (text.length > TEXT_LENGTH_MAX || !BASE64URL.test(text)) throw noHandle(text);
+  const bytes = Buffer.from(text, 'base64url');
+  const nameLength = bytes.length > 2 && bytes[0] === VERSION ? bytes[1]! : 0;
+  if (nameLength === 0 || bytes.length !== 2 + nameLength + NUMBERS_SIZE + MAC_SIZE) throw noHandle(text);
+  if (bytes.toString('base64url') !== text) throw noHandle(text);
+  return bytes;
+}
+
+function noHandle(text: string): MqError {
+  return new MqError(
+    'INVALID_RECEIPT_HANDLE',
+    `the receipt handle is not one of OrbitMQ's; found ${quoted(text)}; hand back the handle of the received message as it came`,
+  );
+}
+
+function notOurs(text: string): MqError {
+  return new MqError(
+    'INVALID_RECEIPT_HANDLE',
+    `this broker has not made the receipt handle, or it was altered; found ${quoted(text)}; ` +
+      'hand back the handle of the received message as it came, to the broker that it came from',
+  );
+}

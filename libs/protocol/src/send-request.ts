@@ -1,0 +1,252 @@
+import { KeptBytes } from './kept-bytes.ts';
+import { mayBeReserved, RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
+import { isServerOwned, MESSAGE, SYSTEM } from './system-properties.ts';
+import { WireReader } from './wire/wire-reader.ts';
+import { bufferOf, readText, scanText, TEXT_HAS_CONTROL, TEXT_IS_NOT_BLANK } from './wire/wire-text.ts';
+
+const SEND_REQUEST_MESSAGES = 1;
+const NANOSECONDS_PER_MS = 1_000_000;
+const NANOSECONDS_PER_SECOND = 1_000_000_000;
+// google.protobuf.Timestamp ends with the years 1 and 9999; clients fail on what lies beyond
+const SECONDS_MIN = -62_135_596_800;
+const SECONDS_MAX = 253_402_300_799;
+
+/**
+ * One message of a `SendMessageRequest`: what the server has to look at, and the rest as the bytes that came. Texts are
+ * checked to be UTF-8 and sub-messages to be well-formed, so that no consumer trips over what is stored.
+ */
+export class IncomingMessage {
+  /** Empty when the request names none. */
+  topicName = '';
+  topicNamespace = '';
+  /** All fields of `Message` but the system properties, tags and lengths included; unknown ones too. */
+  rest: Uint8Array;
+  /** Content of `Message.system_properties` without the fields that only the server sets; unknown ones stay. */
+  system: Uint8Array;
+  /** Content of `Message.body`; a view of the request. */
+  body: Uint8Array;
+
+  userPropertyCount = 0;
+  /** UTF-8 bytes of all keys and values. */
+  userPropertyBytes = 0;
+  /** Key of the first user property that is refused: a reserved key, or a control character in key or value. */
+  offendingPropertyKey: string | undefined = undefined;
+
+  tag: string | undefined = undefined;
+  tagBytes = 0;
+  keyCount = 0;
+  /** UTF-8 bytes of all keys. */
+  keyBytes = 0;
+  /** First key that is blank or holds a control character. */
+  offendingKey: string | undefined = undefined;
+  /** Empty when there is none. */
+  messageId = '';
+  /** A number of the enum Encoding, or one that we don't know. */
+  bodyEncoding = 0;
+  /** A number of the enum MessageType, or one that we don't know. */
+  messageType = 0;
+  /** Milliseconds since 1970; undefined when absent, NaN when it is no valid time. */
+  bornTimestampMs: number | undefined = undefined;
+  bornHost = '';
+  /** Milliseconds since 1970; undefined when absent, NaN when it is no valid time. */
+  deliveryTimestampMs: number | undefined = undefined;
+  messageGroup: string | undefined = undefined;
+  messageGroupBytes = 0;
+  /** `orphaned_transaction_recovery_duration`, milliseconds; undefined when absent, NaN when it is no valid duration. */
+  recoveryDurationMs: number | undefined = undefined;
+  liteTopic: string | undefined = undefined;
+  priority: number | undefined = undefined;
+
+  constructor(none: Uint8Array) {
+    this.rest = none;
+    this.system = none;
+    this.body = none;
+  }
+}
+
+/**
+ * Walks a `SendMessageRequest` without decoding bodies or building the generated objects. As protobuf says: of a repeated
+ * scalar the last one counts, sub-messages that come twice are merged, unknown fields are kept.
+ * @param bytes never written; the result holds views of them
+ * @throws WireError when the bytes are no such request
+ */
+export function decodeSendMessageRequest(bytes: Uint8Array): IncomingMessage[] {
+  const decoder = new SendRequestDecoder(bufferOf(bytes));
+  return decoder.messages();
+}
+
+class SendRequestDecoder {
+  readonly #bytes: Buffer;
+  readonly #reader: WireReader;
+  readonly #rest: KeptBytes;
+  readonly #system: KeptBytes;
+  readonly #none: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.#reader = new WireReader(bytes);
+    this.#rest = new KeptBytes(bytes);
+    this.#system = new KeptBytes(bytes);
+    this.#none = bytes.subarray(0, 0);
+  }
+
+  messages(): IncomingMessage[] {
+    const messages: IncomingMessage[] = [];
+    while (this.#reader.next()) {
+      if (this.#reader.isBytes(SEND_REQUEST_MESSAGES)) messages.push(this.#message());
+    }
+    return messages;
+  }
+
+  #message(): IncomingMessage {
+    const reader = this.#reader;
+    const message = new IncomingMessage(this.#none);
+    const outerEnd = reader.enter();
+    while (reader.next()) {
+      const { fieldStart, valueEnd } = reader;
+      if (reader.isBytes(MESSAGE.systemProperties)) {
+        this.#systemProperties(message);
+        continue;
+      }
+      if (reader.isBytes(MESSAGE.topic)) this.#topic(message);
+      else if (reader.isBytes(MESSAGE.userProperties)) this.#userProperty(message);
+      else if (reader.isBytes(MESSAGE.body)) message.body = reader.value();
+      this.#rest.add(fieldStart, valueEnd);
+    }
+    reader.leave(outerEnd);
+    message.rest = this.#rest.take();
+    message.system = this.#system.take();
+    return message;
+  }
+
+  #topic(message: IncomingMessage): void {
+    const reader = this.#reader;
+    const outerEnd = reader.enter();
+    while (reader.next()) {
+      if (reader.isBytes(1)) message.topicNamespace = this.#text();
+      else if (reader.isBytes(2)) message.topicName = this.#text();
+    }
+    reader.leave(outerEnd);
+  }
+
+  #userProperty(message: IncomingMessage): void {
+    const reader = this.#reader;
+    const outerEnd = reader.enter();
+    let keyStart = 0;
+    let keyEnd = 0;
+    let valueSize = 0;
+    let found = 0;
+    while (reader.next()) {
+      if (reader.isBytes(1)) {
+        keyStart = reader.valueStart;
+        keyEnd = reader.valueEnd;
+        found |= scanText(this.#bytes, keyStart, keyEnd);
+      } else if (reader.isBytes(2)) {
+        valueSize = reader.valueEnd - reader.valueStart;
+        found |= scanText(this.#bytes, reader.valueStart, reader.valueEnd);
+      }
+    }
+    reader.leave(outerEnd);
+    message.userPropertyCount++;
+    message.userPropertyBytes += keyEnd - keyStart + valueSize;
+    if (message.offendingPropertyKey !== undefined) return;
+    if ((found & TEXT_HAS_CONTROL) !== 0 || this.#isReserved(keyStart, keyEnd)) {
+      message.offendingPropertyKey = readText(this.#bytes, keyStart, keyEnd);
+    }
+  }
+
+  #isReserved(start: number, end: number): boolean {
+    return (
+      mayBeReserved(this.#bytes, start, end) && RESERVED_PROPERTY_NAMES.has(this.#bytes.toString('latin1', start, end))
+    );
+  }
+
+  #systemProperties(message: IncomingMessage): void {
+    const reader = this.#reader;
+    const outerEnd = reader.enter();
+    while (reader.next()) {
+      const { fieldStart, valueEnd, fieldNumber } = reader;
+      if (isServerOwned(fieldNumber)) continue;
+      this.#systemField(message);
+      this.#system.add(fieldStart, valueEnd);
+    }
+    reader.leave(outerEnd);
+  }
+
+  #systemField(message: IncomingMessage): void {
+    const reader = this.#reader;
+    if (reader.wireType === 2) this.#systemBytes(message);
+    else if (reader.isVarint(SYSTEM.bodyEncoding)) message.bodyEncoding = reader.int32();
+    else if (reader.isVarint(SYSTEM.messageType)) message.messageType = reader.int32();
+    else if (reader.isVarint(SYSTEM.priority)) message.priority = reader.int32();
+  }
+
+  #systemBytes(message: IncomingMessage): void {
+    const { fieldNumber, valueStart, valueEnd } = this.#reader;
+    switch (fieldNumber) {
+      case SYSTEM.tag:
+        message.tag = this.#text();
+        message.tagBytes = valueEnd - valueStart;
+        break;
+      case SYSTEM.keys:
+        this.#key(message);
+        break;
+      case SYSTEM.messageId:
+        message.messageId = this.#text();
+        break;
+      case SYSTEM.bornTimestamp:
+        message.bornTimestampMs = this.#milliseconds(message.bornTimestampMs);
+        break;
+      case SYSTEM.bornHost:
+        message.bornHost = this.#text();
+        break;
+      case SYSTEM.deliveryTimestamp:
+        message.deliveryTimestampMs = this.#milliseconds(message.deliveryTimestampMs);
+        break;
+      case SYSTEM.messageGroup:
+        message.messageGroup = this.#text();
+        message.messageGroupBytes = valueEnd - valueStart;
+        break;
+      case SYSTEM.traceContext:
+        scanText(this.#bytes, valueStart, valueEnd);
+        break;
+      case SYSTEM.recoveryDuration:
+        message.recoveryDurationMs = this.#milliseconds(message.recoveryDurationMs);
+        break;
+      case SYSTEM.liteTopic:
+        message.liteTopic = this.#text();
+        break;
+    }
+  }
+
+  #key(message: IncomingMessage): void {
+    const { valueStart, valueEnd } = this.#reader;
+    message.keyCount++;
+    message.keyBytes += valueEnd - valueStart;
+    const found = scanText(this.#bytes, valueStart, valueEnd);
+    if (found !== TEXT_IS_NOT_BLANK && message.offendingKey === undefined) message.offendingKey = this.#text();
+  }
+
+  #text(): string {
+    return readText(this.#bytes, this.#reader.valueStart, this.#reader.valueEnd);
+  }
+
+  /**
+   * Reads the current field, a Timestamp or Duration, in milliseconds, rounded down; NaN when it is no valid one.
+   * @param before what an earlier field of the same number said: protobuf merges the two
+   */
+  #milliseconds(before: number | undefined): number {
+    const reader = this.#reader;
+    let seconds = before === undefined ? 0 : Math.floor(before / 1000);
+    let nanoseconds = before === undefined ? 0 : (before - seconds * 1000) * NANOSECONDS_PER_MS;
+    const outerEnd = reader.enter();
+    while (reader.next()) {
+      if (reader.isVarint(1)) seconds = reader.int64();
+      else if (reader.isVarint(2)) nanoseconds = reader.int32();
+    }
+    reader.leave(outerEnd);
+    if (!(seconds >= SECONDS_MIN && seconds <= SECONDS_MAX)) return Number.NaN;
+    if (!(nanoseconds >= 0 && nanoseconds < NANOSECONDS_PER_SECOND)) return Number.NaN;
+    return seconds * 1000 + Math.floor(nanoseconds / NANOSECONDS_PER_MS);
+  }
+}

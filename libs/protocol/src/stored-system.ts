@@ -1,0 +1,75 @@
+import { hash } from 'node:crypto';
+import { DigestType, Encoding } from './gen/apache/rocketmq/v2/definition.ts';
+import type { IncomingMessage } from './send-request.ts';
+import { SYSTEM } from './system-properties.ts';
+import {
+  bytesFieldSize,
+  millisecondsSize,
+  textSize,
+  varintFieldSize,
+  writeBytesHeader,
+  writeMillisecondsField,
+  writeTextField,
+  writeVarintField,
+} from './wire/wire-writer.ts';
+
+const MD5_BYTES = 16;
+const HEX_DIGITS = Buffer.from('0123456789ABCDEF', 'latin1');
+// Digest {type = MD5, checksum = 32 digits}
+const DIGEST_SIZE = varintFieldSize(1, DigestType.MD5) + bytesFieldSize(2, 2 * MD5_BYTES);
+
+/** What the server knows about a message when it stores it. */
+export interface StoringFacts {
+  /** Number of the enum MessageType, from `deriveMessageType`. */
+  readonly messageType: number;
+  /** Used when the client has not said when the message was made; milliseconds since 1970. */
+  readonly bornTimestampMs: number;
+  /** Used when the client has not said where: address of the client. */
+  readonly bornHost: string;
+  /** `address:port` of this broker. */
+  readonly storeHost: string;
+}
+
+/**
+ * System properties as they are stored: those of the client, then the digest of the body (MD5, upper-case hexadecimal),
+ * where it was stored, and what the client has left out. The store timestamp is not among them: the log knows it, and
+ * `encodeReceivedMessage` adds it.
+ */
+export function encodeStoredSystem(message: IncomingMessage, facts: StoringFacts): Buffer {
+  const addsEncoding = message.bodyEncoding === Encoding.ENCODING_UNSPECIFIED;
+  const addsType = message.messageType !== facts.messageType;
+  const addsBornTimestamp = message.bornTimestampMs === undefined;
+  const addsBornHost = message.bornHost === '';
+  const bornHostSize = addsBornHost ? textSize(facts.bornHost) : 0;
+  const storeHostSize = textSize(facts.storeHost);
+
+  let size = message.system.length;
+  size += bytesFieldSize(SYSTEM.bodyDigest, DIGEST_SIZE) + bytesFieldSize(SYSTEM.storeHost, storeHostSize);
+  if (addsEncoding) size += varintFieldSize(SYSTEM.bodyEncoding, Encoding.IDENTITY);
+  if (addsType) size += varintFieldSize(SYSTEM.messageType, facts.messageType);
+  if (addsBornTimestamp) size += bytesFieldSize(SYSTEM.bornTimestamp, millisecondsSize(facts.bornTimestampMs));
+  if (addsBornHost) size += bytesFieldSize(SYSTEM.bornHost, bornHostSize);
+
+  const stored = Buffer.allocUnsafe(size);
+  stored.set(message.system, 0);
+  let at = writeDigest(stored, message.system.length, message.body);
+  at = writeTextField(stored, at, SYSTEM.storeHost, facts.storeHost, storeHostSize);
+  if (addsEncoding) at = writeVarintField(stored, at, SYSTEM.bodyEncoding, Encoding.IDENTITY);
+  if (addsType) at = writeVarintField(stored, at, SYSTEM.messageType, facts.messageType);
+  if (addsBornTimestamp) at = writeMillisecondsField(stored, at, SYSTEM.bornTimestamp, facts.bornTimestampMs);
+  if (addsBornHost) writeTextField(stored, at, SYSTEM.bornHost, facts.bornHost, bornHostSize);
+  return stored;
+}
+
+function writeDigest(target: Buffer, position: number, body: Uint8Array): number {
+  let at = writeBytesHeader(target, position, SYSTEM.bodyDigest, DIGEST_SIZE);
+  at = writeVarintField(target, at, 1, DigestType.MD5);
+  at = writeBytesHeader(target, at, 2, 2 * MD5_BYTES);
+  const digest = hash('md5', body, 'buffer');
+  for (let index = 0; index < MD5_BYTES; index++) {
+    const byte = digest[index]!;
+    target[at++] = HEX_DIGITS[byte >>> 4]!;
+    target[at++] = HEX_DIGITS[byte & 15]!;
+  }
+  return at;
+}

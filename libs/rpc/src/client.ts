@@ -20,6 +20,8 @@ export interface RpcClientOptions {
   readonly receiveMessageBytesMax?: number;
   /** Pings a silent connection this often, also without calls, and drops it when nothing comes back. Default 30,000. */
   readonly keepAliveMs?: number;
+  /** Longest pause between two attempts to connect; calls fail meanwhile. Milliseconds; default 5,000. */
+  readonly reconnectPauseMsMax?: number;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
 }
@@ -61,7 +63,7 @@ export interface RawRpcClient {
 /**
  * A client of one service's addresses. It connects with the first call, stays connected, and connects again with
  * growing pauses. A call is sent to one address and never repeated by itself.
- * All calls fail with RpcError: UNAVAILABLE when no address can be reached.
+ * All calls fail with RpcError: UnreachableError when no address can be reached.
  */
 export interface RpcClient {
   readonly raw: RawRpcClient;

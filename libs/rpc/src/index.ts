@@ -18,5 +18,6 @@ export {
   type Sink,
   serverStream,
   type UnaryHandler,
+  UnreachableError,
   unary,
 } from './service.ts';

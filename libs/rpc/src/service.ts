@@ -115,6 +115,14 @@ export class RpcError extends Error {
   }
 }
 
+/** A call of ours that was never sent: no address could be reached. It may be made elsewhere without being done twice. */
+export class UnreachableError extends RpcError {
+  constructor(message: string) {
+    super('UNAVAILABLE', message);
+    this.name = 'UnreachableError';
+  }
+}
+
 /** One method with its handler, ready to be registered. Made by `unary`, `serverStream` and `bidi`. */
 export interface BoundMethod {
   readonly kind: 'unary' | 'serverStream' | 'bidi';

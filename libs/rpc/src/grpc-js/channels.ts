@@ -1,13 +1,13 @@
 import { Client, type ClientOptions, connectivityState, credentials } from '@grpc/grpc-js';
 import { type Clock, MIB } from '@orbitmq/base';
 import type { ClientTls, RpcClientOptions } from '../client.ts';
-import { RpcError } from '../service.ts';
+import { UnreachableError } from '../service.ts';
 
 const RECEIVE_MESSAGE_DEFAULT_BYTES = 64 * MIB;
 const KEEP_ALIVE_DEFAULT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 10_000;
 const BACKOFF_INITIAL_MS = 100;
-const BACKOFF_MAX_MS = 5_000;
+const BACKOFF_MAX_DEFAULT_MS = 5_000;
 const RESOLUTION_INTERVAL_MIN_MS = 5_000;
 /** How long one address may take to answer a connection attempt before the next is tried. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -39,7 +39,7 @@ export class Channels {
 
   /**
    * Connects to the first address that can be reached, beginning with the one used last.
-   * @throws RpcError UNAVAILABLE when there is none
+   * @throws UnreachableError when there is none
    */
   connect(): Promise<Client> {
     this.#connecting ??= this.#connect().finally(() => {
@@ -62,7 +62,7 @@ export class Channels {
         return channel;
       }
     }
-    throw new RpcError('UNAVAILABLE', `no connection to ${this.#addresses.join(', ')}`);
+    throw new UnreachableError(`no connection to ${this.#addresses.join(', ')}`);
   }
 
   async #isReachable(client: Client): Promise<boolean> {
@@ -98,7 +98,7 @@ function channelOptionsOf(options: RpcClientOptions): ClientOptions {
     'grpc.service_config_disable_resolution': 1,
     'grpc.dns_min_time_between_resolutions_ms': RESOLUTION_INTERVAL_MIN_MS,
     'grpc.initial_reconnect_backoff_ms': BACKOFF_INITIAL_MS,
-    'grpc.max_reconnect_backoff_ms': BACKOFF_MAX_MS,
+    'grpc.max_reconnect_backoff_ms': options.reconnectPauseMsMax ?? BACKOFF_MAX_DEFAULT_MS,
     'grpc.max_receive_message_length': options.receiveMessageBytesMax ?? RECEIVE_MESSAGE_DEFAULT_BYTES,
     'grpc.max_send_message_length': -1,
     'grpc.keepalive_time_ms': options.keepAliveMs ?? KEEP_ALIVE_DEFAULT_MS,

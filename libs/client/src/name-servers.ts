@@ -7,6 +7,9 @@ export interface NameServersOptions {
   readonly tls?: ClientTls | undefined;
 }
 
+/** A name server that comes back is to have its routes within a second. */
+const RECONNECT_PAUSE_MS_MAX = 500;
+
 /** A name server that may be called. */
 export interface NameServer {
   /** `host:port` */
@@ -21,7 +24,7 @@ export class NameServers {
   constructor(options: NameServersOptions) {
     this.all = options.addresses.map((address) => ({
       address,
-      client: createRpcClient({ addresses: [address], tls: options.tls }),
+      client: createRpcClient({ addresses: [address], tls: options.tls, reconnectPauseMsMax: RECONNECT_PAUSE_MS_MAX }),
     }));
   }
 

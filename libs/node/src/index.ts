@@ -1,1 +1,1 @@
-export {};
+export { type BrokerConfig, brokerConfigSpec } from './config/spec.ts';

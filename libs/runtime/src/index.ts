@@ -8,6 +8,7 @@ export {
   choice,
   flag,
   optionalPath,
+  optionalPort,
   optionalText,
   path,
   port,

@@ -60,6 +60,16 @@ export function port(options: KeyText & { default: number }): ConfigKey<number> 
   return wholeNumber({ ...options, min: 0, max: 65535 });
 }
 
+/** A TCP port that has another default than a number: absent when nothing sets it. */
+export function optionalPort(options: KeyText): ConfigKey<number | undefined> {
+  const accepts = 'whole number, 0…65535';
+  const schema = z
+    .string()
+    .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65535, accepts)
+    .transform((text): number | undefined => Number(text));
+  return configKey<number | undefined>(schema, accepts, undefined, options);
+}
+
 /** `true` or `false`, in any letter case. */
 export function flag(options: KeyText & { default: boolean }): ConfigKey<boolean> {
   const accepts = 'true or false';

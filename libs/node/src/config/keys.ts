@@ -1,0 +1,227 @@
+import { hostname } from 'node:os';
+import { GIB, KIB, MIB } from '@orbitmq/base';
+import {
+  addressList,
+  choice,
+  flag,
+  LOG_LEVELS,
+  optionalPath,
+  optionalPort,
+  path,
+  port,
+  textKey,
+  wholeNumber,
+} from '@orbitmq/runtime';
+import { localAddress } from './local-address.ts';
+
+const NAME = /^[A-Za-z0-9%_-]{1,127}$/;
+const HOST = /^[A-Za-z0-9._:-]{1,253}$/;
+
+/** Who the broker is in the cluster. */
+const identityKeys = {
+  brokerClusterName: textKey({
+    default: 'DefaultCluster',
+    accepts: '1…127 letters, digits, "_", "-" or "%"',
+    pattern: NAME,
+    description: 'Cluster that the broker belongs to.',
+  }),
+  brokerName: textKey({
+    default: NAME.test(hostname()) ? hostname() : 'DEFAULT_BROKER',
+    defaultText: 'name of the host',
+    accepts: '1…127 letters, digits, "_", "-" or "%"',
+    pattern: NAME,
+    description: 'Name of the shard. A master and its slaves share it; two masters never do.',
+  }),
+  brokerId: wholeNumber({
+    default: 0,
+    min: 0,
+    max: 0,
+    description: 'Place in the shard; 0 is the master. Slaves come with replication.',
+  }),
+  brokerRole: choice({
+    default: 'ASYNC_MASTER',
+    words: ['ASYNC_MASTER'],
+    description: 'What the broker is in its shard. SYNC_MASTER and SLAVE come with replication.',
+  }),
+} as const;
+
+/** Where the broker is reached, and whom it reaches. */
+const networkKeys = {
+  namesrvAddr: addressList({
+    description:
+      'Name servers that the broker registers with, `host:port` separated by `;`. All of them are kept informed.',
+  }),
+  listenPort: port({
+    default: 10911,
+    description: 'Port for clients: gRPC in plain and over TLS, told apart by the first byte.',
+  }),
+  bindAddress: textKey({
+    default: '0.0.0.0',
+    accepts: 'an IP address',
+    pattern: HOST,
+    description: 'Address on which the client port listens.',
+  }),
+  brokerIP1: textKey({
+    default: localAddress(),
+    defaultText: 'first address of this machine that is no loopback',
+    accepts: 'a host name or an IP address',
+    pattern: HOST,
+    description: 'Address that clients dial: what routes say.',
+  }),
+  adminListenPort: optionalPort({
+    defaultText: 'listenPort − 2',
+    description: 'Port of the admin API, as mqadmin uses it.',
+  }),
+  adminBindAddress: textKey({
+    default: '127.0.0.1',
+    accepts: 'an IP address',
+    pattern: HOST,
+    description:
+      'Address on which the admin API listens. It is not authenticated yet: keep it where only operators reach it.',
+  }),
+  tlsCertPath: optionalPath({
+    description:
+      'Certificate chain of the client port, PEM. Without it, the broker makes a self-signed pair under `storePathRootDir/tls` at its first start.',
+  }),
+  tlsKeyPath: optionalPath({ description: 'Private key to `tlsCertPath`, PEM.' }),
+  maxConnections: wholeNumber({
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    description: 'Open connections on the client port; more are closed.',
+  }),
+  maxConnectionsPerAddress: wholeNumber({
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    description: 'Open connections of one client address.',
+  }),
+} as const;
+
+/** Disk: where, how durable, how long. */
+const storageKeys = {
+  storePathRootDir: path({
+    default: '~/store',
+    description: 'Directory that holds everything the broker keeps. One process at a time owns it.',
+  }),
+  flushDiskType: choice({
+    default: 'ASYNC_FLUSH',
+    words: ['ASYNC_FLUSH', 'SYNC_FLUSH'],
+    description:
+      'When a send is answered: ASYNC_FLUSH when it is written (survives the end of the process), SYNC_FLUSH when it is on the disk (survives power loss).',
+  }),
+  flushIntervalCommitLog: wholeNumber({
+    default: 500,
+    min: 10,
+    max: 60_000,
+    unit: 'ms',
+    description: 'Longest time between two flushes under ASYNC_FLUSH.',
+  }),
+  mappedFileSizeCommitLog: wholeNumber({
+    default: 256 * MIB,
+    min: 64 * KIB,
+    max: 4 * GIB,
+    unit: 'bytes',
+    description: 'Size of a segment of the log; retention deletes whole segments.',
+  }),
+  fileReservedTime: wholeNumber({
+    default: 72,
+    min: 1,
+    max: 87_600,
+    unit: 'hours',
+    description: 'Age at which messages may be deleted; topics may say otherwise.',
+  }),
+  commitLogSizeMax: wholeNumber({
+    default: 0,
+    min: 0,
+    max: 2 ** 50,
+    unit: 'bytes',
+    description: 'Size at which the oldest segments are deleted whatever their age; 0 = no limit.',
+  }),
+  cleanResourceInterval: wholeNumber({
+    default: 10_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    description: 'How often retention and the room on the disk are checked.',
+  }),
+  cleanFileForciblyEnable: flag({
+    default: true,
+    description:
+      'Delete the oldest segments before their time when the disk is fuller than `diskSpaceCleanForciblyRatio`.',
+  }),
+  diskSpaceCleanForciblyRatio: wholeNumber({
+    default: 85,
+    min: 10,
+    max: 99,
+    unit: 'percent',
+    description: 'Use of the disk beyond which the oldest segments are deleted before their time.',
+  }),
+  diskSpaceWarningLevelRatio: wholeNumber({
+    default: 90,
+    min: 10,
+    max: 99,
+    unit: 'percent',
+    description:
+      'Use of the disk beyond which sends are refused; receives and acks go on, and sends resume by themselves.',
+  }),
+} as const;
+
+/** What clients may do. */
+const messagingKeys = {
+  autoCreateTopicEnable: flag({
+    default: true,
+    description: 'The first message to an unknown topic makes it. Turn it off in production.',
+  }),
+  autoCreateSubscriptionGroup: flag({
+    default: true,
+    description: 'A consumer group is made when its first client appears.',
+  }),
+  defaultTopicQueueNums: wholeNumber({
+    default: 8,
+    min: 1,
+    max: 1024,
+    description: 'Queues of a topic that its first message makes.',
+  }),
+  maxMessageSize: wholeNumber({
+    default: 4 * MIB,
+    min: KIB,
+    max: 64 * MIB,
+    unit: 'bytes',
+    description: 'Largest message body.',
+  }),
+  brokerPermission: wholeNumber({
+    default: 6,
+    min: 0,
+    max: 6,
+    description: 'What clients may do on this broker: 2 write, 4 read, 6 both.',
+  }),
+} as const;
+
+/** What operators see. */
+const observationKeys = {
+  metricsPromExporterPort: port({ default: 5557, description: 'HTTP port of /metrics, /healthz and /readyz.' }),
+  metricsPromExporterHost: textKey({
+    default: '0.0.0.0',
+    accepts: 'an IP address',
+    pattern: HOST,
+    description: 'Address on which the HTTP port listens.',
+  }),
+  metricsOtelCardinalityLimit: wholeNumber({
+    default: 50_000,
+    min: 100,
+    max: 1_000_000,
+    unit: 'series',
+    description: 'Series of one metric; what comes later is summed up under the label value `other`.',
+  }),
+  logLevel: choice({ default: 'info', words: LOG_LEVELS, description: 'Least level of lines in the log.' }),
+} as const;
+
+/** Every key of a broker that does something. Names, types and units are RocketMQ's where it has the key. */
+export const brokerKeys = {
+  ...identityKeys,
+  ...networkKeys,
+  ...storageKeys,
+  ...messagingKeys,
+  ...observationKeys,
+} as const;

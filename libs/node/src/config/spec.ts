@@ -1,0 +1,66 @@
+import { KIB } from '@orbitmq/base';
+import type { ConfigOf, ConfigSpec } from '@orbitmq/runtime';
+import { brokerKeys } from './keys.ts';
+import { withoutEffect } from './without-effect.ts';
+
+/** A broker's configuration. */
+export type BrokerConfig = ConfigOf<typeof brokerKeys>;
+
+/** System properties, user properties and frames of a message, on top of its body. Bytes. */
+const MESSAGE_OVERHEAD_BYTES = 64 * KIB;
+
+/** Everything that may be said to `mqbroker`. */
+export const brokerConfigSpec: ConfigSpec<typeof brokerKeys> = {
+  program: 'mqbroker',
+  keys: brokerKeys,
+  withoutEffect,
+  check: checkRelations,
+};
+
+/** Largest record that a message makes. Bytes. */
+export function recordBytesMax(config: Pick<BrokerConfig, 'maxMessageSize'>): number {
+  return config.maxMessageSize + MESSAGE_OVERHEAD_BYTES;
+}
+
+/** Port of the admin API: its own key, or two below the client port as RocketMQ's fast port is. */
+export function adminPort(config: Pick<BrokerConfig, 'adminListenPort' | 'listenPort'>): number {
+  return config.adminListenPort ?? (config.listenPort === 0 ? 0 : config.listenPort - 2);
+}
+
+function checkRelations(config: BrokerConfig): string[] {
+  const problems: string[] = [];
+  const segmentMin = 2 * recordBytesMax(config);
+  if (config.mappedFileSizeCommitLog < segmentMin) {
+    problems.push(
+      `mappedFileSizeCommitLog (${config.mappedFileSizeCommitLog}) must hold two of the largest messages: at least ${segmentMin} bytes with maxMessageSize ${config.maxMessageSize}; raise the one or lower the other`,
+    );
+  }
+  if (config.commitLogSizeMax > 0 && config.commitLogSizeMax < 2 * config.mappedFileSizeCommitLog) {
+    problems.push(
+      `commitLogSizeMax (${config.commitLogSizeMax}) must be 0 or at least two segments: ${2 * config.mappedFileSizeCommitLog} bytes with mappedFileSizeCommitLog ${config.mappedFileSizeCommitLog}`,
+    );
+  }
+  if (config.cleanFileForciblyEnable && config.diskSpaceCleanForciblyRatio > config.diskSpaceWarningLevelRatio) {
+    problems.push(
+      `diskSpaceCleanForciblyRatio (${config.diskSpaceCleanForciblyRatio}) must not be above diskSpaceWarningLevelRatio (${config.diskSpaceWarningLevelRatio}): sends would be refused before room is made`,
+    );
+  }
+  if ((config.tlsCertPath === undefined) !== (config.tlsKeyPath === undefined)) {
+    problems.push('tlsCertPath and tlsKeyPath belong together: set both, or none for a self-signed pair');
+  }
+  if (config.brokerPermission % 2 !== 0) {
+    problems.push(`brokerPermission must be 0, 2 (write), 4 (read) or 6 (both); found ${config.brokerPermission}`);
+  }
+  return [...problems, ...checkPorts(config)];
+}
+
+function checkPorts(config: BrokerConfig): string[] {
+  const admin = adminPort(config);
+  if (admin < 0)
+    return [`adminListenPort must be set when listenPort is below 2; found listenPort ${config.listenPort}`];
+  const ports = [config.listenPort, admin, config.metricsPromExporterPort].filter((value) => value !== 0);
+  if (new Set(ports).size === ports.length) return [];
+  return [
+    `listenPort (${config.listenPort}), adminListenPort (${admin}) and metricsPromExporterPort (${config.metricsPromExporterPort}) must differ`,
+  ];
+}

@@ -1,0 +1,122 @@
+/** RocketMQ's keys that a broker accepts and that change nothing here, by the reason. */
+const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
+  [
+    'requests are not handled by thread pools',
+    `sendMessageThreadPoolNums putMessageFutureThreadPoolNums pullMessageThreadPoolNums litePullMessageThreadPoolNums
+     ackMessageThreadPoolNums processReplyMessageThreadPoolNums queryMessageThreadPoolNums adminBrokerThreadPoolNums
+     clientManageThreadPoolNums consumerManageThreadPoolNums loadBalanceProcessorThreadPoolNums heartbeatThreadPoolNums
+     recoverThreadPoolNums endTransactionThreadPoolNums sendThreadPoolQueueCapacity putThreadPoolQueueCapacity
+     pullThreadPoolQueueCapacity litePullThreadPoolQueueCapacity ackThreadPoolQueueCapacity replyThreadPoolQueueCapacity
+     queryThreadPoolQueueCapacity clientManagerThreadPoolQueueCapacity consumerManagerThreadPoolQueueCapacity
+     heartbeatThreadPoolQueueCapacity endTransactionPoolQueueCapacity adminBrokerThreadPoolQueueCapacity
+     loadBalanceThreadPoolQueueCapacity brokerFastFailureEnable waitTimeMillsInSendQueue waitTimeMillsInPullQueue
+     waitTimeMillsInLitePullQueue waitTimeMillsInHeartbeatQueue waitTimeMillsInTransactionQueue waitTimeMillsInAckQueue
+     osPageCacheBusyTimeOutMills useReentrantLockWhenPutMessage asyncSendEnable`,
+  ],
+  [
+    'there is no Netty',
+    `serverWorkerThreads serverCallbackExecutorThreads serverSelectorThreads serverOnewaySemaphoreValue
+     serverAsyncSemaphoreValue serverChannelMaxIdleTimeSeconds serverSocketSndBufSize serverSocketRcvBufSize
+     serverSocketBacklog serverPooledByteBufAllocatorEnable useEpollNativeSelector serverNettyWorkerGroupEnable
+     serverShutdownGracefully shutdownWaitTimeSeconds writeBufferHighWaterMark writeBufferLowWaterMark`,
+  ],
+  [
+    'the log is one file family under storePathRootDir, written and flushed in batches; views are kept in memory and snapshots',
+    `storePathCommitLog storePathDLedgerCommitLog storePathEpochFile storePathBrokerIdentity readOnlyCommitLogStorePaths
+     mappedFileSizeConsumeQueue mapedFileSizeConsumeQueue mappedFileSizeConsumeQueueExt mapedFileSizeCommitLog
+     enableConsumeQueueExt bitMapLengthConsumeQueueExt mappedFileSizeTimerLog flushCommitLogLeastPages
+     flushCommitLogThoroughInterval commitCommitLogLeastPages commitCommitLogThoroughInterval commitIntervalCommitLog
+     flushCommitLogTimed flushIntervalConsumeQueue flushConsumeQueueLeastPages flushConsumeQueueThoroughInterval
+     flushLeastPagesWhenWarmMapedFile warmMapedFileEnable transientStorePoolEnable transientStorePoolSize
+     fastFailIfNoBufferInStorePool accessMessageInMemoryMaxRatio maxTransferBytesOnMessageInMemory
+     maxTransferCountOnMessageInMemory maxTransferBytesOnMessageInDisk maxTransferCountOnMessageInDisk transferMsgByHeap
+     putMsgIndexHightWater syncFlushTimeout putMessageTimeout diskFallRecorded debugLockEnable duplicationEnable
+     storeType enabledAppendPropCRC useABSLock maxMsgsNumBatch defaultQueryMaxNum messageStorePlugIn
+     coldDataFlowControlEnable coldDataScanEnable dataReadAheadEnable`,
+  ],
+  [
+    'expired segments go as soon as cleanResourceInterval finds them',
+    `deleteWhen diskMaxUsedSpaceRatio deleteCommitLogFilesInterval deleteConsumeQueueFilesInterval deleteFileBatchMax
+     destroyMapedFileIntervalForcibly redeleteHangedFileInterval`,
+  ],
+  [
+    'recovery always checks every record and is bounded by snapshots',
+    'checkCRCOnRecover maxRecoveryCommitlogFiles recoverConcurrently forceVerifyPropCRC',
+  ],
+  [
+    'progress is a record of the log',
+    `flushConsumerOffsetInterval flushConsumerOffsetHistoryInterval flushDelayOffsetInterval
+     consumerOffsetUpdateVersionStep delayOffsetUpdateVersionStep enableBroadcastOffsetStore broadcastOffsetExpireSecond
+     broadcastOffsetExpireMaxSecond offsetCheckInSlave`,
+  ],
+  [
+    'consumers of the gRPC API share messages one by one; there is nothing to revive or to balance',
+    `popPollingSize popPollingMapSize maxPopPollingSize reviveQueueNum reviveInterval reviveScanTime reviveMaxSlow
+     reviveAckWaitMs enableSkipLongAwaitingAck enablePopLog enablePopBufferMerge popCkStayBufferTime
+     popCkStayBufferTimeOut popCkMaxBufferSize popCkOffsetMaxQueueSize enablePopBatchAck
+     enableNotifyAfterPopOrderLockRelease enableRetryTopicV2 retrieveMessageFromPopRetryTopicV1 popFromRetryProbability
+     initPopOffsetByCheckMsgInMem enablePopMessageThreshold popInflightMessageThreshold appendCkAsync appendAckAsync
+     serverLoadBalancerEnable defaultMessageRequestMode defaultPopShareQueueNum longPollingEnable shortPollingTimeMills
+     notifyConsumerIdsChangedEnable realTimeNotifyConsumerChange litePullMessageEnable rejectPullConsumerEnable
+     loadBalancePollNameServerInterval useServerSideResetOffset`,
+  ],
+  [
+    'registration is a stream to each name server: changes are pushed at once, and a heartbeat goes each second',
+    `registerNameServerPeriod registerBrokerTimeoutMills forceRegister compressedRegister brokerHeartbeatInterval
+     sendHeartbeatTimeoutMillis brokerNotActiveTimeoutMillis enableSplitRegistration splitRegistrationSize
+     fetchNamesrvAddrByAddressServer fetchNameSrvAddrByDnsLookup compatibleWithOldNameSrv syncBrokerMemberGroupPeriod`,
+  ],
+  [
+    'replication comes with a later version',
+    `brokerIP2 haListenPort haSendHeartbeatInterval haHousekeepingInterval haTransferBatchSize haMaxGapNotInSync
+     haSlaveFallbehindMax haMasterAddress totalReplicas inSyncReplicas minInSyncReplicas allAckInSyncStateSet
+     enableAutoInSyncReplicas haMaxTimeSlaveNotCatchup haFlowControlEnable asyncLearner syncFromLastFile slaveReadEnable
+     slaveTimeout enableSlaveActingMaster enableRemoteEscape enableControllerMode controllerAddr
+     fetchControllerAddrByDnsLookup syncBrokerMetadataPeriod checkSyncStateSetPeriod syncControllerMetadataPeriod
+     controllerHeartBeatTimeoutMills brokerElectionPriority lockInStrictMode skipPreOnline enableDLegerCommitLog
+     dLegerGroup dLegerPeers dLegerSelfId preferredLeaderId isEnableBatchPush`,
+  ],
+  [
+    'delayed messages and transactions come with a later version',
+    `messageDelayLevel timerWheelEnable timerPrecisionMs timerMaxDelaySec timerRollWindowSlot timerFlushIntervalMs
+     timerCheckMetricsWhen timerCongestNumEachSlot timerInterceptDelayLevel timerEnableDisruptor rejectTransactionMessage
+     transactionTimeOut transactionCheckMax transactionCheckInterval transactionOpMsgMaxSize transactionOpBatchInterval
+     recallMessageEnable allowRecallWhenBrokerNotWriteable`,
+  ],
+  [
+    'users and permissions come with a later version',
+    `aclEnable authenticationEnabled authenticationProvider authenticationMetadataProvider initAuthenticationUser
+     innerClientAuthenticationCredentials authorizationEnabled authorizationProvider authorizationMetadataProvider
+     authenticationWhitelist authorizationWhitelist migrateAuthFromV1Enabled`,
+  ],
+  [
+    'queries by key, SQL filters, compaction, light topics and traces come with a later version',
+    `messageIndexEnable messageIndexSafe maxHashSlotNum maxIndexNum enablePropertyFilter enableCalcFilterBitMap
+     filterSupportRetry expectConsumerNumUseFilter maxErrorRateOfBloomFilter filterDataCleanTimeSpan enableCompaction
+     compactionScheduleInternal compactionThreadNum enableLmq enableMultiDispatch maxLmqConsumeQueueNum
+     enableMixedMessageType traceTopicEnable msgTraceTopicName traceOn storeReplyMessageEnable`,
+  ],
+  [
+    'limits of memory and connections replace it',
+    `enableNetWorkFlowControl disableConsumeIfConsumerReadSlowly consumerFallbehindThreshold highSpeedMode
+     channelExpiredTimeout subscriptionExpiredTimeout`,
+  ],
+  [
+    'metrics are served on metricsPromExporterPort',
+    `metricsExporterType metricsGrpcExporterTarget metricsGrpcExporterHeader metricGrpcExporterTimeOutInMills
+     metricGrpcExporterIntervalInMills metricLoggingExporterIntervalInMills metricsInDelta metricsLabel
+     accountStatsEnable accountStatsPrintZeroValues enableDetailStat autoDeleteUnusedStats commercialBaseCount
+     commercialSizePerMsg estimateAccumulation`,
+  ],
+  [
+    'the program brings it along',
+    `rocketmqHome brokerConfigPath configBlackList regionId isolateLogEnable clusterTopicEnable brokerTopicEnable
+     validateSystemTopicWhenUpdateTopic clearRetryTopicWhenDeleteTopic startAcceptSendRequestTimeStamp
+     useStaticSubscription forwardTimeout cleanOfflineBrokerInterval`,
+  ],
+];
+
+/** Reason by key. */
+export const withoutEffect: ReadonlyMap<string, string> = new Map(
+  KEYS_BY_REASON.flatMap(([reason, keys]) => keys.split(/\s+/).map((key): [string, string] => [key, reason])),
+);

@@ -1,0 +1,254 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RouteServiceDefinition } from '@orbitmq/protocol/orbitmq.route.v1';
+import { createRpcClient, type RpcClient, RpcError } from '@orbitmq/rpc';
+import { appCommand, bundleApps, freePort, ServiceProcess } from '@orbitmq/tools';
+
+/** Keys and values of a properties file. */
+export type Properties = Readonly<Record<string, string | number | boolean>>;
+
+/** What a test asks of its cluster. */
+export interface ClusterOptions {
+  /** Default 1. */
+  readonly nameServerCount?: number;
+  /** Default 1; they are named broker-a, broker-b, … */
+  readonly brokerCount?: number;
+  /** `bundle` (default): as it is shipped, built when stale; `source`: the sources as they are. */
+  readonly from?: 'bundle' | 'source';
+  /** For every broker, on top of what makes it run on loopback. */
+  readonly brokerProperties?: Properties;
+  /** For one broker, by its name; wins over `brokerProperties`. */
+  readonly propertiesOf?: Readonly<Record<string, Properties>>;
+  /** For every name server. */
+  readonly nameServerProperties?: Properties;
+  /** Variables for every process, e.g. LD_PRELOAD. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Keeps logs and data here instead of in a directory that goes with the cluster. */
+  readonly directory?: string;
+}
+
+/** A name server or broker of a cluster; `kill()`, `stop()`, `start()` and `waitReady()` come from the process. */
+export class Member extends ServiceProcess {
+  /** Port of the client API (apache.rocketmq.v2). */
+  readonly clientPort: number;
+  /** Broker: port of the admin API. Name server: port of orbitmq.route.v1. */
+  readonly adminPort: number;
+  /** Port of /metrics, /healthz and /readyz. */
+  readonly httpPort: number;
+  /** Directory of its data; a name server has none. */
+  readonly dataDirectory: string;
+
+  constructor(options: {
+    name: string;
+    command: readonly string[];
+    directory: string;
+    ports: Ports;
+    environment: Readonly<Record<string, string>>;
+  }) {
+    super({
+      name: options.name,
+      command: options.command,
+      logFile: join(options.directory, `${options.name}.log`),
+      readyUrl: `http://127.0.0.1:${options.ports.http}/readyz`,
+      environment: options.environment,
+    });
+    this.clientPort = options.ports.client;
+    this.adminPort = options.ports.admin;
+    this.httpPort = options.ports.http;
+    this.dataDirectory = join(options.directory, options.name);
+  }
+
+  /** `127.0.0.1:port` of the client API. */
+  get endpoint(): string {
+    return `127.0.0.1:${this.clientPort}`;
+  }
+
+  /** Starts it again on its ports and its data, and waits until it is ready. */
+  async restart(deadlineMs?: number): Promise<void> {
+    await this.stop();
+    this.start();
+    await this.waitReady(deadlineMs);
+  }
+
+  /** Value of a metric, summed over the series whose text contains `labels`; 0 when there is none. */
+  async metric(name: string, labels = ''): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${this.httpPort}/metrics`);
+    const lines = (await response.text()).split('\n');
+    return lines
+      .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(labels))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  }
+
+  /** JSON lines of the log; lines that are no JSON are left out. */
+  logLines(): Record<string, unknown>[] {
+    return this.log()
+      .split('\n')
+      .flatMap((line) => {
+        try {
+          return [JSON.parse(line) as Record<string, unknown>];
+        } catch {
+          return [];
+        }
+      });
+  }
+}
+
+/** A running cluster of real processes on loopback. */
+export interface Cluster extends AsyncDisposable {
+  readonly nameServers: readonly Member[];
+  readonly brokers: readonly Member[];
+  /** What a client is given: the client ports of all name servers, separated by `;`. */
+  readonly accessPoint: string;
+  /** What `mqadmin -n` is given. */
+  readonly namesrvAddr: string;
+  readonly directory: string;
+  /** Waits until every running name server shows every running broker. */
+  waitForRoutes(deadlineMs?: number): Promise<void>;
+  /** Stops all, and removes the directory unless it was given. Idempotent. */
+  stop(): Promise<void>;
+}
+
+interface Ports {
+  readonly client: number;
+  readonly admin: number;
+  readonly http: number;
+}
+
+/**
+ * Starts a cluster and waits until its routes are visible. Command-line conventions: every key is `--key=value`;
+ * brokers also get a properties file (`-c`), as operators give it.
+ * Use `await using cluster = await startCluster(…)`, or stop it in `after`.
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const from = options.from ?? 'bundle';
+  if (from === 'bundle') await bundleApps(['namesrv', 'broker']);
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'orbitmq-cluster-'));
+  const nameServers: Member[] = [];
+  for (let index = 0; index < (options.nameServerCount ?? 1); index++) {
+    nameServers.push(await nameServer(`namesrv-${index + 1}`, directory, from, options));
+  }
+  const namesrvAddr = nameServers.map((member) => `127.0.0.1:${member.adminPort}`).join(';');
+  const brokers: Member[] = [];
+  for (let index = 0; index < (options.brokerCount ?? 1); index++) {
+    brokers.push(await broker(`broker-${String.fromCharCode(97 + index)}`, directory, from, namesrvAddr, options));
+  }
+  const members = [...nameServers, ...brokers];
+  const stop = async (): Promise<void> => {
+    await Promise.all(brokers.map((member) => member.stop()));
+    await Promise.all(nameServers.map((member) => member.stop()));
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+  };
+  const cluster: Cluster = {
+    nameServers,
+    brokers,
+    accessPoint: nameServers.map((member) => member.endpoint).join(';'),
+    namesrvAddr,
+    directory,
+    waitForRoutes: (deadlineMs) => waitForRoutes(nameServers, brokers, deadlineMs),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+  try {
+    for (const member of members) member.start();
+    await Promise.all(members.map((member) => member.waitReady()));
+    await cluster.waitForRoutes();
+    return cluster;
+  } catch (error) {
+    await Promise.all(members.map((member) => member.kill()));
+    await stop();
+    throw error;
+  }
+}
+
+async function nameServer(
+  name: string,
+  directory: string,
+  from: 'bundle' | 'source',
+  options: ClusterOptions,
+): Promise<Member> {
+  const ports = { client: await freePort(), admin: await freePort(), http: await freePort() };
+  const properties: Properties = {
+    bindAddress: '127.0.0.1',
+    listenPort: ports.admin,
+    grpcServerPort: ports.client,
+    metricsPromExporterHost: '127.0.0.1',
+    metricsPromExporterPort: ports.http,
+    ...options.nameServerProperties,
+  };
+  const command = [...appCommand('namesrv', from), ...flagsOf(properties)];
+  return new Member({ name, command, directory, ports, environment: options.environment ?? {} });
+}
+
+async function broker(
+  name: string,
+  directory: string,
+  from: 'bundle' | 'source',
+  namesrvAddr: string,
+  options: ClusterOptions,
+): Promise<Member> {
+  const ports = { client: await freePort(), admin: await freePort(), http: await freePort() };
+  const properties: Properties = {
+    brokerName: name,
+    brokerIP1: '127.0.0.1',
+    bindAddress: '127.0.0.1',
+    listenPort: ports.client,
+    adminListenPort: ports.admin,
+    metricsPromExporterHost: '127.0.0.1',
+    metricsPromExporterPort: ports.http,
+    storePathRootDir: join(directory, name),
+    ...options.brokerProperties,
+    ...options.propertiesOf?.[name],
+  };
+  const file = join(directory, `${name}.properties`);
+  writeFileSync(
+    file,
+    Object.entries(properties)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join(''),
+  );
+  const command = [...appCommand('broker', from), '-c', file, '-n', namesrvAddr];
+  return new Member({ name, command, directory, ports, environment: options.environment ?? {} });
+}
+
+function flagsOf(properties: Properties): string[] {
+  return Object.entries(properties).map(([key, value]) => `--${key}=${value}`);
+}
+
+async function waitForRoutes(
+  nameServers: readonly Member[],
+  brokers: readonly Member[],
+  deadlineMs = 30_000,
+): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  const wanted = brokers.filter((member) => member.running).map((member) => member.name);
+  for (const member of nameServers.filter((candidate) => candidate.running)) {
+    const client = createRpcClient({ addresses: [`127.0.0.1:${member.adminPort}`], tls: undefined });
+    try {
+      for (;;) {
+        const missing = await brokersMissing(client, wanted);
+        if (missing.length === 0) break;
+        if (performance.now() > endMs) {
+          throw new Error(
+            `${member.name} does not show ${missing.join(', ')} after ${deadlineMs} ms\n${member.logTail()}`,
+          );
+        }
+        await sleep(25);
+      }
+    } finally {
+      client.close();
+    }
+  }
+}
+
+async function brokersMissing(client: RpcClient, wanted: readonly string[]): Promise<string[]> {
+  try {
+    const response = await client.unary(RouteServiceDefinition, 'getCluster', {}, { timeoutMs: 2_000 });
+    const shown = response.brokers.filter((entry) => entry.connected).map((entry) => entry.identity?.brokerName);
+    return wanted.filter((name) => !shown.includes(name));
+  } catch (error) {
+    if (error instanceof RpcError) return [...wanted];
+    throw error;
+  }
+}

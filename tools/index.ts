@@ -1,0 +1,4 @@
+export { bundleApps } from './bundle.ts';
+export { freePort, isPortFree } from './free-port.ts';
+export { APPS, type App, appCommand, NODE_FLAGS, ROOT } from './repository.ts';
+export { type ProcessEnd, ServiceProcess, type ServiceProcessOptions } from './service-process.ts';

@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+
+/** The repository's root, without a slash at its end. */
+export const ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
+
+/** Programs that are built into one file each. */
+export const APPS = ['namesrv', 'broker', 'mqadmin'] as const;
+/** One of `APPS`. */
+export type App = (typeof APPS)[number];
+
+/** Flags with which the programs run: no `__proto__` tricks, no code from strings. */
+export const NODE_FLAGS = ['--disable-proto=throw', '--disallow-code-generation-from-strings'] as const;
+
+/** Command line that runs a program: its bundle, or its sources as they are. */
+export function appCommand(app: App, from: 'bundle' | 'source'): string[] {
+  return from === 'bundle'
+    ? [process.execPath, ...NODE_FLAGS, `${ROOT}/apps/${app}/dist/main.js`]
+    : [process.execPath, '--conditions=@orbitmq/source', `${ROOT}/apps/${app}/src/main.ts`];
+}

@@ -70,7 +70,7 @@ export class WireReader {
       case WIRE_BYTES: {
         const length = this.#readLength();
         this.valueStart = this.position;
-        this.position += length;
+        this.position = this.valueStart + length;
         break;
       }
       case WIRE_FIXED64:
@@ -202,7 +202,7 @@ export class WireReader {
           this.#readVarint();
           break;
         case WIRE_BYTES:
-          this.position += this.#readLength();
+          this.#skipBytes(this.#readLength());
           break;
         case WIRE_FIXED64:
           this.#skipBytes(8);

@@ -23,7 +23,8 @@ export function scanText(bytes: Uint8Array, start: number, end: number): number 
       if (byte === 0xc2 && index + 1 < end && bytes[index + 1]! < 0xa0) found |= TEXT_HAS_CONTROL;
     } else if (byte !== 0x20) found |= TEXT_HAS_CONTROL;
   }
-  return (found & TEXT_NOT_ASCII) === 0 ? found : found | scanUnicode(bytes.subarray(start, end), start);
+  if ((found & TEXT_NOT_ASCII) === 0) return found;
+  return (found & ~TEXT_NOT_ASCII) | scanUnicode(bytes.subarray(start, end), start);
 }
 
 function scanUnicode(text: Uint8Array, position: number): number {

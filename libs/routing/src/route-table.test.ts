@@ -153,9 +153,32 @@ describe('RouteTable life of a broker', () => {
     const identity = identityOf('broker-a');
     const owner = add(table, identity, CLOSED, topicOf('orders'));
     table.heard(table.owned(identity, owner)!, 3000);
-    assert.deepEqual(table.expire(7999), []);
+    for (let nowMs = 3000; nowMs < 8000; nowMs += 500) assert.deepEqual(table.expire(nowMs), []);
     assert.equal(table.expire(8000).length, 1);
     assert.deepEqual(table.routeOf('orders').queues, []);
+  });
+
+  it('takes nobody out after it stood still itself', () => {
+    const table = new RouteTable(OPTIONS);
+    add(table, identityOf('broker-a'), CLOSED);
+    assert.deepEqual(table.expire(100), []);
+    assert.deepEqual(table.expire(60_000), []);
+    for (let nowMs = 60_500; nowMs < 65_000; nowMs += 500) assert.deepEqual(table.expire(nowMs), []);
+    assert.equal(table.expire(65_000).length, 1);
+  });
+
+  it('tells of each change', () => {
+    const table = new RouteTable(OPTIONS);
+    let changes = 0;
+    const stop = table.onChange(() => changes++);
+    const identity = identityOf('broker-a');
+    const owner = add(table, identity, CLOSED, topicOf('orders'));
+    table.changeTopics(table.owned(identity, owner)!, [topicOf('new')], ['orders'], 2n);
+    assert.equal(changes, 2);
+    assert.equal(changes, table.version);
+    stop();
+    table.remove(table.owned(identity, owner)!);
+    assert.equal(changes, 2);
   });
 
   it('keeps a broker whose stream ended for the grace', () => {
@@ -163,6 +186,7 @@ describe('RouteTable life of a broker', () => {
     const identity = identityOf('broker-a');
     const owner = add(table, identity, CLOSED, topicOf('orders'));
     table.disconnect(table.owned(identity, owner)!, 10);
+    assert.deepEqual(table.expire(10), []);
     assert.deepEqual(table.expire(1009), []);
     assert.equal(table.routeOf('orders').queues.length, 4);
     assert.equal(table.expire(1010).length, 1);

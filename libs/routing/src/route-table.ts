@@ -33,8 +33,10 @@ export class RouteTable {
   /** By `keyOf(identity)`. */
   readonly #entries = new Map<string, MutableEntry>();
   readonly #routes = new Map<string, Route>();
+  readonly #listeners = new Set<() => void>();
   #masters: readonly BrokerEntry[] = [];
   #version = 0;
+  #expiredAtMs: number | undefined;
 
   constructor(options: RouteTableOptions) {
     this.#options = options;
@@ -43,6 +45,12 @@ export class RouteTable {
   /** Raised by each change that a route may show. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Calls `listener` after each change of `version`. Returns the way to stop that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** All brokers, masters and slaves, in no particular order. */
@@ -159,8 +167,15 @@ export class RouteTable {
     this.#changed();
   }
 
-  /** Takes out the brokers that have been silent, or without a stream, for too long. */
+  /**
+   * Takes out the brokers that have been silent, or without a stream, for too long. To be called several times within
+   * `graceMs`: a longer gap means that this process stood still, and then what the brokers have said meanwhile has not
+   * been read yet, so that their time begins anew.
+   */
   expire(nowMs: number): BrokerEntry[] {
+    const gapMs = nowMs - (this.#expiredAtMs ?? nowMs);
+    this.#expiredAtMs = nowMs;
+    if (gapMs > this.#options.graceMs) for (const entry of this.#entries.values()) entry.heardMs = nowMs;
     const expired: BrokerEntry[] = [];
     for (const entry of this.#entries.values()) {
       const patienceMs = entry.owner === undefined ? this.#options.graceMs : this.#options.silenceMs;
@@ -180,6 +195,7 @@ export class RouteTable {
     this.#version++;
     this.#routes.clear();
     this.#masters = newestMasters(this.#entries.values());
+    for (const listener of [...this.#listeners]) listener();
   }
 }
 

@@ -1,6 +1,8 @@
 export type { BidiCall, CallOptions, ClientTls, RawRpcClient, RpcClient, RpcClientOptions } from './client.ts';
 export { createGrpcJsClient as createRpcClient } from './grpc-js/client.ts';
 export { startGrpcJsServer as startRpcServer } from './grpc-js/server.ts';
+export { HealthService } from './health.ts';
+export { reflectionMethods } from './reflection.ts';
 export type { RpcServer, RpcServerLimits, RpcServerOptions, TlsIdentity } from './server.ts';
 export {
   type BidiHandler,
@@ -21,3 +23,4 @@ export {
   UnreachableError,
   unary,
 } from './service.ts';
+export { resolveTlsIdentity, type TlsFiles, type TlsIdentityOptions } from './tls-identity.ts';

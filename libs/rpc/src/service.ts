@@ -68,7 +68,10 @@ export type ServerStreamHandler<Request, Response> = (
   call: Call,
   sink: Sink<Response>,
 ) => Promise<void>;
-/** Incoming messages end when the client half-closes and throw RpcError when it is cut. The stream ends when the handler settles. */
+/**
+ * Incoming messages end when the client half-closes or the server begins to stop, and throw RpcError when the call is
+ * cut. The stream ends when the handler settles.
+ */
 export type BidiHandler<Request, Response> = (
   requests: AsyncIterable<Request>,
   call: Call,

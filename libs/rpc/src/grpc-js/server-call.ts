@@ -1,8 +1,11 @@
+import { constants } from 'node:http2';
 import type { Metadata as GrpcMetadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import type { Clock } from '@orbitmq/base';
 import { joinAddress } from '../address.ts';
 import { type BoundMethod, type Call, type Metadata, RpcError, type RpcStatus, type Sink } from '../service.ts';
 import { meantError, statusMessage, statusNumber } from '../status.ts';
+import type { Intake } from './intake.ts';
+import { streamOf } from './internals.ts';
 import { ReceivedMetadata } from './metadata.ts';
 
 /** What the calls of one server share. */
@@ -10,6 +13,7 @@ export interface CallHost {
   readonly clock: Clock;
   readonly draining: boolean;
   readonly openCalls: Set<ServerCall>;
+  readonly intake: Intake;
   onUnexpectedError(error: unknown, path: string): void;
   readonly onCallEnd: ((path: string, status: RpcStatus, durationMs: number) => void) | undefined;
 }
@@ -94,21 +98,32 @@ export abstract class ServerCall implements Call {
   onHeaders(metadata: GrpcMetadata): void {
     this.host.openCalls.add(this);
     this.#grpcMetadata = metadata;
+    streamOf(this.base).on('data', (chunk: Buffer) => {
+      if (!this.ended) this.host.intake.received(this, chunk.length);
+    });
     this.begin();
   }
 
   /** A whole message has come. */
-  abstract onMessage(bytes: Buffer): void;
+  onMessage(bytes: Buffer): void {
+    this.host.intake.forget(this);
+    if (!this.ended) this.receive(bytes);
+  }
+
   /** The client has sent all it will. */
   abstract onHalfClose(): void;
 
   /** The stream is closed, by whichever side and for whatever reason. */
   onClosed(): void {
     this.host.openCalls.delete(this);
+    // A client that has its answer but does not end its side would keep the stream for ever.
+    const stream = streamOf(this.base);
+    if (!stream.closed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
     if (!this.ended) this.#end(this.remainingMs() === 0 ? 'DEADLINE_EXCEEDED' : 'CANCELLED', true);
   }
 
   protected abstract begin(): void;
+  protected abstract receive(bytes: Buffer): void;
 
   /** The server has begun to stop. */
   drain(): void {
@@ -181,6 +196,7 @@ export abstract class ServerCall implements Call {
 
   #end(status: RpcStatus, cancelled: boolean): void {
     this.ended = true;
+    this.host.intake.forget(this);
     this.#drainListeners = undefined;
     const listeners = this.#cancelListeners;
     this.#cancelListeners = undefined;

@@ -9,7 +9,7 @@ import { CallSink } from './sink.ts';
 abstract class SingleRequestCall extends ServerCall {
   #bytes: Buffer | undefined;
 
-  override onMessage(bytes: Buffer): void {
+  protected override receive(bytes: Buffer): void {
     if (this.#bytes) this.finish('INVALID_ARGUMENT', 'this method takes one request message, but a second one came');
     this.#bytes = bytes;
     this.base.startRead();
@@ -92,12 +92,17 @@ export class BidiCall extends ServerCall {
     this.#requests = new Requests(base);
   }
 
-  override onMessage(bytes: Buffer): void {
+  protected override receive(bytes: Buffer): void {
     const decoded = this.decoded(bytes);
     if (decoded) this.#requests.push(decoded.request);
   }
 
   override onHalfClose(): void {
+    this.#requests.end();
+  }
+
+  override drain(): void {
+    super.drain();
     this.#requests.end();
   }
 

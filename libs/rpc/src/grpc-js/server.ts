@@ -9,15 +9,21 @@ import {
   type ServerOptions,
   setLogVerbosity,
 } from '@grpc/grpc-js';
-import { type Clock, systemClock } from '@orbitmq/base';
+import { type Clock, MIB, systemClock } from '@orbitmq/base';
 import { Listener } from '../listener.ts';
 import type { RpcServer, RpcServerOptions, TlsIdentity } from '../server.ts';
 import { type BoundMethod, RpcError } from '../service.ts';
+import { Intake } from './intake.ts';
+import { http2OptionsOf } from './internals.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
 
 /** What nghttp2 may hold for one connection: headers, and frames that the peer does not take. Megabytes. */
 const SESSION_MEMORY_MAX_MB = 16;
+
+/** What may have come of messages that are not complete, of all connections. */
+const INTAKE_MIN_BYTES = 128 * MIB;
+const INTAKE_MIN_MESSAGES = 4;
 
 const CALL_CLASSES = { unary: UnaryCall, serverStream: ServerStreamCall, bidi: BidiCall } as const;
 
@@ -58,6 +64,7 @@ class CallEvents {
 class GrpcJsServer implements RpcServer, CallHost {
   readonly clock: Clock;
   readonly openCalls = new Set<ServerCall>();
+  readonly intake: Intake;
   readonly onCallEnd: CallHost['onCallEnd'];
   readonly #options: RpcServerOptions;
   readonly #server: Server;
@@ -70,8 +77,14 @@ class GrpcJsServer implements RpcServer, CallHost {
     this.#options = options;
     this.clock = options.clock ?? systemClock;
     this.onCallEnd = options.onCallEnd;
+    this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * options.limits.receiveMessageBytesMax));
     setLogVerbosity(logVerbosity.NONE); // it writes texts of clients to the console
     this.#server = new Server(this.#serverOptions());
+    http2OptionsOf(this.#server).settings = {
+      maxConcurrentStreams: options.limits.concurrentStreamsMax,
+      maxHeaderListSize: options.limits.metadataBytesMax,
+      enablePush: false,
+    };
     for (const method of options.methods) {
       // The handler is never called: the interceptor takes each call over before.
       if (!this.#server.register(method.path, ignore, identity, identity, method.kind)) {
@@ -149,7 +162,6 @@ class GrpcJsServer implements RpcServer, CallHost {
     const methods = new Map<string, BoundMethod>(this.#options.methods.map((method) => [method.path, method]));
     return {
       'grpc.enable_channelz': 0,
-      'grpc.max_concurrent_streams': limits.concurrentStreamsMax,
       'grpc.max_receive_message_length': limits.receiveMessageBytesMax,
       'grpc.max_send_message_length': -1,
       'grpc-node.max_session_memory': SESSION_MEMORY_MAX_MB,

@@ -1,1 +1,11 @@
-export { type CommitLog, CorruptionError, type LogRecord, type RecoveryReport, type SegmentInfo } from './log.ts';
+export { type CommitLogArguments, openCommitLog } from './commit-log.ts';
+export {
+  type CommitLog,
+  CorruptionError,
+  type LogRecord,
+  type LogStatistics,
+  type RecoveryReport,
+  type SegmentInfo,
+} from './log.ts';
+export type { CommitLogOptions } from './options.ts';
+export { RECORD_TYPES } from './record.ts';

@@ -33,13 +33,17 @@ export interface CommitLog {
   readonly settledOffset: number;
   /** Everything before this byte has been fsynced. */
   readonly flushedOffset: number;
-  /** Incarnation that this process writes. */
+  /** Incarnation that this process writes; its first record is preceded by an epoch start. */
   readonly epoch: number;
+  /** What recovery found when the log was opened. */
+  readonly recovery: RecoveryReport;
+  /** Running totals since the log was opened. */
+  readonly statistics: LogStatistics;
   /** Now, in shard time (see `LogRecord.shardTimeMs`). */
   shardTimeMs(): number;
 
   /**
-   * Adds a record to the open batch. Synchronous and cheap: the bytes are copied, nothing is written before the turn of
+   * Adds a record to the open batch (`type` ≥ 5, the kinds below are the log's own). Synchronous and cheap: the bytes are copied, nothing is written before the turn of
    * the event loop ends. The record is not stored before `settled()` says so.
    * @param parts the payload, one part behind the other; the caller keeps them
    * @returns the record as it will lie in the log
@@ -63,18 +67,48 @@ export interface CommitLog {
    * @throws MqError OFFSET_NOT_FOUND outside [startOffset, endOffset); CorruptionError when the bytes are not that record
    */
   read(physicalOffset: number, length?: number): LogRecord | Promise<LogRecord>;
-  /** Walks all records of [from, to) in order, from disk; the visitor is called synchronously, reads are large. */
-  scan(from: number, to: number, visit: (record: LogRecord) => void): Promise<void>;
+  /**
+   * Walks all records that begin in [from, to) in order, from disk; the visitor is called synchronously, reads are
+   * large. The log's own records (kinds 1…4) are checked and passed over.
+   * @param from begin of a record, or of a segment
+   * @returns where the walk ended: the first record boundary ≥ `to`
+   * @throws CorruptionError at the first record that is not whole; MqError OFFSET_NOT_FOUND when `from` is not held
+   */
+  scan(from: number, to: number, visit: (record: LogRecord) => void): Promise<number>;
 
   /** Segments from the oldest to the one being written. */
   segments(): readonly SegmentInfo[];
   /** Calls `listener` when a segment has been sealed (full and fsynced). */
   onSealed(listener: (segment: SegmentInfo) => void): () => void;
-  /** Deletes whole segments that end at or before `physicalOffset`; never the one being written. Returns bytes freed. */
+  /**
+   * Deletes whole segments that end at or before `physicalOffset`, oldest first; never the one being written, and none
+   * before something behind it is fsynced. Returns bytes freed.
+   */
   removeBefore(physicalOffset: number): Promise<number>;
 
   /** Writes and fsyncs what is open, marks the clean end, closes the files. Idempotent. */
   close(): Promise<void>;
+}
+
+/** Running totals of a log; plain numbers that only grow, read by the metrics of the node. */
+export interface LogStatistics {
+  readonly recordCount: number;
+  /** Bytes of records, headers and padding included. */
+  readonly appendedBytes: number;
+  /** Bytes handed to the disk for records; zeros written ahead are not in it. */
+  readonly writtenBytes: number;
+  /** Bytes of zeros written ahead into the next segment. */
+  readonly zeroedBytes: number;
+  readonly batchCount: number;
+  readonly syncCount: number;
+  /** Time spent in fsyncs of segments, milliseconds. */
+  readonly syncMs: number;
+  /** The longest of them, milliseconds. */
+  readonly syncMsMax: number;
+  /** Times that a new segment had to wait for room on the disk. */
+  readonly stallCount: number;
+  /** Records read from disk because the tail in memory did not hold them any more. */
+  readonly diskReadCount: number;
 }
 
 export interface SegmentInfo {

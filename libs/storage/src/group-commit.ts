@@ -1,0 +1,171 @@
+import type { Clock, Timer } from '@orbitmq/base';
+import { Deferred } from './deferred.ts';
+import type { LogState, LogTotals } from './log-state.ts';
+import type { CommitLogSettings } from './options.ts';
+import { RECORD_TYPES } from './record.ts';
+import type { SegmentWriter } from './segment-writer.ts';
+import type { Tail } from './tail.ts';
+
+const STORED = Promise.resolve();
+
+/** What group commit works with. */
+export interface GroupCommitArguments {
+  readonly clock: Clock;
+  readonly settings: CommitLogSettings;
+  readonly tail: Tail;
+  readonly writer: SegmentWriter;
+  readonly totals: LogTotals;
+  readonly defer: (callback: () => void) => void;
+  /** Appends a record that says that all before it is fsynced. */
+  readonly appendFlushMark: () => void;
+  readonly onSettled: (settledOffset: number) => void;
+  readonly onFailure: (error: Error) => void;
+}
+
+/**
+ * Brings appended records to the disk, a batch at a time: while one batch is written and fsynced the next one gathers, and
+ * all who wait for a batch share one promise.
+ */
+export class GroupCommit {
+  readonly #state: LogState;
+  readonly #args: GroupCommitArguments;
+  readonly #isSync: boolean;
+  /** The batch that gathers; there is one when somebody waits for it. */
+  #gathering: Deferred | undefined;
+  /** The batch that is being written. */
+  #writing: Deferred | undefined;
+  /** End of the batch that is being written, or of the last one. */
+  #takenOffset: number;
+  #running = false;
+  #syncTimer: Timer | undefined;
+  #markTimer: Timer | undefined;
+  readonly #run = (): void => {
+    void this.#writeBatches();
+  };
+
+  constructor(state: LogState, args: GroupCommitArguments) {
+    this.#state = state;
+    this.#args = args;
+    this.#isSync = args.settings.flushDiskType === 'SYNC_FLUSH';
+    this.#takenOffset = state.endOffset;
+  }
+
+  /** Sees to it that what has been appended gets written, after the turn that is going on. */
+  start(): void {
+    if (this.#running || this.#state.failure !== undefined) return;
+    this.#running = true;
+    this.#args.defer(this.#run);
+  }
+
+  /** See `CommitLog.settled`. */
+  settled(): Promise<void> {
+    const state = this.#state;
+    if (state.failure !== undefined) return Promise.reject(state.failure);
+    if (state.settledOffset === state.endOffset) return STORED;
+    if (state.endOffset > this.#takenOffset) {
+      this.#gathering ??= new Deferred();
+      return this.#gathering.promise;
+    }
+    this.#writing ??= new Deferred();
+    return this.#writing.promise;
+  }
+
+  /** See `CommitLog.flush`. */
+  async flush(physicalOffset: number): Promise<void> {
+    const state = this.#state;
+    if (state.failure !== undefined) throw state.failure;
+    if (state.writtenOffset < physicalOffset) await this.settled();
+    try {
+      await this.#args.writer.syncTo(physicalOffset);
+    } catch (error) {
+      throw this.fail(error);
+    }
+  }
+
+  /** Stops the timers. */
+  stop(): void {
+    this.#syncTimer?.cancel();
+    this.#markTimer?.cancel();
+    this.#syncTimer = undefined;
+    this.#markTimer = undefined;
+  }
+
+  /** Makes an error final; returns the first one. Whoever waits is told; nothing is acknowledged from here on. */
+  fail(cause: unknown): Error {
+    const state = this.#state;
+    if (state.failure !== undefined) return state.failure;
+    const failure = cause instanceof Error ? cause : new Error('the commit log failed', { cause });
+    state.failure = failure;
+    this.stop();
+    this.#writing?.reject(failure);
+    this.#gathering?.reject(failure);
+    this.#args.onFailure(failure);
+    return failure;
+  }
+
+  async #writeBatches(): Promise<void> {
+    const state = this.#state;
+    try {
+      while (state.endOffset > state.writtenOffset && state.failure === undefined) await this.#writeBatch();
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #writeBatch(): Promise<void> {
+    const state = this.#state;
+    const { tail, writer, totals } = this.#args;
+    const writes = tail.take();
+    const endOffset = state.endOffset;
+    this.#takenOffset = endOffset;
+    this.#writing = this.#gathering;
+    this.#gathering = undefined;
+    for (let index = 0; index < writes.length; index++) {
+      await writer.write(writes[index]!);
+      state.writtenOffset = writes[index + 1]?.physicalOffset ?? endOffset;
+    }
+    if (this.#isSync) await writer.syncTo(endOffset);
+    if (state.failure !== undefined) return;
+    totals.batchCount++;
+    tail.evict(endOffset);
+    this.#settle(endOffset);
+    this.#setTimers();
+  }
+
+  #settle(endOffset: number): void {
+    this.#state.settledOffset = endOffset;
+    const batch = this.#writing;
+    this.#writing = undefined;
+    this.#args.onSettled(endOffset);
+    batch?.resolve();
+  }
+
+  #setTimers(): void {
+    if (this.#state.closing) return;
+    if (!this.#isSync) this.#setSyncTimer();
+    this.#setMarkTimer();
+  }
+
+  /** ASYNC_FLUSH: what is written gets fsynced after the interval. */
+  #setSyncTimer(): void {
+    this.#syncTimer ??= this.#args.clock.setTimer(this.#args.settings.flushIntervalMs, () => {
+      this.#syncTimer = undefined;
+      if (this.#state.failure !== undefined) return;
+      this.#args.writer.syncTo(this.#state.writtenOffset).catch((error) => this.fail(error));
+    });
+  }
+
+  /** The last records of a busy time would be proven by none after them; a flush mark does it when the log is quiet. */
+  #setMarkTimer(): void {
+    const state = this.#state;
+    const seenOffset = state.endOffset;
+    this.#markTimer ??= this.#args.clock.setTimer(this.#args.settings.flushMarkDelayMs, () => {
+      this.#markTimer = undefined;
+      if (state.failure !== undefined || state.lastType === RECORD_TYPES.flushMark) return;
+      if (state.endOffset === seenOffset && state.flushedOffset === seenOffset) this.#args.appendFlushMark();
+      else this.#setMarkTimer();
+    });
+  }
+}

@@ -1,1 +1,16 @@
-export {};
+export type { ClientLanguage } from './caller.ts';
+export {
+  MESSAGING_DEFAULTS,
+  type MessagingConfig,
+  type MessagingLimits,
+  type MessagingTimes,
+} from './config.ts';
+export type { Connection } from './connections.ts';
+export { type MessagingEvents, NO_MESSAGING_EVENTS } from './events.ts';
+export {
+  createMessagingService,
+  type MessagingGauges,
+  type MessagingService,
+  type MessagingServiceOptions,
+} from './messaging-service.ts';
+export { type OwnRouteOptions, ownRoutes, type RouteSource } from './route-source.ts';

@@ -1,0 +1,55 @@
+import { CODES, MqError } from '@orbitmq/base';
+import type { Code, Status } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Call, UnaryHandler } from '@orbitmq/rpc';
+import type { Shard } from '@orbitmq/shard';
+import type { MessagingEvents } from './events.ts';
+
+/** Status of everything that went well. */
+export const OK_STATUS: Status = Object.freeze({ code: CODES.OK as Code, message: 'OK' });
+
+/** The status that tells a client about an operating error. */
+export function statusOf(error: MqError): Status {
+  return { code: CODES[error.code] as Code, message: error.message };
+}
+
+/**
+ * Wraps a unary handler: operating errors become the response's `status` (the gRPC status stays OK, as RocketMQ's
+ * clients expect); anything else passes through and ends the process.
+ * @param refuse makes the response that only carries a status
+ */
+export function answering<Request, Response>(
+  method: string,
+  events: MessagingEvents,
+  handler: UnaryHandler<Request, Response>,
+  refuse: (status: Status) => Response,
+): UnaryHandler<Request, Response> {
+  const answerError = (error: unknown): Response => {
+    if (!(error instanceof MqError)) throw error;
+    events.callRefused(method, error.code);
+    return refuse(statusOf(error));
+  };
+  return (request: Request, call: Call) => {
+    try {
+      const response = handler(request, call);
+      return response instanceof Promise ? response.catch(answerError) : response;
+    } catch (error) {
+      return answerError(error);
+    }
+  };
+}
+
+/**
+ * Waits until everything appended before is stored.
+ * @throws MqError MASTER_PERSISTENCE_TIMEOUT when the log has failed: nobody knows whether it is stored
+ */
+export async function stored(shard: Shard): Promise<void> {
+  try {
+    await shard.settled();
+  } catch (cause) {
+    throw new MqError(
+      'MASTER_PERSISTENCE_TIMEOUT',
+      'The broker could not confirm that this has been stored; it may be or may not be. Try again.',
+      { cause },
+    );
+  }
+}

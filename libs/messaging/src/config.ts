@@ -1,0 +1,112 @@
+import { HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '@orbitmq/base';
+import { DEFAULT_MESSAGE_LIMITS, type MessageLimits } from '@orbitmq/protocol';
+
+/** Bounds on what clients may hold; beyond them calls are answered with TOO_MANY_REQUESTS and harm nobody else. */
+export interface MessagingLimits {
+  /** Clients known at one time. */
+  readonly sessionsMax: number;
+  /** Encoded settings of all clients together. Bytes. */
+  readonly settingsTotalBytesMax: number;
+  /** Encoded settings of one client. Bytes. */
+  readonly settingsBytesMax: number;
+  readonly telemetryStreamsMax: number;
+  readonly telemetryStreamsPerClientMax: number;
+  /** Receives that wait for messages. */
+  readonly pollsMax: number;
+  readonly pollsPerClientMax: number;
+  /** Receive errors whose answer is held back; beyond it they are answered at once. */
+  readonly heldErrorsMax: number;
+  /** Messages handed out with auto_renew and not settled yet. */
+  readonly renewedMax: number;
+  readonly renewedPerClientMax: number;
+  /** Entries of one AckMessage request. */
+  readonly ackEntriesMax: number;
+  /** Messages of one SendMessage request. */
+  readonly sendBatchMax: number;
+  /** Topics that first sends may make. */
+  readonly autoCreatedTopicsMax: number;
+  /** Consumer groups that first appearances may make. */
+  readonly autoCreatedGroupsMax: number;
+}
+
+/** Durations of the messaging service, all in milliseconds. */
+export interface MessagingTimes {
+  /** A receive ends so long before the deadline of its client (Rust's deadline is its polling time). */
+  readonly deadlineMarginMs: number;
+  /** A receive that fails is answered no sooner: Rust repeats after 1 ms, Go after 20 ms. */
+  readonly errorHoldMs: number;
+  /** First lease of messages received with auto_renew. */
+  readonly renewedLeaseMs: number;
+  /** A renewed lease is extended when no more than this is left of it. */
+  readonly renewAheadMs: number;
+  /** Renewal ends so long after the receive. */
+  readonly renewTotalMs: number;
+  /** What a vanished client held is visible again after this. */
+  readonly releaseMs: number;
+  /** A client with a telemetry stream or an open call that is silent for so long counts as gone. */
+  readonly silenceMs: number;
+  /** A client whose telemetry streams have all ended is gone after so long without a sign of life (two heartbeats). */
+  readonly disconnectedMs: number;
+  /** A telemetry stream must bring its settings by then. */
+  readonly settingsDeadlineMs: number;
+  /** A consumer that takes nothing of its answer for so long is cut. */
+  readonly stalledWriteMs: number;
+}
+
+export interface MessagingConfig {
+  /** RocketMQ key `brokerName`. */
+  readonly brokerName: string;
+  /** `ip:port` of this broker, as delivered messages carry it. */
+  readonly storeHost: string;
+  /** A first send to an unknown topic makes it. */
+  readonly autoCreateTopicEnable: boolean;
+  /** A group is made when its first client appears. */
+  readonly autoCreateSubscriptionGroup: boolean;
+  /** Queues of a topic that a first send makes, 1…1024. */
+  readonly defaultTopicQueueNums: number;
+  readonly messageLimits: MessageLimits;
+  /** Deliveries of a group that nobody configured, after the first one. */
+  readonly retryMaxTimes: number;
+  /** One receive hands out no more than this (but at least one message). Bytes. */
+  readonly receiveBatchBytesMax: number;
+  readonly limits: MessagingLimits;
+  readonly times: MessagingTimes;
+}
+
+/** Defaults of RocketMQ where it has them; only the names of the broker are missing. */
+export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost'> = {
+  autoCreateTopicEnable: true,
+  autoCreateSubscriptionGroup: true,
+  defaultTopicQueueNums: 8,
+  messageLimits: DEFAULT_MESSAGE_LIMITS,
+  retryMaxTimes: 16,
+  receiveBatchBytesMax: 4 * MIB,
+  limits: {
+    sessionsMax: 50_000,
+    settingsTotalBytesMax: 64 * MIB,
+    settingsBytesMax: 128 * KIB,
+    telemetryStreamsMax: 100_000,
+    telemetryStreamsPerClientMax: 16,
+    pollsMax: 100_000,
+    pollsPerClientMax: 1_024,
+    heldErrorsMax: 10_000,
+    renewedMax: 1_000_000,
+    renewedPerClientMax: 65_536,
+    ackEntriesMax: 4_096,
+    sendBatchMax: 1_024,
+    autoCreatedTopicsMax: 20_000,
+    autoCreatedGroupsMax: 20_000,
+  },
+  times: {
+    deadlineMarginMs: 500,
+    errorHoldMs: SECOND_MS,
+    renewedLeaseMs: MINUTE_MS,
+    renewAheadMs: 10 * SECOND_MS,
+    renewTotalMs: 3 * HOUR_MS,
+    releaseMs: SECOND_MS,
+    silenceMs: 2 * MINUTE_MS,
+    disconnectedMs: 20 * SECOND_MS,
+    settingsDeadlineMs: MINUTE_MS,
+    stalledWriteMs: MINUTE_MS,
+  },
+};

@@ -1,0 +1,27 @@
+import type { Clock, Random } from '@orbitmq/base';
+import type { ReceiptHandleCodec } from '@orbitmq/protocol';
+import type { Logger } from '@orbitmq/runtime';
+import type { Shard } from '@orbitmq/shard';
+import type { MessagingConfig } from './config.ts';
+import type { MessagingEvents } from './events.ts';
+import type { Filters } from './filters.ts';
+import type { Provision } from './provision.ts';
+import type { Renewals } from './renewals.ts';
+import type { RouteSource } from './route-source.ts';
+import type { Sessions } from './sessions.ts';
+
+/** What the handlers share. */
+export interface MessagingContext {
+  readonly shard: Shard;
+  readonly routes: RouteSource;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly events: MessagingEvents;
+  readonly config: MessagingConfig;
+  readonly sessions: Sessions;
+  readonly renewals: Renewals;
+  readonly provision: Provision;
+  readonly filters: Filters;
+  readonly handles: ReceiptHandleCodec;
+}

@@ -1,0 +1,37 @@
+import type { Group, Topic, TopicMessageType } from '@orbitmq/views';
+
+/**
+ * What happens in the messaging service, for metrics. Called on hot paths: implementations only count. Labels are
+ * bounded: topics and groups exist, nothing else comes from outside.
+ */
+export interface MessagingEvents {
+  /** A message has been stored. `sizeBytes`: as the wire gave it. */
+  messageIn(topic: Topic, messageType: TopicMessageType, sizeBytes: number): void;
+  /** Messages have been written to a consumer; `retryCount` of them are not delivered for the first time. */
+  messagesOut(topic: Topic, group: Group, count: number, sizeBytes: number, retryCount: number): void;
+  /** A SendMessage call was answered `durationMs` after it came. */
+  sendAnswered(durationMs: number): void;
+  /** Messages have been settled by a consumer. */
+  messagesAcknowledged(topic: Topic, group: Group, count: number): void;
+  /** A call was answered with an error status; `code` is a name of the status table. */
+  callRefused(method: string, code: string): void;
+  /** A receive had to be turned away because too many wait. */
+  pollRefused(): void;
+  /** Messages received with auto_renew were renewed, or made visible because their client is gone. */
+  leasesRenewed(count: number): void;
+  leasesReleased(count: number): void;
+}
+
+const nothing = (): void => undefined;
+
+/** Events nobody counts. */
+export const NO_MESSAGING_EVENTS: MessagingEvents = {
+  messageIn: nothing,
+  messagesOut: nothing,
+  sendAnswered: nothing,
+  messagesAcknowledged: nothing,
+  callRefused: nothing,
+  pollRefused: nothing,
+  leasesRenewed: nothing,
+  leasesReleased: nothing,
+};

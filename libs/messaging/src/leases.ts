@@ -1,0 +1,80 @@
+import { MqError, quoted } from '@orbitmq/base';
+import { checkGroupName, checkTopicForm } from '@orbitmq/protocol';
+import type { Resource } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { LeaseOutcome, LeaseRef } from '@orbitmq/shard';
+import type { Group, Topic } from '@orbitmq/views';
+import type { ClientLanguage } from './caller.ts';
+import type { MessagingContext } from './context.ts';
+
+/**
+ * Clients that can't live with INVALID_RECEIPT_HANDLE: Rust repeats it for ever and acks nothing else of the queue,
+ * Python keeps the message in its cache for ever.
+ */
+const UNFORGIVING: ReadonlySet<ClientLanguage> = new Set(['RUST', 'PYTHON']);
+
+/** Topic and group that a consumer names when it settles messages; undefined when there are none (any more). */
+export interface Consumption {
+  readonly groupName: string;
+  readonly topicName: string;
+  readonly group: Group | undefined;
+  readonly topic: Topic | undefined;
+}
+
+/** @throws MqError ILLEGAL_TOPIC, ILLEGAL_CONSUMER_GROUP */
+export function consumptionOf(
+  context: MessagingContext,
+  group: Resource | undefined,
+  topic: Resource | undefined,
+): Consumption {
+  const groupName = group?.name ?? '';
+  const topicName = topic?.name ?? '';
+  checkGroupName(groupName);
+  checkTopicForm(topicName);
+  const { metadata } = context.shard;
+  return { groupName, topicName, group: metadata.group(groupName), topic: metadata.topic(topicName) };
+}
+
+/**
+ * The lease that a receipt handle names: it is genuine, and of this group and topic.
+ * @returns undefined when its topic, group or queue has been deleted since
+ * @throws MqError INVALID_RECEIPT_HANDLE
+ */
+export function leaseOf(context: MessagingContext, consumption: Consumption, text: string): LeaseRef | undefined {
+  const { groupUid, topicUid, queueId, queueOffset, leaseId } = context.handles.decode(text);
+  const { group, topic } = consumption;
+  const { metadata } = context.shard;
+  const owner = metadata.groupByUid(groupUid);
+  const source = metadata.topicByUid(topicUid);
+  if (owner && owner !== group) throw foreign('consumer group', consumption.groupName, text);
+  if (source && source !== topic) throw foreign('topic', consumption.topicName, text);
+  if (!owner || !source || !group || !topic || queueId >= topic.queues.length) return undefined;
+  return { group, topic, queueId, queueOffset, leaseId };
+}
+
+/** Whether a client gets OK for a handle that is genuine, but can settle nothing any more. */
+export function isForgiven(language: ClientLanguage): boolean {
+  return UNFORGIVING.has(language);
+}
+
+/** The answer to a handle that is genuine, but can settle nothing any more. */
+export function staleHandle(outcome: LeaseOutcome | 'gone', text: string): MqError {
+  return new MqError(
+    'INVALID_RECEIPT_HANDLE',
+    `a receipt handle is that of the last delivery of its message; found ${quoted(text)}, ${REASONS[outcome]}`,
+  );
+}
+
+const REASONS: Readonly<Record<LeaseOutcome | 'gone', string>> = {
+  done: 'which is in order',
+  settled: 'whose message has been acknowledged already; nothing is left to do',
+  superseded: 'whose message has been handed out again or given a new handle since; use the newest handle',
+  unknown: 'whose message this broker does not know as handed out; receive it again',
+  gone: 'whose topic or consumer group has been deleted; nothing is left to do',
+};
+
+function foreign(what: string, name: string, text: string): MqError {
+  return new MqError(
+    'INVALID_RECEIPT_HANDLE',
+    `a receipt handle is used with its own ${what}; found ${quoted(text)} with ${what} ${quoted(name)}; name the ${what} of the receive`,
+  );
+}

@@ -1,0 +1,196 @@
+import type { Clock, Random, Timer } from '@orbitmq/base';
+import { decodeSendMessageRequest, type IncomingMessage, ReceiptHandleCodec } from '@orbitmq/protocol';
+import {
+  type AckMessageRequest,
+  type ChangeInvisibleDurationRequest,
+  type HeartbeatRequest,
+  MessagingServiceDefinition,
+  type NotifyClientTerminationRequest,
+  type QueryAssignmentRequest,
+  type QueryRouteRequest,
+  type ReceiveMessageRequest,
+  type SendMessageResponse,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
+import { type BoundMethod, bidi, type Sink, serverStream, unary } from '@orbitmq/rpc';
+import type { Logger } from '@orbitmq/runtime';
+import type { Shard } from '@orbitmq/shard';
+import { ackMessage } from './ack.ts';
+import { answering } from './answers.ts';
+import { changeInvisibleDuration } from './change-invisible.ts';
+import type { MessagingConfig } from './config.ts';
+import { type Connection, connectionsOf } from './connections.ts';
+import type { MessagingContext } from './context.ts';
+import type { MessagingEvents } from './events.ts';
+import { Filters } from './filters.ts';
+import { heartbeat, notifyClientTermination } from './presence.ts';
+import { Provision } from './provision.ts';
+import { Receiving } from './receive.ts';
+import { Renewals } from './renewals.ts';
+import type { RouteSource } from './route-source.ts';
+import { queryAssignment, queryRoute } from './routes.ts';
+import { Sending } from './send.ts';
+import { Sessions } from './sessions.ts';
+import { Telemetry } from './telemetry.ts';
+
+/** Changes of groups that come close together are told to clients once. Milliseconds. */
+const ANNOUNCE_DELAY_MS = 100;
+
+/** What the messaging service is made of. */
+export interface MessagingServiceOptions {
+  readonly shard: Shard;
+  readonly routes: RouteSource;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly config: MessagingConfig;
+  readonly events: MessagingEvents;
+}
+
+/** How much is going on, for metrics. */
+export interface MessagingGauges {
+  readonly sessions: number;
+  readonly telemetryStreams: number;
+  readonly waitingPolls: number;
+  /** Messages held by living clients with auto_renew. */
+  readonly renewedMessages: number;
+}
+
+/** The service `apache.rocketmq.v2.MessagingService` over one shard. */
+export interface MessagingService {
+  /** To be registered with an RPC server; methods that are not here are UNIMPLEMENTED. */
+  readonly methods: readonly BoundMethod[];
+  /** Begins to follow changes of groups. */
+  start(): void;
+  /** Ends timers; streams and long polls end by themselves when the RPC server begins to stop. Idempotent. */
+  stop(): void;
+  gauges(): MessagingGauges;
+  /** Clients that are known now. */
+  connections(): Connection[];
+}
+
+export function createMessagingService(options: MessagingServiceOptions): MessagingService {
+  const { clock, config, events, shard } = options;
+  const context: MessagingContext = {
+    ...options,
+    sessions: new Sessions(clock, config.limits, config.times),
+    renewals: new Renewals(shard, clock, events, config),
+    provision: new Provision(shard, config),
+    filters: new Filters(),
+    handles: new ReceiptHandleCodec(config.brokerName, shard.metadata.secret),
+  };
+  const telemetry = new Telemetry(context);
+  const receiving = new Receiving(context);
+  let announcing: Timer | undefined;
+  let stopFollowing: (() => void) | undefined;
+  return {
+    methods: methodsOf(context, telemetry, receiving),
+    start() {
+      stopFollowing ??= shard.onMetadataChange(() => {
+        announcing ??= clock.setTimer(ANNOUNCE_DELAY_MS, () => {
+          announcing = undefined;
+          telemetry.announceGroups();
+        });
+      });
+    },
+    stop() {
+      stopFollowing?.();
+      stopFollowing = undefined;
+      announcing?.cancel();
+      announcing = undefined;
+      context.sessions.stop();
+      context.renewals.stop();
+    },
+    gauges: () => ({
+      sessions: context.sessions.size,
+      telemetryStreams: telemetry.streamCount,
+      waitingPolls: receiving.polls.count,
+      renewedMessages: context.renewals.count,
+    }),
+    connections: () => connectionsOf(context.sessions),
+  };
+}
+
+function methodsOf(context: MessagingContext, telemetry: Telemetry, receiving: Receiving): BoundMethod[] {
+  const { events } = context;
+  const sending = new Sending(context);
+  return [
+    unary(
+      MessagingServiceDefinition,
+      'queryRoute',
+      answering(
+        'QueryRoute',
+        events,
+        (request: QueryRouteRequest, call) => queryRoute(context, request, call),
+        (status) => ({ status, messageQueues: [] }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'queryAssignment',
+      answering(
+        'QueryAssignment',
+        events,
+        (request: QueryAssignmentRequest, call) => queryAssignment(context, request, call),
+        (status) => ({ status, assignments: [] }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'heartbeat',
+      answering(
+        'Heartbeat',
+        events,
+        (request: HeartbeatRequest, call) => heartbeat(context, request, call),
+        (status) => ({ status }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'notifyClientTermination',
+      answering(
+        'NotifyClientTermination',
+        events,
+        (request: NotifyClientTerminationRequest, call) => notifyClientTermination(context, request, call),
+        (status) => ({ status }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'sendMessage',
+      answering(
+        'SendMessage',
+        events,
+        (messages: readonly IncomingMessage[], call) => sending.send(messages, call),
+        (status): SendMessageResponse => ({ status, entries: [] }),
+      ),
+      { decode: decodeSendMessageRequest },
+    ),
+    serverStream(
+      MessagingServiceDefinition,
+      'receiveMessage',
+      (request: ReceiveMessageRequest, call, sink: Sink<Uint8Array>) => receiving.receive(request, call, sink),
+      { encode: (response: Uint8Array) => response },
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'ackMessage',
+      answering(
+        'AckMessage',
+        events,
+        (request: AckMessageRequest, call) => ackMessage(context, request, call),
+        (status) => ({ status, entries: [] }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'changeInvisibleDuration',
+      answering(
+        'ChangeInvisibleDuration',
+        events,
+        (request: ChangeInvisibleDurationRequest, call) => changeInvisibleDuration(context, request, call),
+        (status) => ({ status, receiptHandle: '' }),
+      ),
+    ),
+    bidi(MessagingServiceDefinition, 'telemetry', telemetry.handle),
+  ];
+}

@@ -1,0 +1,135 @@
+import { MqError, quoted } from '@orbitmq/base';
+import { checkGroupName, checkTopicName, isSystemTopic } from '@orbitmq/protocol';
+import type { Shard } from '@orbitmq/shard';
+import type { Group, Topic, TopicMessageType } from '@orbitmq/views';
+import { DEFAULT_RETRY_POLICY } from './backoff.ts';
+import type { MessagingConfig } from './config.ts';
+import { CREATABLE_TYPES, READ_BIT, WRITE_BIT } from './route-source.ts';
+
+/** Names of topics that a first send may make; administrators may use a few more characters. */
+const MAKEABLE_NAME = /^[a-zA-Z0-9_-]{1,127}$/;
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
+
+/** Finds topics and groups, and makes those that may be made when they are first used. */
+export class Provision {
+  private readonly shard: Shard;
+  private readonly config: MessagingConfig;
+  private readonly topicsBeingMade = new Map<string, Promise<Topic>>();
+  private readonly groupsBeingMade = new Map<string, Promise<Group>>();
+
+  constructor(shard: Shard, config: MessagingConfig) {
+    this.shard = shard;
+    this.config = config;
+  }
+
+  /** Whether a first send would make this topic. */
+  mayMakeTopic(name: string): boolean {
+    return this.config.autoCreateTopicEnable && MAKEABLE_NAME.test(name) && !isSystemTopic(name);
+  }
+
+  /**
+   * The topic of a message, made with the message's type when there is none and the policy allows it.
+   * @throws MqError ILLEGAL_TOPIC, TOPIC_NOT_FOUND
+   */
+  topicForSend(name: string, messageType: TopicMessageType): Topic | Promise<Topic> {
+    const known = this.shard.metadata.topic(name);
+    if (known) return known;
+    checkTopicName(name);
+    if (!this.mayMakeTopic(name)) throw topicNotFound(name);
+    return once(this.topicsBeingMade, name, () => this.makeTopic(name, messageType));
+  }
+
+  /**
+   * The topic that a consumer names.
+   * @throws MqError ILLEGAL_TOPIC, TOPIC_NOT_FOUND
+   */
+  topic(name: string): Topic {
+    const known = this.shard.metadata.topic(name);
+    if (known) return known;
+    checkTopicName(name);
+    throw topicNotFound(name);
+  }
+
+  /**
+   * The group of a consumer, made when there is none and the policy allows it.
+   * @throws MqError ILLEGAL_CONSUMER_GROUP, CONSUMER_GROUP_NOT_FOUND
+   */
+  group(name: string): Group | Promise<Group> {
+    const known = this.shard.metadata.group(name);
+    if (known) return known;
+    checkGroupName(name);
+    if (!this.config.autoCreateSubscriptionGroup) {
+      throw new MqError(
+        'CONSUMER_GROUP_NOT_FOUND',
+        `Consumer group ${quoted(name)} does not exist, and this broker does not make groups by itself; create it with mqadmin updateSubGroup.`,
+      );
+    }
+    return once(this.groupsBeingMade, name, () => this.makeGroup(name));
+  }
+
+  private makeTopic(name: string, messageType: TopicMessageType): Promise<Topic> {
+    if (!CREATABLE_TYPES.includes(messageType)) {
+      throw new MqError(
+        'UNSUPPORTED',
+        `Topic ${quoted(name)} does not exist, and this broker makes topics of type ${CREATABLE_TYPES.join(' and ')} only, not for a ${messageType} message.`,
+      );
+    }
+    if (countAutoCreated(this.shard.metadata.topics()) >= this.config.limits.autoCreatedTopicsMax) {
+      throw new MqError(
+        'TOPIC_NOT_FOUND',
+        `Topic ${quoted(name)} does not exist, and ${this.config.limits.autoCreatedTopicsMax} topics, the limit, have been made by first messages; create it with mqadmin updateTopic, or delete some.`,
+      );
+    }
+    return this.shard.putTopic({
+      name,
+      readQueueCount: this.config.defaultTopicQueueNums,
+      writeQueueCount: this.config.defaultTopicQueueNums,
+      permission: READ_BIT | WRITE_BIT,
+      messageType,
+      retentionMs: undefined,
+      retentionBytes: undefined,
+      autoCreated: true,
+      attributes: NO_ATTRIBUTES,
+    });
+  }
+
+  private makeGroup(name: string): Promise<Group> {
+    if (countAutoCreated(this.shard.metadata.groups()) >= this.config.limits.autoCreatedGroupsMax) {
+      throw new MqError(
+        'CONSUMER_GROUP_NOT_FOUND',
+        `Consumer group ${quoted(name)} does not exist, and ${this.config.limits.autoCreatedGroupsMax} groups, the limit, have been made by their first client; create it with mqadmin updateSubGroup, or delete some.`,
+      );
+    }
+    return this.shard.putGroup({
+      name,
+      consumeEnable: true,
+      consumeMessageOrderly: false,
+      retryMaxTimes: this.config.retryMaxTimes,
+      retryPolicy: DEFAULT_RETRY_POLICY,
+      autoCreated: true,
+      attributes: NO_ATTRIBUTES,
+    });
+  }
+}
+
+/** Lets all who ask while something is being made wait for the same one. */
+function once<Made>(beingMade: Map<string, Promise<Made>>, name: string, make: () => Promise<Made>): Promise<Made> {
+  const pending = beingMade.get(name);
+  if (pending) return pending;
+  const made = make().finally(() => beingMade.delete(name));
+  beingMade.set(name, made);
+  return made;
+}
+
+function countAutoCreated(all: Iterable<{ readonly autoCreated: boolean }>): number {
+  let count = 0;
+  for (const { autoCreated } of all) if (autoCreated) count++;
+  return count;
+}
+
+function topicNotFound(name: string): MqError {
+  return new MqError(
+    'TOPIC_NOT_FOUND',
+    `Topic ${quoted(name)} does not exist on this broker; create it with mqadmin updateTopic.`,
+  );
+}

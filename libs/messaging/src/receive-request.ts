@@ -1,0 +1,108 @@
+import { MqError, quoted } from '@orbitmq/base';
+import { INVISIBLE_MS_MAX, INVISIBLE_MS_MIN, RECEIVE_BATCH_SIZE_MAX } from '@orbitmq/protocol';
+import type { ReceiveMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Call } from '@orbitmq/rpc';
+import type { MessageFilter } from '@orbitmq/shard';
+import type { Group, Topic } from '@orbitmq/views';
+import type { MessagingContext } from './context.ts';
+import { pollingMs } from './polling.ts';
+import { READ_BIT } from './route-source.ts';
+import type { Session } from './session.ts';
+import { durationMs } from './times.ts';
+
+/** Longest attempt id, characters. */
+const ATTEMPT_ID_LENGTH_MAX = 256;
+
+/** A receive whose request has been checked. Topic and group are looked up again each time, as they may change. */
+export interface ReceivePlan {
+  readonly topicName: string;
+  readonly groupName: string;
+  readonly filter: MessageFilter | undefined;
+  readonly countMax: number;
+  readonly invisibleMs: number;
+  readonly autoRenew: boolean;
+  readonly attemptId: string | undefined;
+  /** Monotonic time at which the answer is due. */
+  readonly endMs: number;
+}
+
+/**
+ * Checks a receive; the group is made when this is its first appearance. The queue that the request names is not
+ * looked at: simple consumers only ever name the first queue of a broker, and want the messages of all.
+ * @throws MqError with the code of what is wrong
+ */
+export async function planReceive(
+  context: MessagingContext,
+  request: ReceiveMessageRequest,
+  call: Call,
+  session: Session,
+): Promise<ReceivePlan> {
+  const { clock, config, filters, provision } = context;
+  const startedMs = clock.monotonicMs();
+  const topicName = request.messageQueue?.topic?.name ?? '';
+  const groupName = request.group?.name ?? '';
+  const filter = filters.of(request.filterExpression);
+  const countMax = batchSizeOf(request.batchSize);
+  const invisibleMs = invisibleMsOf(request, config.times.renewedLeaseMs);
+  const attemptId = attemptIdOf(request.attemptId);
+  const requestTimeout = session.settings?.requestTimeout;
+  const waitMs = pollingMs({
+    requestedMs: request.longPollingTimeout && durationMs(request.longPollingTimeout),
+    requestTimeoutMs: requestTimeout && durationMs(requestTimeout),
+    remainingMs: call.remainingMs(),
+    deadlineMarginMs: config.times.deadlineMarginMs,
+  });
+  // a topic that a first send may make is waited for; any other must be there
+  if (!provision.mayMakeTopic(topicName)) provision.topic(topicName);
+  await provision.group(groupName);
+  const { autoRenew } = request;
+  const endMs = startedMs + waitMs;
+  return { topicName, groupName, filter, countMax, invisibleMs, autoRenew, attemptId, endMs };
+}
+
+/** @throws MqError FORBIDDEN when the topic may not be read, or the group may not consume */
+export function checkReadable(topic: Topic, group: Group): void {
+  if ((topic.permission & READ_BIT) === 0) {
+    throw new MqError(
+      'FORBIDDEN',
+      `topic ${quoted(topic.name)} may be read; found permission ${topic.permission}; give it read permission with mqadmin updateTopicPerm`,
+    );
+  }
+  if (!group.consumeEnable) {
+    throw new MqError(
+      'FORBIDDEN',
+      `consumer group ${quoted(group.name)} may consume; found it disabled; enable it with mqadmin updateSubGroup`,
+    );
+  }
+}
+
+function batchSizeOf(batchSize: number): number {
+  if (batchSize < 1) {
+    throw new MqError(
+      'BAD_REQUEST',
+      `batch_size is 1 to ${RECEIVE_BATCH_SIZE_MAX}; found ${batchSize}; ask for one message or more`,
+    );
+  }
+  return Math.min(batchSize, RECEIVE_BATCH_SIZE_MAX);
+}
+
+function invisibleMsOf(request: ReceiveMessageRequest, renewedLeaseMs: number): number {
+  if (request.autoRenew) return renewedLeaseMs;
+  const invisibleMs = request.invisibleDuration ? durationMs(request.invisibleDuration) : undefined;
+  if (invisibleMs !== undefined && invisibleMs >= INVISIBLE_MS_MIN && invisibleMs <= INVISIBLE_MS_MAX) {
+    return Math.floor(invisibleMs);
+  }
+  throw new MqError(
+    'ILLEGAL_INVISIBLE_TIME',
+    `invisible_duration is ${INVISIBLE_MS_MIN} to ${INVISIBLE_MS_MAX} ms; found ${invisibleMs === undefined ? 'none' : `${invisibleMs} ms`}; set one in this range, or auto_renew`,
+  );
+}
+
+function attemptIdOf(attemptId: string | undefined): string | undefined {
+  if (attemptId === undefined || attemptId === '') return undefined;
+  if (attemptId.length <= ATTEMPT_ID_LENGTH_MAX) return attemptId;
+  throw new MqError(
+    'BAD_REQUEST',
+    `an attempt id has at most ${ATTEMPT_ID_LENGTH_MAX} characters; found ${attemptId.length}; use a UUID`,
+  );
+}

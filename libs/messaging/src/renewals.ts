@@ -1,0 +1,234 @@
+import { type Clock, HOUR_MS, MINUTE_MS, MqError, type Timer } from '@orbitmq/base';
+import type { Delivery, LeaseRef, Shard } from '@orbitmq/shard';
+import type { Group, Topic } from '@orbitmq/views';
+import type { MessagingLimits, MessagingTimes } from './config.ts';
+import type { MessagingEvents } from './events.ts';
+import type { Session } from './session.ts';
+
+/** By how much a lease is extended the first, second, … time. */
+const STEPS_MS = [1, 3, 5, 10, 30, 60].map((minutes) => minutes * MINUTE_MS);
+/** Leases are looked at in slots of this length. */
+const SLOT_MS = 5_000;
+/** Leases renewed by one record. */
+const RENEW_BATCH_MAX = 1_024;
+/** Calls that come while an answer is on its way say nothing about its arrival. */
+const ARRIVAL_MS = 1_000;
+
+/** What one receive handed out and the client has not settled yet. All of it has one lease id and one deadline. */
+interface Held {
+  readonly session: Session;
+  readonly leaseId: number;
+  readonly leases: LeaseRef[];
+  readonly handedOutMs: number;
+  /** Number of renewals so far. */
+  renewals: number;
+  slot: number;
+}
+
+interface SessionHeld {
+  readonly held: Set<Held>;
+  count: number;
+}
+
+/**
+ * Keeps messages that were received with auto_renew invisible as long as their client lives: a lease is extended
+ * shortly before it ends, by growing steps, for three hours at most; when the client goes, what it held is visible a
+ * second later. Lease ids stay, so the first receipt handle of a message is valid all the time. One timer serves all.
+ */
+export class Renewals {
+  private readonly shard: Shard;
+  private readonly clock: Clock;
+  private readonly events: MessagingEvents;
+  private readonly limits: MessagingLimits;
+  private readonly times: MessagingTimes;
+  private readonly byLease = new Map<number, Held>();
+  private readonly bySession = new Map<Session, SessionHeld>();
+  private readonly slots = new Map<number, Set<Held>>();
+  private timer: Timer | undefined;
+  private total = 0;
+
+  constructor(
+    shard: Shard,
+    clock: Clock,
+    events: MessagingEvents,
+    config: { readonly limits: MessagingLimits; readonly times: MessagingTimes },
+  ) {
+    this.shard = shard;
+    this.clock = clock;
+    this.events = events;
+    this.limits = config.limits;
+    this.times = config.times;
+  }
+
+  /** Messages that are being kept invisible. */
+  get count(): number {
+    return this.total;
+  }
+
+  /**
+   * Makes sure that the client may hold more messages.
+   * @throws MqError TOO_MANY_REQUESTS
+   */
+  checkRoom(session: Session): void {
+    const own = this.bySession.get(session)?.count ?? 0;
+    if (own < this.limits.renewedPerClientMax && this.total < this.limits.renewedMax) return;
+    throw new MqError(
+      'TOO_MANY_REQUESTS',
+      `This client holds ${own} messages that it has not acknowledged, all clients of this broker ${this.total}; acknowledge some before receiving more.`,
+    );
+  }
+
+  /**
+   * Takes over messages that have just been handed out for `renewedLeaseMs`.
+   * @param handedOutMs monotonic time before they were handed out
+   */
+  add(session: Session, group: Group, topic: Topic, deliveries: readonly Delivery[], handedOutMs: number): void {
+    const leasesById = new Map<number, LeaseRef[]>();
+    for (const { leaseId, queueId, queueOffset } of deliveries) {
+      const lease: LeaseRef = { group, topic, queueId, queueOffset, leaseId };
+      const leases = leasesById.get(leaseId);
+      if (leases) leases.push(lease);
+      else leasesById.set(leaseId, [lease]);
+    }
+    for (const [leaseId, leases] of leasesById) {
+      // an ordered receive that is repeated with its attempt id gets the same leases again
+      const before = this.byLease.get(leaseId);
+      if (before) this.drop(before);
+      this.hold({ session, leaseId, leases, handedOutMs, renewals: 0, slot: 0 });
+    }
+    if (session.ended) this.release(session);
+  }
+
+  /** A message has been settled or given back: its lease is renewed no more. */
+  remove(lease: LeaseRef): void {
+    const held = this.byLease.get(lease.leaseId);
+    if (!held) return;
+    const index = held.leases.findIndex(
+      ({ queueId, queueOffset }) => queueOffset === lease.queueOffset && queueId === lease.queueId,
+    );
+    if (index < 0) return;
+    held.leases[index] = held.leases.at(-1)!;
+    held.leases.pop();
+    this.countDown(held, 1);
+    if (held.leases.length === 0) this.drop(held);
+  }
+
+  /**
+   * A connection of the client was cut: what was handed out since its last sign of life may never have arrived. It is
+   * renewed no more, so it comes again when its lease ends.
+   */
+  doubt(session: Session): void {
+    for (const held of [...(this.bySession.get(session)?.held ?? [])]) {
+      if (held.handedOutMs >= session.lastSeenMs - ARRIVAL_MS) this.drop(held);
+    }
+  }
+
+  /** The client is gone: what it held is visible again soon. */
+  release(session: Session): void {
+    const leases: LeaseRef[] = [];
+    for (const held of [...(this.bySession.get(session)?.held ?? [])]) {
+      leases.push(...held.leases);
+      this.drop(held);
+    }
+    if (session.ended) this.bySession.delete(session);
+    if (leases.length === 0) return;
+    // what can't be released now comes again when its lease ends
+    if (this.renew(leases, this.times.releaseMs)) this.events.leasesReleased(leases.length);
+  }
+
+  /** Renews nothing any more; leases run out by themselves. */
+  stop(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    this.byLease.clear();
+    this.bySession.clear();
+    this.slots.clear();
+    this.total = 0;
+  }
+
+  private hold(held: Held): void {
+    let own = this.bySession.get(held.session);
+    if (!own) {
+      own = { held: new Set(), count: 0 };
+      this.bySession.set(held.session, own);
+      held.session.onEnd(() => this.release(held.session));
+    }
+    own.held.add(held);
+    own.count += held.leases.length;
+    this.total += held.leases.length;
+    this.byLease.set(held.leaseId, held);
+    this.schedule(held, held.handedOutMs + this.times.renewedLeaseMs - this.times.renewAheadMs);
+  }
+
+  private drop(held: Held): void {
+    this.slots.get(held.slot)?.delete(held);
+    this.byLease.delete(held.leaseId);
+    this.countDown(held, held.leases.length);
+    this.bySession.get(held.session)?.held.delete(held);
+  }
+
+  private countDown(held: Held, count: number): void {
+    this.total -= count;
+    const own = this.bySession.get(held.session);
+    if (own) own.count -= count;
+  }
+
+  private schedule(held: Held, dueMs: number): void {
+    held.slot = Math.floor(dueMs / SLOT_MS);
+    const slot = this.slots.get(held.slot);
+    if (slot) slot.add(held);
+    else this.slots.set(held.slot, new Set([held]));
+    this.timer ??= this.clock.setTimer(SLOT_MS, () => this.tick());
+  }
+
+  private tick(): void {
+    this.timer = undefined;
+    const nowMs = this.clock.monotonicMs();
+    const slotNow = Math.floor(nowMs / SLOT_MS);
+    for (const [slot, due] of this.slots) {
+      if (slot > slotNow) continue;
+      this.slots.delete(slot);
+      this.renewDue(due, nowMs);
+    }
+    if (this.slots.size > 0) this.timer ??= this.clock.setTimer(SLOT_MS, () => this.tick());
+  }
+
+  private renewDue(due: ReadonlySet<Held>, nowMs: number): void {
+    const byExtension = new Map<number, Held[]>();
+    for (const held of due) {
+      const leftMs = held.handedOutMs + this.times.renewTotalMs - nowMs;
+      const extensionMs = Math.floor(Math.min(STEPS_MS[held.renewals] ?? HOUR_MS, leftMs));
+      if (extensionMs <= this.times.renewAheadMs) {
+        this.drop(held);
+        continue;
+      }
+      const sameStep = byExtension.get(extensionMs);
+      if (sameStep) sameStep.push(held);
+      else byExtension.set(extensionMs, [held]);
+    }
+    for (const [extensionMs, all] of byExtension) this.extend(all, extensionMs, nowMs);
+  }
+
+  private extend(all: readonly Held[], extensionMs: number, nowMs: number): void {
+    const leases = all.flatMap((held) => held.leases);
+    const renewed = this.renew(leases, extensionMs);
+    if (renewed) this.events.leasesRenewed(leases.length);
+    for (const held of all) {
+      // a log that is busy just now is asked again in the next slot, before the lease ends
+      if (renewed) held.renewals++;
+      this.schedule(held, renewed ? nowMs + extensionMs - this.times.renewAheadMs : nowMs + SLOT_MS);
+    }
+  }
+
+  private renew(leases: readonly LeaseRef[], invisibleMs: number): boolean {
+    try {
+      for (let index = 0; index < leases.length; index += RENEW_BATCH_MAX) {
+        this.shard.renew(leases.slice(index, index + RENEW_BATCH_MAX), invisibleMs);
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof MqError)) throw error;
+      return false;
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import { javaStringHash, MqError, quoted } from '@orbitmq/base';
+import {
+  checkMessage,
+  checkSameTopic,
+  deriveMessageType,
+  encodeStoredSystem,
+  type IncomingMessage,
+} from '@orbitmq/protocol';
+import {
+  Code,
+  MessageType,
+  type SendMessageResponse,
+  type SendResultEntry,
+  type Status,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Call } from '@orbitmq/rpc';
+import type { SentMessage } from '@orbitmq/shard';
+import type { Topic, TopicMessageType } from '@orbitmq/views';
+import { OK_STATUS, statusOf, stored } from './answers.ts';
+import { clientIdOf } from './caller.ts';
+import type { MessagingContext } from './context.ts';
+import { queueOfMessageGroup, RoundRobin } from './queue-choice.ts';
+import { WRITE_BIT } from './route-source.ts';
+
+const TYPE_NAMES: readonly TopicMessageType[] = typeNames();
+
+/** How many messages of a request have been appended, and why not all of them. */
+interface Appended {
+  readonly sent: readonly SentMessage[];
+  readonly refusal: MqError | undefined;
+}
+
+/**
+ * SendMessage. A request is checked as a whole before anything is stored; then all its messages are appended in one
+ * synchronous step, and the answer waits until the log has stored them.
+ */
+export class Sending {
+  private readonly context: MessagingContext;
+  private readonly roundRobin: RoundRobin;
+
+  constructor(context: MessagingContext) {
+    this.context = context;
+    this.roundRobin = new RoundRobin(context.random);
+  }
+
+  async send(messages: readonly IncomingMessage[], call: Call): Promise<SendMessageResponse> {
+    const { clock, events, sessions, shard } = this.context;
+    const startedMs = clock.monotonicMs();
+    sessions.seen(clientIdOf(call));
+    const nowMs = clock.wallMs();
+    this.check(messages, nowMs);
+    const found = this.topicOf(messages[0]!);
+    const topic = found instanceof Promise ? await found : found;
+    for (const message of messages) checkType(topic, TYPE_NAMES[deriveMessageType(message)]!);
+    const { sent, refusal } = this.append(topic, messages, call, nowMs);
+    await stored(shard);
+    for (let index = 0; index < sent.length; index++) {
+      const { system, rest } = messages[index]!;
+      events.messageIn(topic, topic.messageType, system.length + rest.length);
+    }
+    events.sendAnswered(clock.monotonicMs() - startedMs);
+    return answerOf(messages, sent, refusal);
+  }
+
+  private check(messages: readonly IncomingMessage[], nowMs: number): void {
+    const { limits, messageLimits } = this.context.config;
+    if (messages.length > limits.sendBatchMax) {
+      throw new MqError(
+        'BAD_REQUEST',
+        `one send holds at most ${limits.sendBatchMax} messages; found ${messages.length}; send them in several calls`,
+      );
+    }
+    checkSameTopic(messages);
+    for (const message of messages) checkMessage(message, messageLimits, nowMs);
+  }
+
+  private topicOf(message: IncomingMessage): Topic | Promise<Topic> {
+    return this.context.provision.topicForSend(message.topicName, TYPE_NAMES[deriveMessageType(message)]!);
+  }
+
+  /**
+   * Stops at the first message that the log refuses, so that the order of a batch holds.
+   * @throws MqError when that is the first of all
+   */
+  private append(topic: Topic, messages: readonly IncomingMessage[], call: Call, nowMs: number): Appended {
+    const { config, shard } = this.context;
+    if ((topic.permission & WRITE_BIT) === 0 || topic.writeQueueCount === 0) throw notWritable(topic);
+    const sent: SentMessage[] = [];
+    for (const message of messages) {
+      const { tag, messageGroup } = message;
+      const system = encodeStoredSystem(message, {
+        messageType: deriveMessageType(message),
+        bornTimestampMs: nowMs,
+        bornHost: message.bornHost === '' ? hostOf(call.peer) : '',
+        storeHost: config.storeHost,
+      });
+      const queueId =
+        messageGroup === undefined
+          ? this.roundRobin.next(topic)
+          : queueOfMessageGroup(messageGroup, topic.writeQueueCount);
+      const tagHash = tag === undefined ? 0 : javaStringHash(tag);
+      try {
+        sent.push(shard.send({ topic, queueId, tagHash, message: { system, rest: message.rest } }));
+      } catch (error) {
+        if (!(error instanceof MqError) || sent.length === 0) throw error;
+        return { sent, refusal: error };
+      }
+    }
+    return { sent, refusal: undefined };
+  }
+}
+
+/** One entry for each message, in order. */
+function answerOf(
+  messages: readonly IncomingMessage[],
+  sent: readonly SentMessage[],
+  refusal: MqError | undefined,
+): SendMessageResponse {
+  const refused = refusal && statusOf(refusal);
+  const entries = messages.map((message, index) => entryOf(message, sent[index], refused));
+  if (!refused) return { status: OK_STATUS, entries };
+  const message = `${sent.length} of ${messages.length} messages were stored; read the entries, and send the others again`;
+  return { status: { code: Code.MULTIPLE_RESULTS, message }, entries };
+}
+
+function entryOf(
+  message: IncomingMessage,
+  sent: SentMessage | undefined,
+  refused: Status | undefined,
+): SendResultEntry {
+  return {
+    status: sent ? OK_STATUS : refused,
+    messageId: message.messageId,
+    transactionId: '',
+    offset: BigInt(sent?.queueOffset ?? 0),
+    recallHandle: '',
+  };
+}
+
+function checkType(topic: Topic, messageType: TopicMessageType): void {
+  if (topic.messageType === messageType || topic.messageType === 'MIXED') return;
+  throw new MqError(
+    'MESSAGE_PROPERTY_CONFLICT_WITH_TYPE',
+    `topic ${quoted(topic.name)} takes ${topic.messageType} messages; found a ${messageType} one; ${remedyFor(topic.messageType)}, or send it to a topic of type ${messageType}`,
+  );
+}
+
+function remedyFor(topicType: TopicMessageType): string {
+  if (topicType === 'FIFO') return 'set a message group';
+  return topicType === 'NORMAL'
+    ? 'set neither message group nor delivery time nor priority, and use no transaction'
+    : 'set what makes such a message';
+}
+
+function notWritable(topic: Topic): MqError {
+  return new MqError(
+    'FORBIDDEN',
+    `topic ${quoted(topic.name)} has a queue that may be written; found permission ${topic.permission}; give it write permission with mqadmin updateTopicPerm`,
+  );
+}
+
+/** Address of `address:port`, without the brackets of IPv6. */
+function hostOf(peer: string): string {
+  const end = peer.lastIndexOf(':');
+  const host = end < 0 ? peer : peer.slice(0, end);
+  return host.startsWith('[') ? host.slice(1, -1) : host;
+}
+
+function typeNames(): TopicMessageType[] {
+  const names: TopicMessageType[] = [];
+  for (const name of ['NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'LITE', 'PRIORITY'] as const) {
+    names[MessageType[name]] = name;
+  }
+  return names;
+}

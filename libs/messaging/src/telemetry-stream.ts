@@ -1,0 +1,47 @@
+import type { TelemetryCommand } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Sink } from '@orbitmq/rpc';
+import type { CommandStream, Session } from './session.ts';
+
+/** The answering side of one telemetry stream. */
+export class TelemetryStream implements CommandStream {
+  /** The session that the stream belongs to, once its settings have come. */
+  session: Session | undefined;
+  private readonly sink: Sink<TelemetryCommand>;
+  private blocked = false;
+  /** What could not be sent while the client took nothing: the newest command of each kind is sent when it does. */
+  private waiting: TelemetryCommand | undefined;
+
+  constructor(sink: Sink<TelemetryCommand>) {
+    this.sink = sink;
+  }
+
+  /** Sends an answer; settles when the client has taken enough for more. */
+  async send(command: TelemetryCommand): Promise<void> {
+    const drained = this.sink.write(command);
+    if (!drained) return;
+    this.blocked = true;
+    await drained;
+    this.blocked = false;
+    const waiting = this.waiting;
+    this.waiting = undefined;
+    if (waiting) this.push(waiting);
+  }
+
+  push(command: TelemetryCommand): void {
+    if (this.blocked) this.waiting = command;
+    else void this.send(command);
+  }
+
+  /** Makes this a stream of `session`, and of no other. */
+  attachTo(session: Session): void {
+    if (this.session === session) return;
+    this.detach();
+    this.session = session;
+    session.attach(this);
+  }
+
+  detach(): void {
+    this.session?.detach(this);
+    this.session = undefined;
+  }
+}

@@ -1,10 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { RouteServiceDefinition } from '@orbitmq/protocol/orbitmq.route.v1';
-import { createRpcClient, type RpcClient, RpcError } from '@orbitmq/rpc';
-import { appCommand, bundleApps, freePort, ServiceProcess } from '@orbitmq/tools';
+import { appCommand, bundleApps, freePort, ServiceProcess, waitForBrokers } from '@orbitmq/tools';
 
 /** Keys and values of a properties file. */
 export type Properties = Readonly<Record<string, string | number | boolean>>;
@@ -221,34 +218,7 @@ async function waitForRoutes(
   brokers: readonly Member[],
   deadlineMs = 30_000,
 ): Promise<void> {
-  const endMs = performance.now() + deadlineMs;
   const wanted = brokers.filter((member) => member.running).map((member) => member.name);
-  for (const member of nameServers.filter((candidate) => candidate.running)) {
-    const client = createRpcClient({ addresses: [`127.0.0.1:${member.adminPort}`], tls: undefined });
-    try {
-      for (;;) {
-        const missing = await brokersMissing(client, wanted);
-        if (missing.length === 0) break;
-        if (performance.now() > endMs) {
-          throw new Error(
-            `${member.name} does not show ${missing.join(', ')} after ${deadlineMs} ms\n${member.logTail()}`,
-          );
-        }
-        await sleep(25);
-      }
-    } finally {
-      client.close();
-    }
-  }
-}
-
-async function brokersMissing(client: RpcClient, wanted: readonly string[]): Promise<string[]> {
-  try {
-    const response = await client.unary(RouteServiceDefinition, 'getCluster', {}, { timeoutMs: 2_000 });
-    const shown = response.brokers.filter((entry) => entry.connected).map((entry) => entry.identity?.brokerName);
-    return wanted.filter((name) => !shown.includes(name));
-  } catch (error) {
-    if (error instanceof RpcError) return [...wanted];
-    throw error;
-  }
+  const serving = nameServers.filter((member) => member.running);
+  await Promise.all(serving.map((member) => waitForBrokers(`127.0.0.1:${member.adminPort}`, wanted, deadlineMs)));
 }

@@ -1,4 +1,5 @@
 export { bundleApps } from './bundle.ts';
 export { freePort, isPortFree } from './free-port.ts';
 export { APPS, type App, appCommand, NODE_FLAGS, ROOT } from './repository.ts';
+export { waitForBrokers } from './routes.ts';
 export { type ProcessEnd, ServiceProcess, type ServiceProcessOptions } from './service-process.ts';

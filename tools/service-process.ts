@@ -19,8 +19,8 @@ export interface ServiceProcessOptions {
   readonly logFile: string;
   /** URL of `/readyz`. */
   readonly readyUrl: string;
-  /** Variables on top of this process's own. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Variables on top of this process's own; undefined takes one away. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Processes that run, so that none outlives this one. */

@@ -1,0 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { ROOT } from './repository.ts';
+
+/** Makes everything that is generated: protocol code and reference pages. `--check` only compares. */
+for (const script of ['gen-proto.ts', 'gen-docs.ts']) {
+  console.log(script);
+  const command = ['--conditions=@orbitmq/source', `${ROOT}/tools/${script}`, ...process.argv.slice(2)];
+  const { status } = spawnSync(process.execPath, command, { cwd: ROOT, stdio: 'inherit' });
+  if (status !== 0) process.exitCode = 1;
+}

@@ -1,0 +1,28 @@
+import { relative } from 'node:path';
+import type { TestEvent } from 'node:test/reporters';
+import { ROOT } from './repository.ts';
+
+/** One line of what `tools/test.ts` reads: how a test ended. */
+export interface TestRecord {
+  readonly outcome: 'passed' | 'failed' | 'skipped';
+  /** File and name. */
+  readonly name: string;
+  /** Why it was skipped. */
+  readonly reason?: string;
+}
+
+/** Writes how each test ended, a JSON line a test; suites are not counted, only what is in them. */
+export default async function* record(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  for await (const event of events) {
+    if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
+    const { name, file, details, skip, todo } = event.data;
+    if (details.type === 'suite' && event.type === 'test:pass') continue;
+    const skipped = skip ?? todo;
+    const line: TestRecord = {
+      outcome: event.type === 'test:fail' ? 'failed' : skipped !== undefined ? 'skipped' : 'passed',
+      name: file === undefined || name === file ? name : `${relative(ROOT, file)}: ${name}`,
+      ...(typeof skipped === 'string' ? { reason: skipped } : {}),
+    };
+    yield `${JSON.stringify(line)}\n`;
+  }
+}

@@ -33,7 +33,7 @@ export class KeptBytes {
 
   #copy(): Buffer {
     this.#runs.push(this.#start, this.#end);
-    const copy = Buffer.allocUnsafeSlow(this.#size);
+    const copy = Buffer.allocUnsafe(this.#size);
     let at = 0;
     for (let index = 0; index < this.#runs.length; index += 2) {
       const end = this.#runs[index + 1]!;

@@ -67,6 +67,8 @@ export class ReceiptHandleCodec {
   readonly #outer: Buffer;
   // the handle being made
   readonly #handle: Buffer;
+  // the code that the handle being read should have
+  readonly #mac = Buffer.alloc(MAC_SIZE);
 
   /**
    * @param brokerName 1…127 visible ASCII characters
@@ -98,7 +100,7 @@ export class ReceiptHandleCodec {
     bytes.writeUIntBE(handle.queueOffset, at + 10, 6);
     bytes[at + 16] = Math.floor(handle.leaseId / TWO_POW_48);
     bytes.writeUIntBE(handle.leaseId % TWO_POW_48, at + 17, 6);
-    this.#authenticate(bytes).copy(bytes, this.#macStart, 0, MAC_SIZE);
+    bytes.write(this.#authenticate(bytes), this.#macStart, MAC_SIZE, 'latin1');
     return bytes.toString('base64url');
   }
 
@@ -107,8 +109,8 @@ export class ReceiptHandleCodec {
     const bytes = decodeText(text);
     const at = this.#prefix.length;
     if (bytes.length !== this.#handle.length || this.#prefix.compare(bytes, 0, at) !== 0) throw notOurs(text);
-    const mac = this.#authenticate(bytes).subarray(0, MAC_SIZE);
-    if (!timingSafeEqual(mac, bytes.subarray(this.#macStart))) throw notOurs(text);
+    this.#mac.write(this.#authenticate(bytes), 0, MAC_SIZE, 'latin1');
+    if (!timingSafeEqual(this.#mac, bytes.subarray(this.#macStart))) throw notOurs(text);
     return {
       groupUid: bytes.readUInt32BE(at),
       topicUid: bytes.readUInt32BE(at + 4),
@@ -118,11 +120,14 @@ export class ReceiptHandleCodec {
     };
   }
 
-  // HMAC as two one-shot hashes: a fifth of the time of createHmac for so few bytes
-  #authenticate(bytes: Buffer): Buffer {
+  /**
+   * HMAC-SHA-256 of all before the code, one character a byte. Two one-shot hashes take a tenth of the time of createHmac
+   * for so few bytes; as text, because a buffer for the result would cost more than the hash itself.
+   */
+  #authenticate(bytes: Buffer): string {
     bytes.copy(this.#inner, SHA256_BLOCK_SIZE, 0, this.#macStart);
-    hash('sha256', this.#inner, 'buffer').copy(this.#outer, SHA256_BLOCK_SIZE);
-    return hash('sha256', this.#outer, 'buffer');
+    this.#outer.write(hash('sha256', this.#inner, 'binary'), SHA256_BLOCK_SIZE, SHA256_SIZE, 'latin1');
+    return hash('sha256', this.#outer, 'binary');
   }
 }
 

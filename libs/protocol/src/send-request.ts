@@ -47,6 +47,7 @@ export class IncomingMessage {
   messageType = 0;
   /** Milliseconds since 1970; undefined when absent, NaN when it is no valid time. */
   bornTimestampMs: number | undefined = undefined;
+  /** Empty when there is none. */
   bornHost = '';
   /** Milliseconds since 1970; undefined when absent, NaN when it is no valid time. */
   deliveryTimestampMs: number | undefined = undefined;

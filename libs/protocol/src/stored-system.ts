@@ -14,7 +14,6 @@ import {
 } from './wire/wire-writer.ts';
 
 const MD5_BYTES = 16;
-const HEX_DIGITS = Buffer.from('0123456789ABCDEF', 'latin1');
 // Digest {type = MD5, checksum = 32 digits}
 const DIGEST_SIZE = varintFieldSize(1, DigestType.MD5) + bytesFieldSize(2, 2 * MD5_BYTES);
 
@@ -65,11 +64,7 @@ function writeDigest(target: Buffer, position: number, body: Uint8Array): number
   let at = writeBytesHeader(target, position, SYSTEM.bodyDigest, DIGEST_SIZE);
   at = writeVarintField(target, at, 1, DigestType.MD5);
   at = writeBytesHeader(target, at, 2, 2 * MD5_BYTES);
-  const digest = hash('md5', body, 'buffer');
-  for (let index = 0; index < MD5_BYTES; index++) {
-    const byte = digest[index]!;
-    target[at++] = HEX_DIGITS[byte >>> 4]!;
-    target[at++] = HEX_DIGITS[byte & 15]!;
-  }
-  return at;
+  // as text: a buffer for the result would cost more than the hash itself
+  target.write(hash('md5', body, 'hex').toUpperCase(), at, 2 * MD5_BYTES, 'latin1');
+  return at + 2 * MD5_BYTES;
 }

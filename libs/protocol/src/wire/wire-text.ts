@@ -37,6 +37,7 @@ function scanUnicode(text: Uint8Array, position: number): number {
  * @throws WireError when it is not UTF-8
  */
 export function readText(bytes: Buffer, start: number, end: number): string {
+  if (start === end) return '';
   for (let index = start; index < end; index++) {
     if (bytes[index]! < 0x80) continue;
     if (!isUtf8(bytes.subarray(start, end))) throw new WireError('text that is not UTF-8', start);

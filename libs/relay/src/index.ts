@@ -1,1 +1,2 @@
-export {};
+export { CLIENT_ADDRESS_HEADER } from './passed-metadata.ts';
+export { Relay, type RelayOptions } from './relay.ts';

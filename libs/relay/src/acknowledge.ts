@@ -1,0 +1,100 @@
+import { CODES, MqError } from '@orbitmq/base';
+import {
+  type AckMessageEntry,
+  AckMessageRequest,
+  AckMessageResponse,
+  type AckMessageResultEntry,
+  Code,
+  type Status,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Call } from '@orbitmq/rpc';
+import { statusOf } from './answers.ts';
+import type { Broker } from './brokers.ts';
+import { firstReachable } from './first-reachable.ts';
+import { forward } from './forward.ts';
+import type { RelayContext } from './relay-context.ts';
+import { ownersOf } from './settle.ts';
+
+/** An AckMessageRequest as it came, and decoded. */
+export interface AckRequest {
+  readonly bytes: Uint8Array;
+  readonly content: AckMessageRequest;
+}
+
+/** Entries that go to the same broker. */
+interface Part {
+  readonly owners: readonly Broker[];
+  /** Positions in the client's request. */
+  readonly positions: number[];
+}
+
+export function decodeAckRequest(bytes: Uint8Array): AckRequest {
+  return { bytes, content: AckMessageRequest.decode(bytes) };
+}
+
+/** AckMessage: each entry to the broker that handed its message out, and the results together in the client's order. */
+export async function relayAck(context: RelayContext, request: AckRequest, call: Call): Promise<Uint8Array> {
+  const { entries, topic } = request.content;
+  const results = new Array<AckMessageResultEntry | undefined>(entries.length);
+  const parts = new Map<string, Part>();
+  for (const [position, entry] of entries.entries()) {
+    try {
+      const owners = await ownersOf(context, entry.receiptHandle, topic?.name ?? '');
+      const part = parts.get(owners[0]!.name);
+      if (part) part.positions.push(position);
+      else parts.set(owners[0]!.name, { owners, positions: [position] });
+    } catch (error) {
+      results[position] = resultOf(entry, statusOfFailure(error));
+    }
+  }
+  const [only] = parts.values();
+  if (entries.length === 0 || (parts.size === 1 && only!.positions.length === entries.length)) {
+    const owners = only?.owners ?? (await context.choice.candidates(topic?.name ?? '', 'read'));
+    return firstReachable(owners, (broker) => forward(broker, request.bytes, call));
+  }
+  await Promise.all([...parts.values()].map((part) => acknowledgePart(part, request.content, call, results)));
+  return AckMessageResponse.encode({
+    status: overall(results as AckMessageResultEntry[]),
+    entries: results as AckMessageResultEntry[],
+  }).finish();
+}
+
+async function acknowledgePart(
+  part: Part,
+  request: AckMessageRequest,
+  call: Call,
+  results: (AckMessageResultEntry | undefined)[],
+): Promise<void> {
+  const entries = part.positions.map((position) => request.entries[position]!);
+  const bytes = AckMessageRequest.encode({ ...request, entries }).finish();
+  let answered: readonly AckMessageResultEntry[] = [];
+  let status: Status | undefined;
+  try {
+    const answer = await firstReachable(part.owners, (broker) => forward(broker, bytes, call));
+    const response = AckMessageResponse.decode(answer);
+    answered = response.entries;
+    status = response.status;
+  } catch (error) {
+    status = statusOfFailure(error);
+  }
+  for (const [index, position] of part.positions.entries()) {
+    results[position] = answered[index] ?? resultOf(entries[index]!, status);
+  }
+}
+
+function resultOf(entry: AckMessageEntry, status: Status | undefined): AckMessageResultEntry {
+  return { messageId: entry.messageId, receiptHandle: entry.receiptHandle, status };
+}
+
+/** The status of an entry whose broker did not answer. @throws what is no MqError */
+function statusOfFailure(error: unknown): Status {
+  if (error instanceof MqError) return statusOf(error);
+  throw error;
+}
+
+/** The code that all entries share; otherwise the client is told to look at each. */
+function overall(results: readonly AckMessageResultEntry[]): Status {
+  const codes = new Set(results.map((result) => result.status?.code));
+  if (codes.size > 1) return { code: Code.MULTIPLE_RESULTS, message: 'The entries have different results; see each.' };
+  return results[0]?.status ?? { code: CODES.OK, message: 'OK' };
+}

@@ -1,0 +1,62 @@
+import { CODES, type CodeName, MqError, quoted } from '@orbitmq/base';
+import { HeartbeatResponse, type Status } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { RpcError, UnreachableError } from '@orbitmq/rpc';
+
+export function statusOf(error: MqError): Status {
+  // CODES has the numbers of the generated enum; a test of libs/protocol holds them together.
+  return { code: CODES[error.code] as Status['code'], message: error.message };
+}
+
+/** A response of any type that holds nothing but a status: it is field 1 of all of them. */
+export function encodeStatusAnswer(error: MqError): Uint8Array {
+  return HeartbeatResponse.encode({ status: statusOf(error) }).finish();
+}
+
+/** Code of the status in a response of any type; 0 when there is none. */
+export function codeOfAnswer(bytes: Uint8Array): number {
+  return HeartbeatResponse.decode(bytes).status?.code ?? 0;
+}
+
+export function topicNotFound(topicName: string): MqError {
+  return new MqError(
+    'TOPIC_NOT_FOUND',
+    `No broker has the topic ${quoted(topicName)}, and none makes it on its first message; check the name, or make it with mqadmin updateTopic.`,
+  );
+}
+
+export function noBroker(): MqError {
+  return new MqError(
+    'INTERNAL_SERVER_ERROR',
+    'No broker is registered with this name server; check that the brokers run and that their namesrvAddr names it, then try again.',
+  );
+}
+
+export function unknownBroker(brokerName: string): MqError {
+  return new MqError(
+    'INTERNAL_SERVER_ERROR',
+    `The broker ${quoted(brokerName)} that this belongs to is not registered at the moment; try again when it is back.`,
+  );
+}
+
+const OUTCOMES: ReadonlyMap<string, readonly [CodeName, string]> = new Map([
+  ['DEADLINE_EXCEEDED', ['PROXY_TIMEOUT', 'has not answered in time; whether it did what was asked is not known']],
+  ['UNAVAILABLE', ['PROXY_TIMEOUT', 'was cut off before it answered; whether it did what was asked is not known']],
+  ['CANCELLED', ['PROXY_TIMEOUT', 'left the cluster before it answered; whether it did what was asked is not known']],
+  ['INTERNAL', ['INTERNAL_SERVER_ERROR', 'has failed at it']],
+  ['UNKNOWN', ['INTERNAL_SERVER_ERROR', 'has failed at it']],
+]);
+
+/**
+ * What a client is told when a call to its broker fails. A failure on the way to the broker becomes a status in the
+ * answer, as clients expect it.
+ * @throws RpcError what the broker itself said in gRPC's terms; any other exception as it is
+ */
+export function failureOf(error: unknown, brokerName: string): MqError {
+  const name = quoted(brokerName);
+  if (error instanceof UnreachableError) {
+    return new MqError('INTERNAL_SERVER_ERROR', `The broker ${name} can't be reached; try again in a moment.`);
+  }
+  const outcome = error instanceof RpcError ? OUTCOMES.get(error.status) : undefined;
+  if (!outcome) throw error;
+  return new MqError(outcome[0], `The broker ${name} ${outcome[1]}.`, { cause: error });
+}

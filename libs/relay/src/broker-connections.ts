@@ -1,0 +1,60 @@
+import { createRpcClient, type RpcClient } from '@orbitmq/rpc';
+
+/** Open calls of one connection; brokers allow at least 100, and what is beyond would wait unseen. */
+const CALLS_PER_CONNECTION = 90;
+/** A broker that comes back is to be used again soon. */
+const RECONNECT_PAUSE_MS_MAX = 500;
+
+/** A connection that carries a call. */
+export interface Lease {
+  readonly client: RpcClient;
+  /** Gives the place back when the call has ended. To be called once. */
+  release(): void;
+}
+
+interface Connection {
+  readonly client: RpcClient;
+  openCalls: number;
+}
+
+/** Connections to one broker: one more whenever the others are full, none that is not needed. */
+export class BrokerConnections {
+  readonly #addresses: readonly string[];
+  readonly #connections: Connection[] = [];
+
+  /** @param addresses `host:port`, at least one */
+  constructor(addresses: readonly string[]) {
+    this.#addresses = addresses;
+  }
+
+  acquire(): Lease {
+    const connection = this.#connections.find(({ openCalls }) => openCalls < CALLS_PER_CONNECTION) ?? this.#open();
+    connection.openCalls++;
+    return { client: connection.client, release: () => this.#release(connection) };
+  }
+
+  /** Cancels open calls. */
+  close(): void {
+    for (const { client } of this.#connections.splice(0)) client.close();
+  }
+
+  #open(): Connection {
+    const client = createRpcClient({
+      addresses: this.#addresses,
+      tls: undefined,
+      reconnectPauseMsMax: RECONNECT_PAUSE_MS_MAX,
+    });
+    const connection = { client, openCalls: 0 };
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  #release(connection: Connection): void {
+    connection.openCalls--;
+    if (connection.openCalls > 0 || this.#connections[0] === connection) return;
+    const index = this.#connections.indexOf(connection);
+    if (index < 0) return;
+    this.#connections.splice(index, 1);
+    connection.client.close();
+  }
+}

@@ -1,0 +1,30 @@
+import { CODES, MqError, quoted } from '@orbitmq/base';
+import { checkTopicForm, isSystemTopic } from '@orbitmq/protocol';
+import type { QueryRouteRequest, QueryRouteResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Call } from '@orbitmq/rpc';
+import { topicNotFound } from './answers.ts';
+import type { RelayContext } from './relay-context.ts';
+
+/**
+ * QueryRoute: the brokers' own endpoints, from memory.
+ * @throws MqError CLIENT_ID_REQUIRED, ILLEGAL_TOPIC, TOPIC_NOT_FOUND
+ */
+export async function answerRoute(
+  context: RelayContext,
+  request: QueryRouteRequest,
+  call: Call,
+): Promise<QueryRouteResponse> {
+  if ((call.metadata.get('x-mq-client-id') ?? '').trim() === '') {
+    throw new MqError('CLIENT_ID_REQUIRED', 'The header x-mq-client-id is missing or blank; every call needs one.');
+  }
+  const topicName = request.topic?.name ?? '';
+  checkTopicForm(topicName);
+  if (isSystemTopic(topicName)) {
+    throw new MqError('ILLEGAL_TOPIC', `topics of the server are not open to clients; found ${quoted(topicName)}`);
+  }
+  const { queues } = await context.lookup.routeOf(topicName);
+  if (queues.length === 0) throw topicNotFound(topicName);
+  // The topic goes back as the client wrote it, with its namespace.
+  const messageQueues = queues.map((queue) => ({ ...queue, topic: request.topic }));
+  return { status: { code: CODES.OK, message: 'OK' }, messageQueues };
+}

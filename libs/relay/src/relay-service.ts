@@ -1,0 +1,86 @@
+import { MqError } from '@orbitmq/base';
+import {
+  EndTransactionRequest,
+  MessagingServiceDefinition,
+  QueryAssignmentRequest,
+  QueryRouteRequest,
+  QueryRouteResponse,
+  RecallMessageRequest,
+  SyncLiteSubscriptionRequest,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
+import { type BoundMethod, bidi, type Call, serverStream, unary } from '@orbitmq/rpc';
+import { decodeAckRequest, relayAck } from './acknowledge.ts';
+import { encodeStatusAnswer } from './answers.ts';
+import { relayEverywhere } from './everywhere.ts';
+import { answerRoute } from './query-route.ts';
+import { decodeReceiveRequest, relayReceive } from './receive.ts';
+import { RAW, type RelayContext } from './relay-context.ts';
+import { decodeSendRequest, relaySend } from './send.ts';
+import { decodeChangeInvisible, decodeDeadLetter, relaySettle } from './settle.ts';
+import { TelemetryRelay } from './telemetry.ts';
+import { relayToTopic, topicRequestDecoder } from './topic-call.ts';
+
+type MethodName = keyof typeof MessagingServiceDefinition.methods;
+
+/**
+ * `apache.rocketmq.v2.MessagingService` as a name server serves it: routes from memory, everything else from the
+ * brokers. The four methods of pulling consumers are left out, as in the original: gRPC answers them as unimplemented.
+ */
+export function relayMethods(context: RelayContext): BoundMethod[] {
+  return [
+    bindUnary(
+      'queryRoute',
+      (bytes) => QueryRouteRequest.decode(bytes),
+      async (request, call) => QueryRouteResponse.encode(await answerRoute(context, request, call)).finish(),
+    ),
+    bindUnary('heartbeat', RAW.decode, (request, call) => relayEverywhere(context, request, call)),
+    bindUnary('notifyClientTermination', RAW.decode, (request, call) => relayEverywhere(context, request, call)),
+    bindUnary('sendMessage', decodeSendRequest, (request, call) => relaySend(context, request, call)),
+    bindUnary('ackMessage', decodeAckRequest, (request, call) => relayAck(context, request, call)),
+    bindUnary('changeInvisibleDuration', decodeChangeInvisible, (request, call) => relaySettle(context, request, call)),
+    bindUnary('forwardMessageToDeadLetterQueue', decodeDeadLetter, (request, call) =>
+      relaySettle(context, request, call),
+    ),
+    bindUnary('queryAssignment', topicRequestDecoder(QueryAssignmentRequest), (request, call) =>
+      relayToTopic(context, request, 'read', call),
+    ),
+    bindUnary('endTransaction', topicRequestDecoder(EndTransactionRequest), (request, call) =>
+      relayToTopic(context, request, 'write', call),
+    ),
+    bindUnary('recallMessage', topicRequestDecoder(RecallMessageRequest), (request, call) =>
+      relayToTopic(context, request, 'write', call),
+    ),
+    bindUnary('syncLiteSubscription', topicRequestDecoder(SyncLiteSubscriptionRequest), (request, call) =>
+      relayToTopic(context, request, 'read', call),
+    ),
+    serverStream(
+      MessagingServiceDefinition,
+      'receiveMessage',
+      (request: ReturnType<typeof decodeReceiveRequest>, call, sink) => relayReceive(context, request, call, sink),
+      { decode: decodeReceiveRequest, encode: RAW.encode },
+    ),
+    bidi(
+      MessagingServiceDefinition,
+      'telemetry',
+      (requests: AsyncIterable<Uint8Array>, call, sink) => new TelemetryRelay(context, call, sink).run(requests),
+      RAW,
+    ),
+  ];
+}
+
+/** Binds a method whose answer is ready bytes, and whose refusals are a status in the answer. */
+function bindUnary<Request>(
+  name: MethodName,
+  decode: (bytes: Uint8Array) => Request,
+  handle: (request: Request, call: Call) => Promise<Uint8Array>,
+): BoundMethod {
+  const handler = async (request: Request, call: Call): Promise<Uint8Array> => {
+    try {
+      return await handle(request, call);
+    } catch (error) {
+      if (error instanceof MqError) return encodeStatusAnswer(error);
+      throw error;
+    }
+  };
+  return unary(MessagingServiceDefinition, name, handler, { decode, encode: RAW.encode });
+}

@@ -1,0 +1,36 @@
+import type { Clock } from '@orbitmq/base';
+import type { RouteLookup, RouteTable } from '@orbitmq/routing';
+import type { BoundMethod } from '@orbitmq/rpc';
+import type { Component, Logger } from '@orbitmq/runtime';
+import { BrokerChoice } from './broker-choice.ts';
+import { Brokers } from './brokers.ts';
+import { relayMethods } from './relay-service.ts';
+
+export interface RelayOptions {
+  readonly table: RouteTable;
+  readonly lookup: RouteLookup;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A name server's client API: routes, and the way to the brokers for whatever else clients send here. */
+export class Relay implements Component {
+  readonly name = 'relay';
+  /** To be registered with the server of the client port. */
+  readonly methods: readonly BoundMethod[];
+  readonly #brokers: Brokers;
+
+  constructor(options: RelayOptions) {
+    const { table, lookup, clock, logger } = options;
+    this.#brokers = new Brokers(table);
+    const choice = new BrokerChoice(this.#brokers, lookup);
+    this.methods = relayMethods({ brokers: this.#brokers, choice, lookup, clock, logger });
+  }
+
+  async start(): Promise<void> {}
+
+  /** Cuts the connections to the brokers; to be called when the client port has ended its calls. */
+  async stop(): Promise<void> {
+    this.#brokers.close();
+  }
+}

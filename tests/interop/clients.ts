@@ -74,7 +74,7 @@ const NODE: Recipe = {
 const PYTHON: Recipe = {
   language: 'python',
   version: '5.1.2',
-  traits: COMMON_TRAITS,
+  traits: { ...COMMON_TRAITS, bornResolutionMs: 1000 },
   sources: ['python/requirements.txt'],
   tools: ['python3'],
   async build(folder) {

@@ -14,6 +14,16 @@ const MAIN = {
   proxy: 'org.apache.rocketmq.proxy.ProxyStartup',
   admin: 'org.apache.rocketmq.tools.command.MQAdminStartup',
 } as const;
+type ServerName = Exclude<keyof typeof MAIN, 'admin'>;
+/** What each prints when it serves. */
+const BOOTED: Readonly<Record<ServerName, string>> = {
+  namesrv: 'boot success',
+  broker: 'boot success',
+  // It only says so in its log file; its port is enough.
+  proxy: '',
+};
+const START_ATTEMPTS = 5;
+const START_MS_MAX = 60_000;
 
 /** How the original is set up for a run. */
 export interface ApacheClusterOptions {
@@ -144,7 +154,8 @@ class JavaProcesses {
     for (const child of this.children.toReversed()) await child.stop(15_000);
   }
 
-  async #start(name: keyof typeof MAIN, port: number, heap: string[], args: string[]): Promise<void> {
+  /** @returns undefined when the process ended instead of serving */
+  async #tryToStart(name: ServerName, port: number, heap: string[], args: string[]): Promise<Child | undefined> {
     const child = startChild({
       name,
       command: 'java',
@@ -154,10 +165,21 @@ class JavaProcesses {
       env: this.#environment(),
     });
     this.children.push(child);
-    await waitUntil(`the ${name} of Apache RocketMQ listens on ${port}`, 60_000, () => {
-      if (!child.isRunning()) throw new Error(`${name} ended: ${lastLines(child.logFile, 20)}`);
-      return isListening(port);
+    await waitUntil(`the ${name} of Apache RocketMQ listens on ${port}`, START_MS_MAX, async () => {
+      return (
+        !child.isRunning() || ((await isListening(port)) && readFileSync(child.logFile, 'utf8').includes(BOOTED[name]))
+      );
     });
+    return child.isRunning() ? child : undefined;
+  }
+
+  async #start(name: ServerName, port: number, heap: string[], args: string[]): Promise<void> {
+    for (let attempt = 1; attempt <= START_ATTEMPTS; attempt++) {
+      if ((await this.#tryToStart(name, port, heap, args)) !== undefined) return;
+      // The proxy ends when the broker has not registered yet, which only time can tell.
+      this.children.pop();
+    }
+    throw new Error(`the ${name} ended: ${lastLines(join(this.#folder, `${name}.out`), 20)}`);
   }
 
   #properties(name: string): string[] {

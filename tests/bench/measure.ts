@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+
+const MICROSECONDS_PER_TICK = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/** What the processes of one server have used so far. */
+export interface ServerUsage {
+  readonly cpuMicroseconds: number;
+  readonly writtenBytes: number;
+}
+
+/** CPU time and bytes sent to the disk of some processes together, by /proc. */
+export function readUsage(pids: readonly number[]): ServerUsage {
+  let cpuMicroseconds = 0;
+  let writtenBytes = 0;
+  for (const pid of pids) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // Fields are counted behind the command, which may hold spaces: utime is the 12th, stime the 13th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    cpuMicroseconds += (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK;
+    writtenBytes += Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1] ?? 0);
+  }
+  return { cpuMicroseconds, writtenBytes };
+}
+
+/** Resident memory of some processes together. */
+export function readRssBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+    return sum + Number(kibibytes ?? 0) * 1024;
+  }, 0);
+}
+
+/** Facts without which figures say little. */
+export function machineFacts(): Record<string, string | number> {
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    coreCount: cpus().length,
+    memoryGib: Math.round(totalmem() / 2 ** 30),
+    kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
+    node: process.version,
+    date: new Date().toISOString(),
+  };
+}
+
+/** The middle value, or the mean of the two middle ones. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length === 0) return Number.NaN;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Collects latencies; keeps every one, as a bounded run has at most some millions. */
+export class Latencies {
+  #values = new Float64Array(1 << 16);
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(milliseconds: number): void {
+    if (this.#count === this.#values.length) {
+      const larger = new Float64Array(this.#values.length * 2);
+      larger.set(this.#values);
+      this.#values = larger;
+    }
+    this.#values[this.#count++] = milliseconds;
+  }
+
+  /** Latencies in milliseconds below which the given shares (0…1) of all lie. */
+  quantiles(shares: readonly number[]): number[] {
+    const sorted = this.#values.slice(0, this.#count).sort();
+    return shares.map((share) => sorted[Math.min(this.#count - 1, Math.floor(share * this.#count))] ?? Number.NaN);
+  }
+}

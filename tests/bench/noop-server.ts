@@ -1,0 +1,49 @@
+import { Code } from '@orbitmq/protocol/apache/rocketmq/v2/definition';
+import { MessagingServiceDefinition, SendMessageResponse } from '@orbitmq/protocol/apache/rocketmq/v2/service';
+import { startRpcServer, unary } from '@orbitmq/rpc';
+import { createLogger } from '@orbitmq/runtime';
+
+/**
+ * A server whose SendMessage does nothing at all, on the transport of the broker: what a message costs before anything
+ * is done with it. Prints its port.
+ */
+const response = SendMessageResponse.encode({
+  status: { code: Code.OK, message: '' },
+  entries: [
+    {
+      status: { code: Code.OK, message: '' },
+      messageId: '01'.repeat(17),
+      transactionId: '',
+      offset: 1n,
+      recallHandle: '',
+    },
+  ],
+}).finish();
+
+const sendMessage = unary<typeof MessagingServiceDefinition, 'sendMessage', Uint8Array, Uint8Array>(
+  MessagingServiceDefinition,
+  'sendMessage',
+  () => response,
+  { decode: (bytes) => bytes, encode: (bytes) => bytes },
+);
+
+const server = await startRpcServer({
+  host: '127.0.0.1',
+  port: 0,
+  methods: [sendMessage],
+  tls: undefined,
+  limits: {
+    receiveMessageBytesMax: 1 << 20,
+    concurrentStreamsMax: 1000,
+    metadataBytesMax: 16_384,
+    connectionsMax: 1000,
+    connectionsPerAddressMax: 1000,
+    handshakeTimeoutMs: 10_000,
+  },
+  logger: createLogger({ level: 'error', fields: {} }),
+  onUnexpectedError: (error) => {
+    throw error;
+  },
+});
+process.stdout.write(`${server.port}\n`);
+process.on('SIGTERM', () => void server.stop(0).then(() => process.exit(0)));

@@ -1,1 +1,4 @@
-export {};
+export { SimClock, type SimProcessClock } from './sim-clock.ts';
+export { CRASH_POLICIES, type CrashPolicy } from './sim-crash.ts';
+export { SimDisk, type SimDiskOptions, type SimFault, type SimOperation } from './sim-disk.ts';
+export { type VfsUnderTest, vfsContract } from './vfs-contract.ts';

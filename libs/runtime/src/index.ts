@@ -32,15 +32,15 @@ export { Lifecycle, type LifecycleOptions, StoppingError } from './lifecycle.ts'
 export type { LogFields, Logger } from './logger.ts';
 export {
   type Counter,
-  type CounterSeries,
   createMetrics,
-  type GaugeReport,
   type Histogram,
-  type HistogramSeries,
-  type Labels,
   type MetricDefinition,
+  type MetricReport,
   type Metrics,
   type MetricsOptions,
+  type MetricType,
 } from './metrics/registry.ts';
+export { CounterSeries, HistogramSeries, type Labels } from './metrics/series.ts';
 export { createLogger, LOG_LEVELS, type LogLevel } from './pino-logger.ts';
 export { runService, type ServiceContext } from './service.ts';
+export { textFiles } from './text-files.ts';

@@ -1,3 +1,7 @@
+export type { OpenedShard } from './log-shard.ts';
+export { type OpenShardArguments, openShard, viewDirectories } from './open-shard.ts';
+export { type ShardOptions, type ShardSettings, shardSettings } from './options.ts';
+export { recoverViews, type ViewDirectories, type ViewRecovery, type ViewsReport } from './recovery.ts';
 export type {
   Delivery,
   LeaseOutcome,
@@ -11,3 +15,4 @@ export type {
   Shard,
   Waiter,
 } from './shard.ts';
+export type { ShardStatistics, SubscriptionStatistics, TopicStatistics } from './statistics.ts';

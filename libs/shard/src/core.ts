@@ -1,0 +1,67 @@
+import { type Clock, MqError, quoted } from '@orbitmq/base';
+import type { Logger } from '@orbitmq/runtime';
+import type { CommitLog, LogRecord } from '@orbitmq/storage';
+import type { Group, Topic } from '@orbitmq/views';
+import { Availability } from './availability.ts';
+import type { ShardSettings } from './options.ts';
+import type { ShardState } from './state.ts';
+import { type Subscription, Subscriptions } from './subscription.ts';
+import { Waiters } from './waiters.ts';
+
+/** What the parts of a live shard share. */
+export class ShardCore {
+  readonly log: CommitLog;
+  readonly state: ShardState;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: ShardSettings;
+  readonly subscriptions = new Subscriptions();
+  readonly availability: Availability;
+  readonly waiters: Waiters;
+  #stopping = false;
+
+  constructor(log: CommitLog, state: ShardState, clock: Clock, logger: Logger, settings: ShardSettings) {
+    this.log = log;
+    this.state = state;
+    this.clock = clock;
+    this.logger = logger;
+    this.settings = settings;
+    this.availability = new Availability(state, settings.outstandingMax);
+    this.waiters = new Waiters(this.availability, settings);
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    for (const subscription of this.subscriptions.all()) this.waiters.dismiss(subscription);
+  }
+
+  /** Appends a record and applies it: the only way in which the state changes. */
+  append(type: number, parts: readonly Uint8Array[]): LogRecord {
+    const record = this.log.append(type, parts);
+    this.state.apply(record);
+    return record;
+  }
+
+  /** @throws MqError when the group or the topic has been deleted */
+  subscription(group: Group, topic: Topic): Subscription {
+    if (this.state.metadata.topicByUid(topic.uid) === undefined) {
+      throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(topic.name)} is not there (any more): create it first`);
+    }
+    if (this.state.metadata.groupByUid(group.uid) === undefined) {
+      throw new MqError(
+        'CONSUMER_GROUP_NOT_FOUND',
+        `group ${quoted(group.name)} is not there (any more): create it first`,
+      );
+    }
+    return this.subscriptions.obtain(group, topic);
+  }
+
+  /** @throws MqError FORBIDDEN when the shard is stopping */
+  checkRunning(): void {
+    if (this.#stopping) throw new MqError('FORBIDDEN', 'the broker is stopping: use another one, or try again later');
+  }
+}

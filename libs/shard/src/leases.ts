@@ -1,0 +1,118 @@
+import { assert, type Timer } from '@orbitmq/base';
+import { type GroupQueue, NONE, UINT48_MAX } from '@orbitmq/views';
+import type { ShardCore } from './core.ts';
+import { encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
+import type { LeaseOutcome, LeaseRef } from './shard.ts';
+
+/** Expired leases are looked for at most this often. */
+const EXPIRY_SPACING_MS = 10;
+
+/** A lease that was looked up. */
+interface Found {
+  readonly outcome: LeaseOutcome;
+  /** Set when the outcome is `done`. */
+  readonly key: LeaseKey | undefined;
+}
+
+/** What consumers do with what they were given, and what becomes of it when they don't. */
+export class Leases {
+  readonly #core: ShardCore;
+  #timer: Timer | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(core: ShardCore) {
+    this.#core = core;
+  }
+
+  acknowledge(lease: LeaseRef): LeaseOutcome {
+    const { outcome, key } = this.#find(lease);
+    if (key === undefined) return outcome;
+    this.#core.append(RECORD.ack, [encodeLeaseKey(key)]);
+    const subscription = this.#core.subscription(lease.group, lease.topic);
+    subscription.counters.acknowledgedCount++;
+    this.#core.waiters.wake(subscription);
+    return outcome;
+  }
+
+  changeInvisible(lease: LeaseRef, invisibleMs: number): { outcome: LeaseOutcome; leaseId: number } {
+    const { outcome, key } = this.#find(lease);
+    if (key === undefined) return { outcome, leaseId: lease.leaseId };
+    const record = this.#core.append(RECORD.change, [encodeLeaseKey(key, invisibleDuration(invisibleMs))]);
+    this.expire();
+    return { outcome, leaseId: record.physicalOffset };
+  }
+
+  renew(leases: readonly LeaseRef[], invisibleMs: number): void {
+    const keys = leases.map((lease) => this.#find(lease).key).filter((key) => key !== undefined);
+    for (let from = 0; from < keys.length; from += RENEWED_MAX) {
+      this.#core.append(RECORD.renewal, [
+        encodeRenewal(keys.slice(from, from + RENEWED_MAX), invisibleDuration(invisibleMs)),
+      ]);
+    }
+    this.arm();
+  }
+
+  /** Makes ready again what has expired by now and wakes those who wait for it. */
+  expire(): void {
+    const { log, state, subscriptions, waiters } = this.#core;
+    const touched = new Set<GroupQueue>();
+    state.progress.advance(log.shardTimeMs(), (queue) => touched.add(queue));
+    for (const queue of touched) {
+      const topicUid = state.metadata.queueByUid(queue.queueUid)?.topicUid;
+      const subscription = topicUid === undefined ? undefined : subscriptions.find(queue.groupUid, topicUid);
+      if (subscription !== undefined) waiters.wake(subscription);
+    }
+    this.arm();
+  }
+
+  /** Sees to it that `expire` runs when the next lease ends. */
+  arm(): void {
+    const deadlineMs = this.#core.state.progress.nextDeadlineMs();
+    if (deadlineMs === undefined || deadlineMs >= this.#timerAtMs || this.#core.isStopping) return;
+    this.#timer?.cancel();
+    const delayMs = Math.max(EXPIRY_SPACING_MS, deadlineMs - this.#core.log.shardTimeMs());
+    this.#timerAtMs = deadlineMs;
+    this.#timer = this.#core.clock.setTimer(delayMs, () => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.expire();
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #find(lease: LeaseRef): Found {
+    const { state } = this.#core;
+    const queue = state.metadata.topicByUid(lease.topic.uid)?.queues[lease.queueId];
+    if (queue === undefined || state.metadata.groupByUid(lease.group.uid) === undefined) return UNKNOWN;
+    const progress = state.progress.find(lease.group.uid, queue.uid);
+    const { queueOffset, leaseId } = lease;
+    if (progress === undefined || !isOffset(queueOffset) || queueOffset >= progress.nextOffset) return UNKNOWN;
+    const slot = state.progress.entry(progress, queueOffset);
+    if (slot === NONE) return SETTLED;
+    const current = state.progress.leaseId(slot);
+    if (current !== leaseId) return isOffset(leaseId) && leaseId < current ? SUPERSEDED : UNKNOWN;
+    return { outcome: 'done', key: { groupUid: lease.group.uid, queueUid: queue.uid, queueOffset, leaseId } };
+  }
+}
+
+/** Leases in one renewal record. */
+const RENEWED_MAX = 1000;
+
+const UNKNOWN: Found = { outcome: 'unknown', key: undefined };
+const SETTLED: Found = { outcome: 'settled', key: undefined };
+const SUPERSEDED: Found = { outcome: 'superseded', key: undefined };
+
+function isOffset(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Checks a duration from above and makes it fit a record: whole milliseconds, 100 years at most. */
+export function invisibleDuration(invisibleMs: number): number {
+  assert(invisibleMs >= 0, 'an invisible duration is negative or not a number');
+  return Math.min(Math.ceil(invisibleMs), INVISIBLE_MS_MAX);
+}
+
+const INVISIBLE_MS_MAX = 100 * 365 * 24 * 3_600_000;
+assert(INVISIBLE_MS_MAX * 2 < UINT48_MAX, 'a deadline fits 48 bits');

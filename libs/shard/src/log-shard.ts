@@ -1,0 +1,256 @@
+import { assert, MqError, quoted } from '@orbitmq/base';
+import type { RecoveryReport } from '@orbitmq/storage';
+import { type Group, type GroupConfig, type Metadata, NONE, type Topic, type TopicConfig } from '@orbitmq/views';
+import { Administration } from './administration.ts';
+import type { ShardCore } from './core.ts';
+import type { DiskWatch } from './disk-watch.ts';
+import { Leases } from './leases.ts';
+import type { Maintenance } from './maintenance.ts';
+import { Receiver } from './receiver.ts';
+import { MESSAGE_HEADER_BYTES, RECORD, writeMessageHeader } from './records.ts';
+import type { ViewsReport } from './recovery.ts';
+import type {
+  Delivery,
+  LeaseOutcome,
+  LeaseRef,
+  QueueProgress,
+  ReceiveRequest,
+  SendRequest,
+  SentMessage,
+  Shard,
+  Waiter,
+} from './shard.ts';
+import { type SentCounters, type ShardStatistics, subscriptionStatistics, topicStatistics } from './statistics.ts';
+import { Visibility } from './visibility.ts';
+
+/** A shard that has been opened: what its node can do beside serving. */
+export interface OpenedShard extends Shard {
+  /** What was found in the log at the start. */
+  readonly recovery: RecoveryReport;
+  /** Where the views came from at the start. */
+  readonly viewsRecovery: ViewsReport;
+  /** Why sends are refused now; undefined when they are taken. */
+  readonly sendRefusal: string | undefined;
+  statistics(): ShardStatistics;
+  /** Looks for old messages to remove, now. */
+  retain(): Promise<void>;
+  /** Stores a snapshot of the views, now. */
+  snapshot(): Promise<void>;
+  /** A number for the state of all views at a position of the log: equal states give equal numbers. */
+  checksum(): { readonly position: number; readonly checksum: number };
+  /** Stops taking requests, stores what is open, takes a snapshot and ends the log in order. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The parts that a shard is put together from. */
+export interface LogShardParts {
+  readonly core: ShardCore;
+  readonly disk: DiskWatch;
+  readonly maintenance: Maintenance;
+  readonly viewsRecovery: ViewsReport;
+  /** Gives the data directory back. */
+  release(): Promise<void>;
+}
+
+/** A shard over a commit log. */
+export class LogShard implements OpenedShard {
+  readonly viewsRecovery: ViewsReport;
+  readonly #core: ShardCore;
+  readonly #disk: DiskWatch;
+  readonly #maintenance: Maintenance;
+  readonly #leases: Leases;
+  readonly #receiver: Receiver;
+  readonly #administration: Administration;
+  readonly #visibility = new Visibility();
+  readonly #release: () => Promise<void>;
+  readonly #sent = new Map<number, SentCounters>();
+  readonly #header = Buffer.alloc(MESSAGE_HEADER_BYTES);
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: LogShardParts) {
+    this.#core = parts.core;
+    this.#disk = parts.disk;
+    this.#maintenance = parts.maintenance;
+    this.viewsRecovery = parts.viewsRecovery;
+    this.#release = () => parts.release();
+    this.#leases = new Leases(parts.core);
+    this.#receiver = new Receiver(parts.core, this.#leases);
+    this.#administration = new Administration(parts.core);
+    parts.core.log.onSettled((settledOffset) => this.#settle(settledOffset));
+    this.#leases.expire();
+  }
+
+  get metadata(): Metadata {
+    return this.#core.state.metadata;
+  }
+
+  get recovery(): RecoveryReport {
+    return this.#core.log.recovery;
+  }
+
+  get sendRefusal(): string | undefined {
+    return this.#disk.refusal;
+  }
+
+  onMetadataChange(listener: () => void): () => void {
+    return this.#administration.onChange(listener);
+  }
+
+  putTopic(config: TopicConfig): Promise<Topic> {
+    return this.#administration.putTopic(config);
+  }
+
+  deleteTopic(name: string): Promise<boolean> {
+    const topic = this.#core.state.metadata.topic(name);
+    if (topic !== undefined) this.#sent.delete(topic.uid);
+    return this.#administration.deleteTopic(name);
+  }
+
+  putGroup(config: GroupConfig): Promise<Group> {
+    return this.#administration.putGroup(config);
+  }
+
+  deleteGroup(name: string): Promise<boolean> {
+    return this.#administration.deleteGroup(name);
+  }
+
+  send(request: SendRequest): SentMessage {
+    this.#core.checkRunning();
+    const { refusal } = this.#disk;
+    if (refusal !== undefined) throw new MqError('FORBIDDEN', refusal);
+    const topic = this.#core.state.metadata.topicByUid(request.topic.uid);
+    if (topic === undefined) {
+      throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(request.topic.name)} has been deleted: create it first`);
+    }
+    assert(
+      request.queueId >= 0 && request.queueId < topic.writeQueueCount,
+      'a send names a queue that takes no writes',
+    );
+    return this.#append(topic, request);
+  }
+
+  settled(): Promise<void> {
+    return this.#core.log.settled();
+  }
+
+  receive(request: ReceiveRequest): Promise<Delivery[]> {
+    return this.#receiver.receive(request);
+  }
+
+  waitForMessages(group: Group, topic: Topic): Waiter {
+    this.#core.checkRunning();
+    return this.#core.waiters.wait(this.#core.subscription(group, topic));
+  }
+
+  acknowledge(lease: LeaseRef): LeaseOutcome {
+    return this.#leases.acknowledge(lease);
+  }
+
+  changeInvisible(lease: LeaseRef, invisibleMs: number): { outcome: LeaseOutcome; leaseId: number } {
+    return this.#leases.changeInvisible(lease, invisibleMs);
+  }
+
+  renew(leases: readonly LeaseRef[], invisibleMs: number): void {
+    this.#leases.renew(leases, invisibleMs);
+  }
+
+  progress(group: Group, topic: Topic): QueueProgress[] {
+    const { state } = this.#core;
+    this.#leases.expire();
+    return (state.metadata.topicByUid(topic.uid)?.queues ?? []).map((queue) => {
+      const { minOffset, nextOffset: maxOffset } = state.index.queue(queue.uid)!;
+      const progress = state.progress.find(group.uid, queue.uid);
+      const nextOffset = Math.max(progress?.nextOffset ?? 0, minOffset);
+      return {
+        queueId: queue.id,
+        minOffset,
+        maxOffset,
+        floorOffset:
+          progress === undefined || progress.first === NONE ? nextOffset : state.progress.floorOffset(progress),
+        nextOffset,
+        inflightCount: progress?.leasedCount ?? 0,
+        readyAgainCount: progress?.readyCount ?? 0,
+      };
+    });
+  }
+
+  queueRange(topic: Topic, queueId: number): { minOffset: number; maxOffset: number } {
+    const queue = this.#core.state.metadata.topicByUid(topic.uid)?.queues[queueId];
+    const indexed = queue === undefined ? undefined : this.#core.state.index.queue(queue.uid);
+    return { minOffset: indexed?.minOffset ?? 0, maxOffset: indexed?.nextOffset ?? 0 };
+  }
+
+  statistics(): ShardStatistics {
+    const { log, state, waiters } = this.#core;
+    return {
+      topics: topicStatistics(this.#core, this.#sent),
+      subscriptions: subscriptionStatistics(this.#core),
+      log: log.statistics,
+      logStartOffset: log.startOffset,
+      logEndOffset: log.endOffset,
+      logFlushedOffset: log.flushedOffset,
+      outstandingCount: state.progress.entryCount,
+      waitingReceives: waiters.count,
+      removedBytes: this.#maintenance.removedBytes,
+      diskUsedRatio: this.#disk.usedRatio,
+      sendsRefused: this.sendRefusal !== undefined,
+    };
+  }
+
+  retain(): Promise<void> {
+    return this.#maintenance.retain();
+  }
+
+  snapshot(): Promise<void> {
+    return this.#maintenance.snapshot();
+  }
+
+  checksum(): { position: number; checksum: number } {
+    return { position: this.#core.log.endOffset, checksum: this.#core.state.checksum() };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #append(topic: Topic, request: SendRequest): SentMessage {
+    const { queueId, message } = request;
+    const indexed = this.#core.state.index.queue(topic.queues[queueId]!.uid)!;
+    const queueOffset = indexed.nextOffset;
+    writeMessageHeader(this.#header, indexed.uid, queueOffset, request.tagHash, message.system.length);
+    const record = this.#core.append(RECORD.message, [this.#header, message.system, message.rest]);
+    const { physicalOffset, storeTimestampMs } = record;
+    this.#visibility.add(indexed, queueOffset, physicalOffset + record.length);
+    const sent = this.#sent.get(topic.uid);
+    if (sent === undefined) this.#sent.set(topic.uid, { count: 1, bytes: record.length });
+    else {
+      sent.count++;
+      sent.bytes += record.length;
+    }
+    return { queueId, queueOffset, physicalOffset, storeTimestampMs };
+  }
+
+  #settle(settledOffset: number): void {
+    const { state, subscriptions, waiters } = this.#core;
+    this.#visibility.settle(settledOffset, (queue) => {
+      const topicUid = state.metadata.queueByUid(queue.uid)?.topicUid;
+      if (topicUid === undefined) return;
+      for (const subscription of subscriptions.ofTopic(topicUid)) waiters.wake(subscription);
+    });
+  }
+
+  async #close(): Promise<void> {
+    this.#core.stop();
+    this.#leases.stop();
+    this.#disk.stop();
+    try {
+      await this.#maintenance.stop();
+      await this.#maintenance.snapshot();
+      await this.#core.state.index.close();
+      await this.#core.log.close();
+    } finally {
+      await this.#release();
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import { GIB, HOUR_MS, MIB, MqError, SECOND_MS } from '@orbitmq/base';
+import type { CommitLogOptions } from '@orbitmq/storage';
+
+/** How a shard behaves. All but the log's own options have defaults. */
+export interface ShardOptions {
+  readonly log: CommitLogOptions;
+  /** Messages handed out and not settled, of all groups together; beyond it nothing new is handed out. Default 1,000,000. */
+  readonly outstandingMax?: number;
+  /** Receives that wait on one group and topic; default 1,024. */
+  readonly waitersMaxPerSubscription?: number;
+  /** Receives that wait in all; default 100,000. */
+  readonly waitersMax?: number;
+  /** Messages older than this may go, where their topic says nothing; RocketMQ's `fileReservedTime`. Milliseconds, default 72 h. */
+  readonly retentionMs?: number;
+  /** The log may take this much; the oldest segments beyond it go. Bytes, default unlimited. */
+  readonly retentionBytes?: number;
+  /** How often retention looks for what may go. Milliseconds, default 10 s. */
+  readonly retentionIntervalMs?: number;
+  /** A message whose lease ran out holds its segment for this long; a leased one always does. Milliseconds, default 1 h. */
+  readonly heldAfterExpiryMs?: number;
+  /** How often the room on the disk is looked at. Milliseconds, default 1 s. */
+  readonly diskCheckIntervalMs?: number;
+  /** Share of the disk in use at which the oldest segments go before their time; RocketMQ's `diskSpaceCleanForciblyRatio`. Default 0.85. */
+  readonly diskCleanRatio?: number;
+  /** Share of the disk in use at which sends are refused; RocketMQ's `diskSpaceWarningLevelRatio`. Default 0.90. */
+  readonly diskFullRatio?: number;
+  /** Room that sends leave for acks and leases. Bytes, default two segments, at most 1 GiB. */
+  readonly diskReserveBytes?: number;
+}
+
+export type ShardSettings = Required<ShardOptions>;
+
+/**
+ * Fills in the defaults and checks the whole.
+ * @throws MqError BAD_REQUEST naming the value that is wrong
+ */
+export function shardSettings(options: ShardOptions): ShardSettings {
+  const segmentSizeBytes = options.log.segmentSizeBytes ?? 256 * MIB;
+  const settings: ShardSettings = {
+    log: options.log,
+    outstandingMax: options.outstandingMax ?? 1_000_000,
+    waitersMaxPerSubscription: options.waitersMaxPerSubscription ?? 1024,
+    waitersMax: options.waitersMax ?? 100_000,
+    retentionMs: options.retentionMs ?? 72 * HOUR_MS,
+    retentionBytes: options.retentionBytes ?? Number.POSITIVE_INFINITY,
+    retentionIntervalMs: options.retentionIntervalMs ?? 10 * SECOND_MS,
+    heldAfterExpiryMs: options.heldAfterExpiryMs ?? HOUR_MS,
+    diskCheckIntervalMs: options.diskCheckIntervalMs ?? SECOND_MS,
+    diskCleanRatio: options.diskCleanRatio ?? 0.85,
+    diskFullRatio: options.diskFullRatio ?? 0.9,
+    diskReserveBytes: options.diskReserveBytes ?? Math.min(2 * segmentSizeBytes, GIB),
+  };
+  for (const [name, value] of Object.entries(settings)) {
+    if (typeof value === 'number' && !(value >= 0)) refuse(name, value, 'a number of 0 or more');
+  }
+  if (settings.outstandingMax < 1) refuse('outstandingMax', settings.outstandingMax, 'at least 1');
+  for (const name of ['diskCleanRatio', 'diskFullRatio'] as const) {
+    if (settings[name] > 1) refuse(name, settings[name], 'at most 1');
+  }
+  return settings;
+}
+
+function refuse(name: string, value: number, wanted: string): never {
+  throw new MqError('BAD_REQUEST', `${name} must be ${wanted}, but is ${value}`);
+}

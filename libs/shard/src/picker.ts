@@ -1,0 +1,252 @@
+import { type CommitLog, CorruptionError, type LogRecord } from '@orbitmq/storage';
+import { type IndexEntry, NONE } from '@orbitmq/views';
+import type { Availability } from './availability.ts';
+import { messageBytes } from './records.ts';
+import type { ReceiveRequest } from './shard.ts';
+import type { ShardState } from './state.ts';
+import type { SubscribedQueue, Subscription } from './subscription.ts';
+
+/** Index entries that one pick looks at before it lets others have their turn. */
+const SCANNED_MAX = 20_000;
+
+/** Messages that a receive takes from one queue. */
+export interface PlannedQueue {
+  readonly queue: SubscribedQueue;
+  nextOffset: number;
+  readonly offsets: number[];
+  readonly physicalOffsets: number[];
+  readonly lengths: number[];
+}
+
+/** What a receive takes, found in one synchronous step and to be recorded in the same. */
+export interface Plan {
+  readonly queues: PlannedQueue[];
+  count: number;
+  bytes: number;
+  /** Messages passed over. */
+  skippedCount: number;
+  scannedCount: number;
+  /** Nothing was taken, as something must come from the disk first. */
+  missing: { readonly queue: SubscribedQueue; readonly loaded: Promise<unknown> } | undefined;
+  /** New messages were left, as too many are handed out already. */
+  refused: boolean;
+}
+
+/** A message that was read ahead of the filter's question, or the reason why it can't be. */
+export type Prepared = Map<number, LogRecord | CorruptionError>;
+
+/** What a pick works with. */
+interface Pick {
+  readonly request: ReceiveRequest;
+  readonly orderly: boolean;
+  readonly prepared: Prepared;
+  readonly plan: Plan;
+}
+
+/** Chooses messages for receives. */
+export class Picker {
+  readonly #state: ShardState;
+  readonly #log: CommitLog;
+  readonly #availability: Availability;
+  readonly #entry: IndexEntry = { physicalOffset: 0, length: 0, tagHash: 0 };
+  /** Hears of a message that can't be read and is passed over. */
+  readonly #onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: CorruptionError) => void;
+
+  constructor(
+    state: ShardState,
+    log: CommitLog,
+    availability: Availability,
+    onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: CorruptionError) => void,
+  ) {
+    this.#state = state;
+    this.#log = log;
+    this.#availability = availability;
+    this.#onUnreadable = onUnreadable;
+  }
+
+  /** One round over the queues, from the one whose turn it is. */
+  pick(subscription: Subscription, request: ReceiveRequest, prepared: Prepared): Plan {
+    const plan = emptyPlan();
+    const pick: Pick = { request, orderly: this.#availability.isOrderly(subscription), prepared, plan };
+    const queues = subscription.queues(this.#state);
+    const start = queues.length === 0 ? 0 : subscription.rotation % queues.length;
+    for (let step = 0; step < queues.length && !isOver(pick); step++) {
+      const queue = queues[(start + step) % queues.length]!;
+      if (this.#availability.isBlocked(queue, pick.orderly)) continue;
+      const planned = {
+        queue,
+        nextOffset: this.#availability.nextOffset(queue),
+        offsets: [],
+        physicalOffsets: [],
+        lengths: [],
+      };
+      const formerNext = planned.nextOffset;
+      if (this.#takeReady(pick, planned)) this.#takeNew(pick, planned, subscription);
+      if (planned.offsets.length > 0 || planned.nextOffset > formerNext) plan.queues.push(planned);
+    }
+    return plan;
+  }
+
+  /**
+   * The batch that this attempt was given before and still holds.
+   * @returns undefined when there is none
+   */
+  repeat(subscription: Subscription, attemptId: string): Plan | undefined {
+    const { progress, index } = this.#state;
+    const plan = emptyPlan();
+    for (const queue of subscription.queues(this.#state)) {
+      const held = queue.progress;
+      if (held === undefined || held.attemptId !== attemptId || held.leasedCount === 0) continue;
+      const planned: PlannedQueue = {
+        queue,
+        nextOffset: held.nextOffset,
+        offsets: [],
+        physicalOffsets: [],
+        lengths: [],
+      };
+      for (let slot = held.first; slot !== NONE; slot = progress.next(slot)) {
+        if (progress.isReady(slot) || progress.leaseId(slot) !== held.attemptLeaseId) continue;
+        const offset = progress.offset(slot);
+        if (!index.locate(queue.indexed, offset, this.#entry)) {
+          plan.missing = { queue, loaded: index.load(queue.indexed, offset) };
+          return plan;
+        }
+        this.#add(plan, planned, offset);
+      }
+      if (planned.offsets.length > 0) plan.queues.push(planned);
+    }
+    return plan.count > 0 ? plan : undefined;
+  }
+
+  /** Messages whose lease has expired. Returns false when the queue is done with for this pick. */
+  #takeReady(pick: Pick, planned: PlannedQueue): boolean {
+    const { progress, index } = this.#state;
+    const held = planned.queue.progress;
+    if (held === undefined || held.readyCount === 0) return true;
+    // Nothing is leased when a FIFO group comes here, so that its entries in offset order are all expired.
+    let slot = pick.orderly ? held.first : held.readyFirst;
+    while (slot !== NONE) {
+      const offset = progress.offset(slot);
+      if (!index.locate(planned.queue.indexed, offset, this.#entry)) return this.#miss(pick, planned, offset);
+      if (!fits(pick, this.#entry.length)) return false;
+      this.#add(pick.plan, planned, offset);
+      slot = pick.orderly ? progress.next(slot) : progress.nextReady(slot);
+    }
+    // A lease record names its messages in ascending order, whichever expired first.
+    if (!pick.orderly) sortPlanned(planned);
+    return pick.plan.count < pick.request.countMax;
+  }
+
+  #takeNew(pick: Pick, planned: PlannedQueue, subscription: Subscription): void {
+    const { plan } = pick;
+    const { indexed } = planned.queue;
+    while (planned.nextOffset < indexed.visibleOffset && !isOver(pick)) {
+      if (this.#availability.isFull(plan.count)) {
+        plan.refused = true;
+        return;
+      }
+      const offset = planned.nextOffset;
+      if (!this.#state.index.locate(indexed, offset, this.#entry)) {
+        this.#miss(pick, planned, offset);
+        return;
+      }
+      plan.scannedCount++;
+      const wanted = this.#isWanted(pick, planned, subscription);
+      if (wanted === undefined) return;
+      if (wanted) {
+        if (!fits(pick, this.#entry.length)) return;
+        this.#add(plan, planned, offset);
+      } else {
+        plan.skippedCount++;
+      }
+      planned.nextOffset++;
+    }
+  }
+
+  /** Whether the message of `#entry` is for this consumer; undefined when it must be read first. */
+  #isWanted(pick: Pick, planned: PlannedQueue, subscription: Subscription): boolean | undefined {
+    const { filter } = pick.request;
+    if (filter === undefined) return true;
+    if (!filter.mayMatch(this.#entry.tagHash)) return false;
+    if (filter.matches === undefined) return true;
+    const { physicalOffset, length } = this.#entry;
+    let record = pick.prepared.get(physicalOffset);
+    if (record === undefined) {
+      const read = this.#log.read(physicalOffset, length);
+      if (read instanceof Promise) {
+        this.#prepare(pick, planned, read);
+        return undefined;
+      }
+      record = read;
+    }
+    if (record instanceof CorruptionError) {
+      this.#onUnreadable(subscription, planned.queue, record);
+      return false;
+    }
+    return filter.matches(messageBytes(record.payload));
+  }
+
+  /** The messages that the filter will be asked about next come from the disk: reads as many as may be wanted. */
+  #prepare(pick: Pick, planned: PlannedQueue, first: Promise<LogRecord>): void {
+    const reads = [prepared(pick.prepared, this.#entry.physicalOffset, first)];
+    if (pick.plan.count === 0) {
+      const { indexed } = planned.queue;
+      let offset = planned.nextOffset + 1;
+      while (reads.length < pick.request.countMax && offset < indexed.visibleOffset) {
+        if (!this.#state.index.locate(indexed, offset++, this.#entry)) break;
+        const { physicalOffset, length, tagHash } = this.#entry;
+        if (!pick.request.filter!.mayMatch(tagHash)) continue;
+        const read = this.#log.read(physicalOffset, length);
+        if (read instanceof Promise) reads.push(prepared(pick.prepared, physicalOffset, read));
+      }
+      pick.plan.missing ??= { queue: planned.queue, loaded: Promise.all(reads) };
+    } else {
+      // What has been found is handed out first; this read only warms the way for the next receive.
+      void Promise.all(reads).catch(() => {});
+    }
+  }
+
+  #miss(pick: Pick, planned: PlannedQueue, offset: number): false {
+    const loaded = this.#state.index.load(planned.queue.indexed, offset);
+    if (pick.plan.count === 0) pick.plan.missing ??= { queue: planned.queue, loaded };
+    else void loaded.catch(() => {});
+    return false;
+  }
+
+  #add(plan: Plan, planned: PlannedQueue, offset: number): void {
+    planned.offsets.push(offset);
+    planned.physicalOffsets.push(this.#entry.physicalOffset);
+    planned.lengths.push(this.#entry.length);
+    plan.count++;
+    plan.bytes += this.#entry.length;
+  }
+}
+
+function emptyPlan(): Plan {
+  return { queues: [], count: 0, bytes: 0, skippedCount: 0, scannedCount: 0, missing: undefined, refused: false };
+}
+
+function isOver({ plan, request }: Pick): boolean {
+  return plan.count >= request.countMax || plan.scannedCount >= SCANNED_MAX || plan.missing !== undefined;
+}
+
+function fits({ plan, request }: Pick, length: number): boolean {
+  return plan.count < request.countMax && (plan.count === 0 || plan.bytes + length <= request.bytesMax);
+}
+
+async function prepared(into: Prepared, physicalOffset: number, read: Promise<LogRecord>): Promise<void> {
+  try {
+    into.set(physicalOffset, await read);
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    into.set(physicalOffset, error);
+  }
+}
+
+function sortPlanned(planned: PlannedQueue): void {
+  const order = planned.offsets.map((_, index) => index).sort((a, b) => planned.offsets[a]! - planned.offsets[b]!);
+  for (const column of [planned.offsets, planned.physicalOffsets, planned.lengths]) {
+    const sorted = order.map((index) => column[index]!);
+    column.splice(0, column.length, ...sorted);
+  }
+}

@@ -1,0 +1,239 @@
+import { MqError, quoted } from '@orbitmq/base';
+import { CorruptionError, type LogRecord } from '@orbitmq/storage';
+import type { ShardCore } from './core.ts';
+import { invisibleDuration, type Leases } from './leases.ts';
+import { Picker, type Plan, type PlannedQueue, type Prepared } from './picker.ts';
+import { encodeLease, encodeLeaseKey, encodeRenewal, type LeaseKey, messageBytes, RECORD } from './records.ts';
+import type { Delivery, ReceiveRequest } from './shard.ts';
+import type { SubscribedQueue, Subscription } from './subscription.ts';
+
+/** Longer attempt ids are cut. */
+const ATTEMPT_ID_CHARS_MAX = 128;
+
+/** A message that was handed out and is yet to be read. */
+interface Handed {
+  readonly queue: SubscribedQueue;
+  readonly queueOffset: number;
+  readonly physicalOffset: number;
+  readonly leaseId: number;
+  readonly attempt: number;
+  readonly record: LogRecord | Error | Promise<LogRecord | Error>;
+}
+
+/** Hands out messages. */
+export class Receiver {
+  readonly #core: ShardCore;
+  readonly #leases: Leases;
+  readonly #picker: Picker;
+
+  constructor(core: ShardCore, leases: Leases) {
+    this.#core = core;
+    this.#leases = leases;
+    this.#picker = new Picker(core.state, core.log, core.availability, (subscription, queue, error) =>
+      this.#tellUnreadable(subscription, queue, error),
+    );
+  }
+
+  async receive(request: ReceiveRequest): Promise<Delivery[]> {
+    this.#core.checkRunning();
+    const subscription = this.#core.subscription(request.group, request.topic);
+    try {
+      const handed = (await this.#repeat(subscription, request)) ?? (await this.#take(subscription, request));
+      return handed.length === 0 ? [] : await this.#deliver(subscription, handed);
+    } finally {
+      this.#core.waiters.wake(subscription);
+    }
+  }
+
+  /** A FIFO group's attempt that asks again gets the same messages with the same leases, and more time. */
+  async #repeat(subscription: Subscription, request: ReceiveRequest): Promise<Handed[] | undefined> {
+    const attemptId = this.#attemptId(subscription, request);
+    if (attemptId === '') return undefined;
+    for (;;) {
+      this.#leases.expire();
+      const plan = this.#picker.repeat(subscription, attemptId);
+      if (plan === undefined) return undefined;
+      if (plan.missing !== undefined) {
+        await this.#load(plan.missing.loaded);
+        continue;
+      }
+      const keys = plan.queues.flatMap((planned) => this.#keysOf(subscription, planned));
+      this.#core.append(RECORD.renewal, [encodeRenewal(keys, invisibleDuration(request.invisibleMs))]);
+      this.#leases.arm();
+      return this.#handed(subscription, plan);
+    }
+  }
+
+  async #take(subscription: Subscription, request: ReceiveRequest): Promise<Handed[]> {
+    const prepared: Prepared = new Map();
+    for (;;) {
+      this.#leases.expire();
+      // From the pick to the record in one synchronous step: no other receive comes in between.
+      const plan = this.#picker.pick(subscription, request, prepared);
+      subscription.rotation++;
+      if (plan.queues.length > 0) this.#record(subscription, request, plan);
+      if (plan.count > 0) return this.#handed(subscription, plan);
+      if (plan.missing !== undefined) await this.#loadFor(plan.missing.queue, plan.missing.loaded);
+      else if (plan.skippedCount > 0) await this.#core.log.settled();
+      else if (plan.refused) throw this.#tooManyOutstanding(request);
+      else return [];
+      this.#core.checkRunning();
+      if (prepared.size > PREPARED_MAX) prepared.clear();
+    }
+  }
+
+  #record(subscription: Subscription, request: ReceiveRequest, plan: Plan): void {
+    const queues = plan.queues.map(({ queue, nextOffset, offsets }) => ({
+      queueUid: queue.queue.uid,
+      nextOffset,
+      offsets,
+    }));
+    const attemptId = plan.count === 0 ? '' : this.#attemptId(subscription, request);
+    const invisibleMs = invisibleDuration(request.invisibleMs);
+    this.#core.append(RECORD.lease, [encodeLease({ groupUid: subscription.groupUid, invisibleMs, attemptId, queues })]);
+    this.#leases.arm();
+  }
+
+  /** What was planned, as it stands after its record; begins to read it. */
+  #handed(subscription: Subscription, plan: Plan): Handed[] {
+    const { progress } = this.#core.state;
+    const handed: Handed[] = [];
+    for (const { queue, offsets, physicalOffsets, lengths } of plan.queues) {
+      queue.progress ??= progress.find(subscription.groupUid, queue.queue.uid);
+      for (let index = 0; index < offsets.length; index++) {
+        const slot = progress.entry(queue.progress!, offsets[index]!);
+        handed.push({
+          queue,
+          queueOffset: offsets[index]!,
+          physicalOffset: physicalOffsets[index]!,
+          leaseId: progress.leaseId(slot),
+          attempt: progress.attempt(slot),
+          record: this.#read(physicalOffsets[index]!, lengths[index]!),
+        });
+      }
+    }
+    return handed;
+  }
+
+  /** The record, or why it can't be read. */
+  #read(physicalOffset: number, length: number): LogRecord | Error | Promise<LogRecord | Error> {
+    try {
+      const record = this.#core.log.read(physicalOffset, length);
+      return record instanceof Promise ? record.catch((error: Error) => error) : record;
+    } catch (error) {
+      if (error instanceof CorruptionError) return error;
+      throw error;
+    }
+  }
+
+  /** Waits until the leases are stored and the messages are there. */
+  async #deliver(subscription: Subscription, handed: readonly Handed[]): Promise<Delivery[]> {
+    await this.#core.log.settled();
+    const deliveries: Delivery[] = [];
+    const { counters } = subscription;
+    for (const { queue, queueOffset, physicalOffset, leaseId, attempt, record: reading } of handed) {
+      const record = reading instanceof Promise ? await reading : reading;
+      if (record instanceof Error) {
+        this.#giveUp(subscription, queue, { queueOffset, leaseId, error: record });
+        continue;
+      }
+      counters.deliveredCount++;
+      counters.deliveredBytes += record.length;
+      if (attempt > 1) counters.redeliveredCount++;
+      deliveries.push({
+        queueId: queue.queue.id,
+        queueOffset,
+        physicalOffset,
+        leaseId,
+        attempt,
+        storeTimestampMs: record.storeTimestampMs,
+        message: messageBytes(record.payload),
+      });
+    }
+    return deliveries;
+  }
+
+  /** A message that was handed out can't be read. One that is damaged is settled: it would come back for ever. */
+  #giveUp(
+    subscription: Subscription,
+    queue: SubscribedQueue,
+    lost: { queueOffset: number; leaseId: number; error: Error },
+  ): void {
+    if (!(lost.error instanceof CorruptionError)) {
+      this.#core.logger.error(
+        { err: lost.error, queueUid: queue.queue.uid, queueOffset: lost.queueOffset },
+        'a message could not be read; it will be handed out again when its lease ends',
+      );
+      return;
+    }
+    this.#tellUnreadable(subscription, queue, lost.error);
+    const key = this.#key(subscription, queue, lost.queueOffset, lost.leaseId);
+    this.#core.append(RECORD.ack, [encodeLeaseKey(key)]);
+  }
+
+  #tellUnreadable(subscription: Subscription, queue: SubscribedQueue, error: CorruptionError): void {
+    subscription.counters.unreadableCount++;
+    const { metadata } = this.#core.state;
+    this.#core.logger.error(
+      {
+        topic: metadata.topicByUid(subscription.topicUid)?.name,
+        group: metadata.groupByUid(subscription.groupUid)?.name,
+        queue: queue.queue.id,
+        file: error.file,
+        physicalOffset: error.physicalOffset,
+      },
+      'a stored message is damaged and is passed over for this group',
+    );
+  }
+
+  #keysOf(subscription: Subscription, planned: PlannedQueue): LeaseKey[] {
+    const { progress } = this.#core.state;
+    return planned.offsets.map((offset) => {
+      const slot = progress.entry(planned.queue.progress!, offset);
+      return this.#key(subscription, planned.queue, offset, progress.leaseId(slot));
+    });
+  }
+
+  #key(subscription: Subscription, queue: SubscribedQueue, queueOffset: number, leaseId: number): LeaseKey {
+    return { groupUid: subscription.groupUid, queueUid: queue.queue.uid, queueOffset, leaseId };
+  }
+
+  async #loadFor(queue: SubscribedQueue, loaded: Promise<unknown>): Promise<void> {
+    queue.picking = true;
+    try {
+      await this.#load(loaded);
+    } finally {
+      queue.picking = false;
+    }
+  }
+
+  async #load(loaded: Promise<unknown>): Promise<void> {
+    try {
+      await loaded;
+    } catch (error) {
+      this.#core.logger.error({ err: error }, 'stored messages could not be looked up');
+      throw new MqError(
+        'INTERNAL_SERVER_ERROR',
+        'the broker could not read stored messages; its log says which: try again, then ask its operator',
+        { cause: error },
+      );
+    }
+  }
+
+  #attemptId(subscription: Subscription, request: ReceiveRequest): string {
+    if (request.attemptId === undefined || !this.#core.availability.isOrderly(subscription)) return '';
+    return request.attemptId.slice(0, ATTEMPT_ID_CHARS_MAX);
+  }
+
+  #tooManyOutstanding(request: ReceiveRequest): MqError {
+    const { progress } = this.#core.state;
+    return new MqError(
+      'TOO_MANY_REQUESTS',
+      `${progress.entryCount} messages are handed out and not acknowledged, and ${this.#core.settings.outstandingMax} may be: ` +
+        `nothing new is given to group ${quoted(request.group.name)} until consumers acknowledge`,
+    );
+  }
+}
+
+/** Messages read ahead that one receive keeps. */
+const PREPARED_MAX = 256;

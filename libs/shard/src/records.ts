@@ -1,0 +1,211 @@
+import { ByteReader, ByteWriter } from '@orbitmq/views';
+import type { MessageBytes } from './shard.ts';
+
+/** Kinds of records that the state machine knows; those below 8 belong to the log, which reserves 5 for our state. */
+export const RECORD = {
+  /** A chunk of the whole state: see `state-records.ts`. */
+  state: 5,
+  message: 8,
+  /** A topic made or altered: its configuration as JSON. */
+  topic: 9,
+  topicDeletion: 10,
+  /** A group made or altered: its configuration as JSON. */
+  group: 11,
+  groupDeletion: 12,
+  /** The shard's secret, 32 random bytes. */
+  secret: 13,
+  lease: 14,
+  ack: 15,
+  change: 16,
+  renewal: 17,
+  trim: 18,
+} as const;
+
+/*
+ * Message, little-endian:
+ *
+ *   offset  size  field
+ *   0       4     queue uid
+ *   4       6     queue offset
+ *   10      4     tag hash, signed
+ *   14      4     bytes of the system properties (s)
+ *   18      s     system properties
+ *   18 + s  …     the rest of the message
+ */
+export const MESSAGE_HEADER_BYTES = 18;
+
+/** Writes the header of a message record. */
+export function writeMessageHeader(
+  target: Buffer,
+  queueUid: number,
+  queueOffset: number,
+  tagHash: number,
+  systemBytes: number,
+): void {
+  target.writeUInt32LE(queueUid, 0);
+  target.writeUIntLE(queueOffset, 4, 6);
+  target.writeInt32LE(tagHash, 10);
+  target.writeUInt32LE(systemBytes, 14);
+}
+
+/** Queue uid of a message record. Read byte by byte: this runs for every message, and makes no object. */
+export function messageQueueUid(payload: Uint8Array): number {
+  return uint32At(payload, 0);
+}
+
+/** Queue offset of a message record. */
+export function messageQueueOffset(payload: Uint8Array): number {
+  return uint32At(payload, 4) + (payload[8]! | (payload[9]! << 8)) * 2 ** 32;
+}
+
+/** Tag hash of a message record. */
+export function messageTagHash(payload: Uint8Array): number {
+  return uint32At(payload, 10) | 0;
+}
+
+/** The message in a record: views of its payload. */
+export function messageBytes(payload: Uint8Array): MessageBytes {
+  const systemEnd = MESSAGE_HEADER_BYTES + uint32At(payload, 14);
+  return { system: payload.subarray(MESSAGE_HEADER_BYTES, systemEnd), rest: payload.subarray(systemEnd) };
+}
+
+function uint32At(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+/** Deletion of a topic or a group: u32 uid. */
+export function encodeUid(uid: number): Uint8Array {
+  const writer = new ByteWriter(4);
+  writer.u32(uid);
+  return writer.view();
+}
+
+export function decodeUid(payload: Uint8Array): number {
+  return new ByteReader(payload).u32();
+}
+
+/** One queue's share of a lease record. */
+export interface LeasedQueue {
+  readonly queueUid: number;
+  /** Everything below is handed out or passed over now. */
+  readonly nextOffset: number;
+  /** Messages handed out, for the first time or again, ascending. */
+  readonly offsets: readonly number[];
+}
+
+/** What one receive handed out and passed over. Its lease id is the record's physical offset. */
+export interface LeaseRecord {
+  readonly groupUid: number;
+  readonly invisibleMs: number;
+  /** '' when there is none. */
+  readonly attemptId: string;
+  readonly queues: readonly LeasedQueue[];
+}
+
+/*
+ * Lease: u32 group uid · u48 invisible ms · text attempt id (u16 length, UTF-8) · u16 queues, each
+ *   u32 queue uid · u48 next offset · u16 messages, each u48 queue offset
+ */
+export function encodeLease(lease: LeaseRecord): Uint8Array {
+  const writer = new ByteWriter(64 + lease.queues.length * 24);
+  writer.u32(lease.groupUid);
+  writer.u48(lease.invisibleMs);
+  writer.text(lease.attemptId);
+  writer.u16(lease.queues.length);
+  for (const queue of lease.queues) {
+    writer.u32(queue.queueUid);
+    writer.u48(queue.nextOffset);
+    writer.u16(queue.offsets.length);
+    for (const offset of queue.offsets) writer.u48(offset);
+  }
+  return writer.view();
+}
+
+export function decodeLease(payload: Uint8Array): LeaseRecord {
+  const reader = new ByteReader(payload);
+  const [groupUid, invisibleMs, attemptId] = [reader.u32(), reader.u48(), reader.text()];
+  const queues: LeasedQueue[] = [];
+  for (let remaining = reader.u16(); remaining > 0; remaining--) {
+    const [queueUid, nextOffset] = [reader.u32(), reader.u48()];
+    const offsets: number[] = [];
+    for (let count = reader.u16(); count > 0; count--) offsets.push(reader.u48());
+    queues.push({ queueUid, nextOffset, offsets });
+  }
+  return { groupUid, invisibleMs, attemptId, queues };
+}
+
+/** One handing-out of one message, by numbers. */
+export interface LeaseKey {
+  readonly groupUid: number;
+  readonly queueUid: number;
+  readonly queueOffset: number;
+  readonly leaseId: number;
+}
+
+/*
+ * Ack: u32 group uid · u32 queue uid · u48 queue offset · u48 lease id
+ * Change: the same, then u48 invisible ms. The new lease id is the record's physical offset.
+ */
+export function encodeLeaseKey(key: LeaseKey, invisibleMs?: number): Uint8Array {
+  const writer = new ByteWriter(26);
+  writer.u32(key.groupUid);
+  writer.u32(key.queueUid);
+  writer.u48(key.queueOffset);
+  writer.u48(key.leaseId);
+  if (invisibleMs !== undefined) writer.u48(invisibleMs);
+  return writer.view();
+}
+
+export function decodeAck(payload: Uint8Array): LeaseKey {
+  return readLeaseKey(new ByteReader(payload));
+}
+
+export function decodeChange(payload: Uint8Array): LeaseKey & { invisibleMs: number } {
+  const reader = new ByteReader(payload);
+  return { ...readLeaseKey(reader), invisibleMs: reader.u48() };
+}
+
+function readLeaseKey(reader: ByteReader): LeaseKey {
+  return { groupUid: reader.u32(), queueUid: reader.u32(), queueOffset: reader.u48(), leaseId: reader.u48() };
+}
+
+/*
+ * Renewal: u48 invisible ms · u16 leases, each u32 group uid · u32 queue uid · u48 queue offset · u48 lease id
+ */
+export function encodeRenewal(keys: readonly LeaseKey[], invisibleMs: number): Uint8Array {
+  const writer = new ByteWriter(8 + keys.length * 20);
+  writer.u48(invisibleMs);
+  writer.u16(keys.length);
+  for (const key of keys) writer.bytes(encodeLeaseKey(key));
+  return writer.view();
+}
+
+export function decodeRenewal(payload: Uint8Array): { invisibleMs: number; keys: LeaseKey[] } {
+  const reader = new ByteReader(payload);
+  const invisibleMs = reader.u48();
+  return { invisibleMs, keys: Array.from({ length: reader.u16() }, () => readLeaseKey(reader)) };
+}
+
+/** The messages of a queue below `minOffset` are gone. */
+export interface QueueTrim {
+  readonly queueUid: number;
+  readonly minOffset: number;
+}
+
+/*
+ * Trim: u16 queues, each u32 queue uid · u48 first offset that stays
+ */
+export function encodeTrim(trims: readonly QueueTrim[]): Uint8Array {
+  const writer = new ByteWriter(2 + trims.length * 10);
+  writer.u16(trims.length);
+  for (const trim of trims) {
+    writer.u32(trim.queueUid);
+    writer.u48(trim.minOffset);
+  }
+  return writer.view();
+}
+
+export function decodeTrim(payload: Uint8Array): QueueTrim[] {
+  const reader = new ByteReader(payload);
+  return Array.from({ length: reader.u16() }, () => ({ queueUid: reader.u32(), minOffset: reader.u48() }));
+}

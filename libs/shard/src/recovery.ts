@@ -1,0 +1,159 @@
+import type { Logger } from '@orbitmq/runtime';
+import { type CommitLog, CorruptionError, type SegmentInfo } from '@orbitmq/storage';
+import type { Vfs } from '@orbitmq/vfs';
+import { findSnapshot, QueueIndex, type SegmentRange, type Snapshot, type SnapshotSection } from '@orbitmq/views';
+import { messageQueueOffset, messageQueueUid, messageTagHash, RECORD } from './records.ts';
+import { openIndexBytes, ShardState } from './state.ts';
+import { findState } from './state-records.ts';
+
+/** Where the views' files are, below the shard's directory. */
+export interface ViewDirectories {
+  readonly index: string;
+  readonly snapshots: string;
+}
+
+/** What a start found of the views and made again. */
+export interface ViewsReport {
+  /** Where the state came from that the log's records were applied to. */
+  readonly base: 'snapshot' | 'state in the log' | 'nothing';
+  readonly basePosition: number;
+  readonly replayedRecords: number;
+  readonly rebuiltIndexFiles: number;
+}
+
+export interface ViewRecovery {
+  readonly vfs: Vfs;
+  readonly log: CommitLog;
+  readonly logger: Logger;
+  readonly directories: ViewDirectories;
+}
+
+/**
+ * Brings the views to the end of the log: the newest state that can be trusted, then the records behind it.
+ * @throws CorruptionError when the log can't be read
+ */
+export async function recoverViews(recovery: ViewRecovery): Promise<{ state: ShardState; report: ViewsReport }> {
+  const { vfs, log, directories } = recovery;
+  await vfs.makeDirectory(directories.index);
+  await vfs.makeDirectory(directories.snapshots);
+  const files = { rebuilt: 0 };
+  const base = await findBase(recovery, files);
+  const { state } = base;
+  const segments = log.segments();
+  for (const segment of segments) {
+    if (segment.endOffset > base.position) break;
+    await state.index.recoverSealed(segment);
+  }
+  const holding = segments.find((segment) => segment.startOffset < base.position && base.position < segment.endOffset);
+  if (holding !== undefined) await recoverHolding(state, base.sections, holding, base.position);
+  const replayedRecords = await replay(log, state, base.position);
+  await state.index.removeStrays();
+  state.index.allVisible();
+  const report = {
+    base: base.kind,
+    basePosition: base.position,
+    replayedRecords,
+    rebuiltIndexFiles: files.rebuilt,
+  };
+  return { state, report };
+}
+
+interface Base {
+  readonly kind: ViewsReport['base'];
+  readonly state: ShardState;
+  readonly position: number;
+  readonly sections: readonly SnapshotSection[];
+}
+
+async function findBase(recovery: ViewRecovery, files: { rebuilt: number }): Promise<Base> {
+  const { vfs, log, logger, directories } = recovery;
+  const restored = (snapshot: Snapshot): ShardState => {
+    const state = new ShardState(makeIndex(recovery, files));
+    state.restore(snapshot.sections);
+    return state;
+  };
+  const accepted: ShardState[] = [];
+  const snapshot = await findSnapshot(vfs, directories.snapshots, {
+    positionMin: log.startOffset,
+    positionMax: log.endOffset,
+    accept: (candidate) => accepted.push(restored(candidate)),
+    onIgnored: (file, reason) => logger.warn({ file, reason }, 'a snapshot is not used'),
+  });
+  if (snapshot !== undefined) {
+    return { kind: 'snapshot', state: accepted.at(-1)!, position: snapshot.position, sections: snapshot.sections };
+  }
+  if (log.startOffset === 0) {
+    return { kind: 'nothing', state: new ShardState(makeIndex(recovery, files)), position: 0, sections: [] };
+  }
+  const found = await findState(log);
+  if (found === undefined) {
+    throw new CorruptionError(
+      directories.snapshots,
+      log.startOffset,
+      `the commit log begins at ${log.startOffset}, and neither a snapshot in ${directories.snapshots} nor the log says ` +
+        'what the state was before: bring the snapshots back, or this copy of the shard from another one',
+    );
+  }
+  return { kind: 'state in the log', state: restored(found), position: found.position, sections: found.sections };
+}
+
+function makeIndex(recovery: ViewRecovery, files: { rebuilt: number }): QueueIndex {
+  const { vfs, log, logger, directories } = recovery;
+  return new QueueIndex({
+    vfs,
+    directory: directories.index,
+    segmentAt: (physicalOffset) => segmentAt(log.segments(), physicalOffset),
+    scanMessages: async (from, to, visit) => {
+      await log.scan(from, to, (record) => {
+        if (record.type !== RECORD.message) return;
+        const { payload, physicalOffset, length } = record;
+        visit({
+          queueUid: messageQueueUid(payload),
+          queueOffset: messageQueueOffset(payload),
+          tagHash: messageTagHash(payload),
+          physicalOffset,
+          length,
+        });
+      });
+    },
+    onRebuilt: (file, reason) => {
+      files.rebuilt++;
+      logger.warn({ file, reason }, 'an index file is made again from the log');
+    },
+  });
+}
+
+function segmentAt(segments: readonly SegmentInfo[], physicalOffset: number): SegmentRange {
+  const segment = segments.findLast((candidate) => candidate.startOffset <= physicalOffset);
+  if (segment === undefined || physicalOffset >= segment.endOffset) {
+    throw new RangeError(`no segment of the log holds physical offset ${physicalOffset}`);
+  }
+  return { startOffset: segment.startOffset, endOffset: segment.endOffset };
+}
+
+/** The index of the segment in which the base state's position lies, up to there. */
+async function recoverHolding(
+  state: ShardState,
+  sections: readonly SnapshotSection[],
+  segment: SegmentInfo,
+  position: number,
+): Promise<void> {
+  const bytes = openIndexBytes(sections);
+  if (bytes !== undefined && state.index.restoreOpen(bytes, segment)) return;
+  await state.index.recoverOpen(segment, position);
+}
+
+/** Applies the log's records from `position` on, and files the index of each segment that it passes. */
+async function replay(log: CommitLog, state: ShardState, position: number): Promise<number> {
+  let count = 0;
+  for (const segment of log.segments()) {
+    if (segment.endOffset <= position) continue;
+    const from = Math.max(position, segment.startOffset);
+    await log.scan(from, Math.min(segment.endOffset, log.endOffset), (record) => {
+      state.apply(record);
+      count++;
+    });
+    if (segment.sealed) await state.index.file(segment);
+  }
+  return count;
+}

@@ -1,0 +1,119 @@
+import type { SegmentInfo } from '@orbitmq/storage';
+import type { SegmentQueue, Topic } from '@orbitmq/views';
+import type { ShardCore } from './core.ts';
+import { encodeTrim, type QueueTrim, RECORD } from './records.ts';
+
+/** Queues in one trim record. */
+const TRIMMED_MAX = 1000;
+
+/** What one round found. */
+export interface RetentionRound {
+  /** Segments that end at or before this hold nothing that is wanted any more. */
+  readonly removableBefore: number;
+}
+
+/** How much of each topic lies in newer segments; only for topics that have a limit of their own. */
+type NewerBytes = ReadonlyMap<number, number>;
+
+/**
+ * Decides which messages may go, a segment at a time: those older than their topic's or the cluster's time, those
+ * beyond their topic's bytes, and the oldest of all when the log or the disk has too many. Their queues begin behind
+ * them from then on (trim records). A segment may go when no queue wants anything of it.
+ */
+export class Retention {
+  readonly #core: ShardCore;
+
+  constructor(core: ShardCore) {
+    this.#core = core;
+  }
+
+  /** @param crowded the disk is nearly full: the oldest segment goes before its time */
+  async round(crowded: boolean): Promise<RetentionRound> {
+    const { log, clock, state } = this.#core;
+    const sealed = log.segments().filter((segment) => segment.sealed);
+    const forcedCount = Math.max(crowded ? 1 : 0, this.#overSize(sealed));
+    const newerBytes = await this.#newerBytes(sealed);
+    let removableBefore = log.startOffset;
+    let whole = true;
+    for (const [index, segment] of sealed.entries()) {
+      const forced = index < forcedCount;
+      if (!forced && newerBytes.length === 0 && segment.newestTimestampMs + this.#shortestMs() > clock.wallMs()) break;
+      const rows = await state.index.queuesOf(segment.startOffset);
+      const expired = (topic: Topic): boolean =>
+        forced ||
+        segment.newestTimestampMs + (topic.retentionMs ?? this.#core.settings.retentionMs) < clock.wallMs() ||
+        (topic.retentionBytes !== undefined && (newerBytes[index]?.get(topic.uid) ?? 0) >= topic.retentionBytes);
+      const wanted = this.#trim(rows, expired);
+      whole &&= !wanted;
+      if (whole) removableBefore = segment.endOffset;
+    }
+    return { removableBefore };
+  }
+
+  /** Oldest segments beyond the size that the log may have. */
+  #overSize(sealed: readonly SegmentInfo[]): number {
+    const { log, settings } = this.#core;
+    let bytes = log.endOffset - log.startOffset;
+    let count = 0;
+    while (count < sealed.length && bytes > settings.retentionBytes) {
+      bytes -= sealed[count]!.endOffset - sealed[count]!.startOffset;
+      count++;
+    }
+    return count;
+  }
+
+  /** Shortest time that any topic is kept. */
+  #shortestMs(): number {
+    let shortest = this.#core.settings.retentionMs;
+    for (const topic of this.#core.state.metadata.topics())
+      shortest = Math.min(shortest, topic.retentionMs ?? shortest);
+    return shortest;
+  }
+
+  /** For each segment, what topics with a limit have in newer ones; empty when no topic has a limit. */
+  async #newerBytes(sealed: readonly SegmentInfo[]): Promise<NewerBytes[]> {
+    const { index, metadata } = this.#core.state;
+    const isLimited = (topic: Topic | undefined): boolean => topic?.retentionBytes !== undefined;
+    if (![...metadata.topics()].some(isLimited)) return [];
+    const sums = new Map<number, number>();
+    const result: NewerBytes[] = [];
+    for (const segment of sealed.toReversed()) {
+      result.unshift(new Map(sums));
+      for (const row of await index.queuesOf(segment.startOffset)) {
+        const topicUid = metadata.queueByUid(row.queueUid)?.topicUid;
+        if (topicUid === undefined || !isLimited(metadata.topicByUid(topicUid))) continue;
+        sums.set(topicUid, (sums.get(topicUid) ?? 0) + row.bytes);
+      }
+    }
+    return result;
+  }
+
+  /**
+   * Trims the queues of a segment whose messages have expired. What is leased, or was until a short while ago, holds
+   * its queue back.
+   * @returns whether any queue still wants something of the segment
+   */
+  #trim(rows: readonly SegmentQueue[], expired: (topic: Topic) => boolean): boolean {
+    const { state, log, settings } = this.#core;
+    const heldAfterMs = log.shardTimeMs() - settings.heldAfterExpiryMs;
+    const trims: QueueTrim[] = [];
+    let wanted = false;
+    for (const row of rows) {
+      const queue = state.index.queue(row.queueUid);
+      const topic = state.metadata.topicByUid(state.metadata.queueByUid(row.queueUid)?.topicUid ?? 0);
+      const end = row.firstOffset + row.count;
+      if (queue === undefined || topic === undefined || queue.minOffset >= end) continue;
+      if (queue.minOffset < row.firstOffset || !expired(topic)) {
+        wanted = true;
+        continue;
+      }
+      const minOffset = Math.min(end, state.progress.heldFrom(row.queueUid, heldAfterMs) ?? end);
+      if (minOffset < end) wanted = true;
+      if (minOffset > queue.minOffset) trims.push({ queueUid: row.queueUid, minOffset });
+    }
+    for (let from = 0; from < trims.length; from += TRIMMED_MAX) {
+      this.#core.append(RECORD.trim, [encodeTrim(trims.slice(from, from + TRIMMED_MAX))]);
+    }
+    return wanted;
+  }
+}

@@ -1,0 +1,191 @@
+import { crc32 } from 'node:zlib';
+import type { LogRecord } from '@orbitmq/storage';
+import {
+  decodeGroupConfig,
+  decodeTopicConfig,
+  MetadataView,
+  ProgressView,
+  type QueueIndex,
+  SnapshotDamage,
+  type SnapshotSection,
+} from '@orbitmq/views';
+import {
+  decodeAck,
+  decodeChange,
+  decodeLease,
+  decodeRenewal,
+  decodeTrim,
+  decodeUid,
+  messageQueueOffset,
+  messageQueueUid,
+  messageTagHash,
+  RECORD,
+} from './records.ts';
+import { StateRecordTracker } from './state-records.ts';
+
+/** Sections of a snapshot. The open part of the index is left out where it can be read from the log as well. */
+const SECTION = { metadata: 1, ranges: 2, progress: 3, stateRecords: 4, openIndex: 5 } as const;
+const SECTION_VERSION = 1;
+
+/**
+ * The views of one shard and the one function that changes them. A live shard calls `apply` as it appends, recovery as
+ * it reads: what the state is depends on the records alone.
+ */
+export class ShardState {
+  readonly metadata = new MetadataView();
+  readonly progress = new ProgressView();
+  readonly stateRecords = new StateRecordTracker();
+  readonly index: QueueIndex;
+  /** Hears of messages that were removed before a group had settled them. */
+  onUnconsumed: (groupUid: number, queueUid: number, count: number) => void = () => {};
+
+  constructor(index: QueueIndex) {
+    this.index = index;
+  }
+
+  /** @throws Error for a record of a kind that this version doesn't know */
+  apply(record: LogRecord): void {
+    const { type, payload } = record;
+    if (type === RECORD.message) return this.#message(record);
+    if (type === RECORD.lease) return this.#lease(record);
+    if (type === RECORD.ack) return this.#ack(payload);
+    if (type === RECORD.change) return this.#change(record);
+    if (type === RECORD.renewal) return this.#renewal(record);
+    if (type === RECORD.topic) return this.#topic(record);
+    if (type === RECORD.topicDeletion) return this.#topicDeletion(payload);
+    if (type === RECORD.group) {
+      this.metadata.applyGroup(decodeGroupConfig(payload), record.storeTimestampMs);
+      return;
+    }
+    if (type === RECORD.groupDeletion) return this.#groupDeletion(payload);
+    if (type === RECORD.secret) return this.metadata.applySecret(payload);
+    if (type === RECORD.trim) return this.#trim(payload);
+    if (type === RECORD.state) return this.stateRecords.apply(payload);
+    if (type >= RECORD.message) {
+      throw new Error(
+        `the record at ${record.physicalOffset} is of kind ${type}, which this version does not know: start the version that wrote it`,
+      );
+    }
+  }
+
+  /** A number that stands for the whole state but for where messages lie (see `indexChecksum`). */
+  checksum(): number {
+    return this.sections().reduce((sum, section) => crc32(section.bytes, sum), 0);
+  }
+
+  /** The state as bytes, a section a view. The same state gives the same bytes. */
+  sections(): SnapshotSection[] {
+    const section = (id: number, bytes: Uint8Array): SnapshotSection => ({ id, version: SECTION_VERSION, bytes });
+    return [
+      section(SECTION.metadata, this.metadata.snapshot()),
+      section(SECTION.ranges, this.index.snapshotRanges()),
+      section(SECTION.progress, this.progress.snapshot()),
+      section(SECTION.stateRecords, this.stateRecords.snapshot()),
+    ];
+  }
+
+  /** With it a snapshot spares the next start the scan of the open segment. */
+  openIndexSection(segmentStart: number): SnapshotSection {
+    return { id: SECTION.openIndex, version: SECTION_VERSION, bytes: this.index.snapshotOpen(segmentStart) };
+  }
+
+  /**
+   * Fills a new, empty state.
+   * @throws SnapshotDamage when a section is missing or of a later version
+   */
+  restore(sections: readonly SnapshotSection[]): void {
+    this.metadata.restore(bytesOf(sections, SECTION.metadata));
+    this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
+    this.progress.restore(bytesOf(sections, SECTION.progress));
+    this.stateRecords.restore(bytesOf(sections, SECTION.stateRecords));
+  }
+
+  #message(record: LogRecord): void {
+    const { payload } = record;
+    this.index.applyMessage(
+      messageQueueUid(payload),
+      messageQueueOffset(payload),
+      record.physicalOffset,
+      record.length,
+      messageTagHash(payload),
+    );
+  }
+
+  #lease(record: LogRecord): void {
+    const lease = decodeLease(record.payload);
+    if (this.metadata.groupByUid(lease.groupUid) === undefined) return;
+    const deadlineMs = record.shardTimeMs + lease.invisibleMs;
+    const attempt = { id: lease.attemptId, leaseId: record.physicalOffset };
+    for (const { queueUid, nextOffset, offsets } of lease.queues) {
+      if (this.metadata.queueByUid(queueUid) === undefined) continue;
+      const queue = this.progress.obtain(lease.groupUid, queueUid);
+      this.progress.applyReached(queue, nextOffset, attempt);
+      for (const offset of offsets) this.progress.applyLease(queue, offset, record.physicalOffset, deadlineMs);
+    }
+  }
+
+  #ack(payload: Uint8Array): void {
+    const key = decodeAck(payload);
+    const queue = this.progress.find(key.groupUid, key.queueUid);
+    if (queue !== undefined) this.progress.applyAck(queue, key.queueOffset, key.leaseId);
+  }
+
+  #change(record: LogRecord): void {
+    const key = decodeChange(record.payload);
+    const queue = this.progress.find(key.groupUid, key.queueUid);
+    if (queue === undefined) return;
+    const deadlineMs = record.shardTimeMs + key.invisibleMs;
+    this.progress.applyChange(queue, key.queueOffset, key.leaseId, { leaseId: record.physicalOffset, deadlineMs });
+  }
+
+  #renewal(record: LogRecord): void {
+    const { invisibleMs, keys } = decodeRenewal(record.payload);
+    const deadlineMs = record.shardTimeMs + invisibleMs;
+    for (const key of keys) {
+      const queue = this.progress.find(key.groupUid, key.queueUid);
+      if (queue !== undefined) this.progress.applyRenewal(queue, key.queueOffset, key.leaseId, deadlineMs);
+    }
+  }
+
+  #topic(record: LogRecord): void {
+    const topic = this.metadata.applyTopic(decodeTopicConfig(record.payload), record.storeTimestampMs);
+    for (const queue of topic.queues) this.index.applyQueue(queue.uid);
+  }
+
+  #topicDeletion(payload: Uint8Array): void {
+    const topic = this.metadata.applyTopicDeletion(decodeUid(payload));
+    for (const queue of topic?.queues ?? []) {
+      this.index.applyQueueDeletion(queue.uid);
+      this.progress.applyQueueDeletion(queue.uid);
+    }
+  }
+
+  #groupDeletion(payload: Uint8Array): void {
+    const group = this.metadata.applyGroupDeletion(decodeUid(payload));
+    if (group !== undefined) this.progress.applyGroupDeletion(group.uid);
+  }
+
+  #trim(payload: Uint8Array): void {
+    for (const { queueUid, minOffset } of decodeTrim(payload)) {
+      const queue = this.index.queue(queueUid);
+      if (queue === undefined) continue;
+      for (const progress of this.progress.groupsOf(queueUid)) {
+        const count = this.progress.applyTrim(progress, queue.minOffset, minOffset);
+        if (count > 0) this.onUnconsumed(progress.groupUid, queueUid, count);
+      }
+      this.index.applyTrim(queue, minOffset);
+    }
+  }
+}
+
+/** The open index section, when a snapshot has one of a known version. */
+export function openIndexBytes(sections: readonly SnapshotSection[]): Uint8Array | undefined {
+  return sections.find((section) => section.id === SECTION.openIndex && section.version === SECTION_VERSION)?.bytes;
+}
+
+function bytesOf(sections: readonly SnapshotSection[], id: number): Uint8Array {
+  const section = sections.find((candidate) => candidate.id === id);
+  if (section === undefined) throw new SnapshotDamage(`has no section ${id}`);
+  if (section.version !== SECTION_VERSION) throw new SnapshotDamage(`has section ${id} in version ${section.version}`);
+  return section.bytes;
+}

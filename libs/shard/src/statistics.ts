@@ -1,0 +1,81 @@
+import type { LogStatistics } from '@orbitmq/storage';
+import type { ShardCore } from './core.ts';
+
+/** Counts of one topic since the start of the process. */
+export interface TopicStatistics {
+  readonly topic: string;
+  readonly sentCount: number;
+  readonly sentBytes: number;
+}
+
+/** Counts of one group on one topic since the start of the process, and how it stands now. */
+export interface SubscriptionStatistics {
+  readonly group: string;
+  readonly topic: string;
+  readonly deliveredCount: number;
+  readonly deliveredBytes: number;
+  readonly redeliveredCount: number;
+  readonly acknowledgedCount: number;
+  readonly unconsumedCount: number;
+  readonly unreadableCount: number;
+  /** Messages that are not settled, handed out or not. */
+  readonly lagCount: number;
+  readonly inflightCount: number;
+  /** Messages that could be handed out now. */
+  readonly readyCount: number;
+  readonly waitingReceives: number;
+}
+
+/** Numbers for metrics. Topics and groups are those that exist: their number bounds the labels. */
+export interface ShardStatistics {
+  readonly topics: readonly TopicStatistics[];
+  readonly subscriptions: readonly SubscriptionStatistics[];
+  readonly log: LogStatistics;
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  readonly logFlushedOffset: number;
+  readonly outstandingCount: number;
+  readonly waitingReceives: number;
+  readonly removedBytes: number;
+  readonly diskUsedRatio: number;
+  readonly sendsRefused: boolean;
+}
+
+/** Sends of one topic. */
+export interface SentCounters {
+  count: number;
+  bytes: number;
+}
+
+export function topicStatistics(core: ShardCore, sent: ReadonlyMap<number, SentCounters>): TopicStatistics[] {
+  return [...core.state.metadata.topics()].map((topic) => {
+    const counters = sent.get(topic.uid);
+    return { topic: topic.name, sentCount: counters?.count ?? 0, sentBytes: counters?.bytes ?? 0 };
+  });
+}
+
+/** One entry for each group and topic between which something has happened since the start. */
+export function subscriptionStatistics(core: ShardCore): SubscriptionStatistics[] {
+  const result: SubscriptionStatistics[] = [];
+  for (const subscription of core.subscriptions.all()) {
+    const topic = core.state.metadata.topicByUid(subscription.topicUid);
+    const group = core.state.metadata.groupByUid(subscription.groupUid);
+    if (topic === undefined || group === undefined) continue;
+    let [fresh, inflightCount, readyAgain] = [0, 0, 0];
+    for (const queue of subscription.queues(core.state)) {
+      fresh += Math.max(0, queue.indexed.visibleOffset - core.availability.nextOffset(queue));
+      inflightCount += queue.progress?.leasedCount ?? 0;
+      readyAgain += queue.progress?.readyCount ?? 0;
+    }
+    result.push({
+      group: group.name,
+      topic: topic.name,
+      ...subscription.counters,
+      lagCount: fresh + inflightCount + readyAgain,
+      inflightCount,
+      readyCount: fresh + readyAgain,
+      waitingReceives: subscription.waiters.size,
+    });
+  }
+  return result;
+}

@@ -211,6 +211,12 @@ test('what is taken from altered bytes can be decoded; all else is an error', ()
   );
 });
 
+test('a request of countless empty messages costs nothing', () => {
+  const empty = (count: number): Buffer => Buffer.alloc(2 * count, Buffer.from([0x0a, 0x00]));
+  assert.equal(decodeSendMessageRequest(empty(4096)).length, 4096);
+  assert.throws(() => decodeSendMessageRequest(empty(10_000_000)), WireError);
+});
+
 test('messages are checked with the documented codes', () => {
   const nowMs = 1_800_000_000_000;
   const codeOf = (message: Partial<Message>, system: Partial<SystemProperties> = {}): string => {

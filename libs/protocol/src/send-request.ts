@@ -1,10 +1,13 @@
 import { KeptBytes } from './kept-bytes.ts';
 import { mayBeReserved, RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
 import { isServerOwned, MESSAGE, SYSTEM } from './system-properties.ts';
+import { WireError } from './wire/wire-error.ts';
 import { WireReader } from './wire/wire-reader.ts';
 import { bufferOf, readText, scanText, TEXT_HAS_CONTROL, TEXT_IS_NOT_BLANK } from './wire/wire-text.ts';
 
 const SEND_REQUEST_MESSAGES = 1;
+/** Messages beyond this are not even looked at: two bytes on the wire would become an object each. */
+const MESSAGE_COUNT_MAX = 4096;
 const NANOSECONDS_PER_MS = 1_000_000;
 const NANOSECONDS_PER_SECOND = 1_000_000_000;
 // google.protobuf.Timestamp ends with the years 1 and 9999; clients fail on what lies beyond
@@ -69,7 +72,7 @@ export class IncomingMessage {
  * Walks a `SendMessageRequest` without decoding bodies or building the generated objects. As protobuf says: of a repeated
  * scalar the last one counts, sub-messages that come twice are merged, unknown fields are kept.
  * @param bytes never written; the result holds views of them
- * @throws WireError when the bytes are no such request
+ * @throws WireError when the bytes are no such request, or hold more than 4096 messages
  */
 export function decodeSendMessageRequest(bytes: Uint8Array): IncomingMessage[] {
   const decoder = new SendRequestDecoder(bufferOf(bytes));
@@ -94,7 +97,11 @@ class SendRequestDecoder {
   messages(): IncomingMessage[] {
     const messages: IncomingMessage[] = [];
     while (this.#reader.next()) {
-      if (this.#reader.isBytes(SEND_REQUEST_MESSAGES)) messages.push(this.#message());
+      if (!this.#reader.isBytes(SEND_REQUEST_MESSAGES)) continue;
+      if (messages.length === MESSAGE_COUNT_MAX) {
+        throw new WireError(`more than ${MESSAGE_COUNT_MAX} messages in one request`, this.#reader.fieldStart);
+      }
+      messages.push(this.#message());
     }
     return messages;
   }

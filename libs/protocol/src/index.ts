@@ -1,3 +1,4 @@
+export { IncomingMessage } from './incoming-message.ts';
 export {
   DEFAULT_MESSAGE_LIMITS,
   DERIVED_TOPIC_LENGTH_MAX,
@@ -48,7 +49,7 @@ export {
   type StoredMessage,
 } from './received-message.ts';
 export { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
-export { decodeSendMessageRequest, IncomingMessage } from './send-request.ts';
+export { decodeSendMessageRequest } from './send-request.ts';
 export { encodeStoredSystem, type StoringFacts } from './stored-system.ts';
 export { readMessageGroup, readMessageId, readTag } from './system-properties.ts';
 export { WireError } from './wire/wire-error.ts';

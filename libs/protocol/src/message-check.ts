@@ -1,8 +1,8 @@
 import { MqError, quoted } from '@orbitmq/base';
+import type { IncomingMessage } from './incoming-message.ts';
 import type { MessageLimits } from './limits.ts';
 import { checkKey, checkMessageGroup, checkTag } from './names.ts';
 import { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
-import type { IncomingMessage } from './send-request.ts';
 
 /**
  * Checks one message of a send by all rules that need no knowledge of its topic.

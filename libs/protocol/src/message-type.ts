@@ -1,5 +1,5 @@
 import { MessageType } from './gen/apache/rocketmq/v2/definition.ts';
-import type { IncomingMessage } from './send-request.ts';
+import type { IncomingMessage } from './incoming-message.ts';
 
 /**
  * Type of a message by what it carries, as RocketMQ derives it; of the client's own `message_type` only TRANSACTION

@@ -10,9 +10,10 @@ import {
   SystemProperties,
 } from './gen/apache/rocketmq/v2/definition.ts';
 import { ReceiveMessageResponse, SendMessageRequest } from './gen/apache/rocketmq/v2/service.ts';
+import type { IncomingMessage } from './incoming-message.ts';
 import { deriveMessageType } from './message-type.ts';
 import { encodeReceiveDeliveryTimestamp, encodeReceivedMessage, encodeReceiveStatus } from './received-message.ts';
-import { decodeSendMessageRequest, type IncomingMessage } from './send-request.ts';
+import { decodeSendMessageRequest } from './send-request.ts';
 import { encodeStoredSystem, type StoringFacts } from './stored-system.ts';
 import { readMessageGroup, readMessageId, readTag } from './system-properties.ts';
 import { messageArbitrary, messageOf, systemOf } from './test-messages.ts';

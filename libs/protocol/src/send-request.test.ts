@@ -6,10 +6,11 @@ import { MqError } from '@orbitmq/base';
 import fc from 'fast-check';
 import { Message, Resource, SystemProperties } from './gen/apache/rocketmq/v2/definition.ts';
 import { SendMessageRequest } from './gen/apache/rocketmq/v2/service.ts';
+import type { IncomingMessage } from './incoming-message.ts';
 import { DEFAULT_MESSAGE_LIMITS } from './limits.ts';
 import { checkMessage, checkSameTopic } from './message-check.ts';
 import { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
-import { decodeSendMessageRequest, type IncomingMessage } from './send-request.ts';
+import { decodeSendMessageRequest } from './send-request.ts';
 import { messageArbitrary, messageOf, systemOf } from './test-messages.ts';
 import { WireError } from './wire/wire-error.ts';
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { DigestType, Encoding } from './gen/apache/rocketmq/v2/definition.ts';
-import type { IncomingMessage } from './send-request.ts';
+import type { IncomingMessage } from './incoming-message.ts';
 import { SYSTEM } from './system-properties.ts';
 import {
   bytesFieldSize,

@@ -6,6 +6,7 @@ import { type SimChange, SimInode } from './sim-inode.ts';
 
 const PAGE_BYTES = 4096;
 const CAPACITY_BYTES = 2 ** 40;
+const NEVER = new Promise<never>(() => {});
 
 /** Names of the operations on a simulated disk, as in `VfsError.operation`. */
 export type SimOperation =
@@ -216,7 +217,7 @@ export class SimDisk implements Vfs {
   }
 
   async rename(source: string, target: string): Promise<void> {
-    await this.livesOn();
+    if (this.#dead) await NEVER;
     const naming = this.#beginNaming('rename', source, target, undefined);
     await this.#during(naming, async () => {
       await this.pass('rename', source);
@@ -226,7 +227,7 @@ export class SimDisk implements Vfs {
   }
 
   async remove(path: string): Promise<void> {
-    await this.livesOn();
+    if (this.#dead) await NEVER;
     const naming = this.#beginNaming('remove', path, path, undefined);
     await this.#during(naming, () => this.pass('remove', path));
   }
@@ -274,16 +275,16 @@ export class SimDisk implements Vfs {
     const mostMs = operation === 'sync' || operation === 'syncDirectory' ? syncLatencyMs : latencyMs;
     const tookMs = (fault?.delayMs ?? 0) + (mostMs * random.below(1024)) / 1024;
     if (tookMs > 0) await new Promise<void>((resolve) => clock.setTimer(tookMs, resolve));
-    await this.livesOn();
+    if (this.#dead) await NEVER;
     if (fault?.error !== undefined) throw new VfsError(fault.error, operation, path);
   }
 
   /**
-   * Never ends when the process is no more: nobody is there to do anything or to hear of it.
+   * The process is no more: nobody is there to do anything or to hear of it, so that nothing ends any more.
    * @internal
    */
-  async livesOn(): Promise<void> {
-    if (this.#dead) await new Promise<never>(() => {});
+  get isDead(): boolean {
+    return this.#dead;
   }
 
   /** @internal */
@@ -325,7 +326,7 @@ export class SimDisk implements Vfs {
   }
 
   async #create(path: string): Promise<VfsFile> {
-    await this.livesOn();
+    if (this.#dead) await NEVER;
     const inode = new SimInode();
     const naming = this.#beginNaming('create', path, path, inode);
     await this.#during(naming, async () => {
@@ -417,7 +418,7 @@ class SimFile implements VfsFile {
 
   async write(parts: readonly Uint8Array[], position: number): Promise<void> {
     this.#check('write', true);
-    await this.#disk.livesOn();
+    if (this.#disk.isDead) await NEVER;
     const bytes = Buffer.concat(parts);
     const room = this.#disk.takeRoom(this.#inode, position, bytes.length);
     const change = this.#begin({ kind: 'write', position, bytes: bytes.subarray(0, room) });
@@ -435,7 +436,7 @@ class SimFile implements VfsFile {
 
   async sync(): Promise<void> {
     this.#check('sync', false);
-    await this.#disk.livesOn();
+    if (this.#disk.isDead) await NEVER;
     const covered = new Set(this.#inode.changes.filter((change) => change.ended));
     try {
       await this.#disk.pass('sync', this.path);
@@ -448,7 +449,7 @@ class SimFile implements VfsFile {
 
   async truncate(sizeBytes: number): Promise<void> {
     this.#check('truncate', true);
-    await this.#disk.livesOn();
+    if (this.#disk.isDead) await NEVER;
     const change = this.#begin({ kind: 'truncate', sizeBytes });
     try {
       await this.#disk.pass('truncate', this.path);

@@ -9,3 +9,5 @@ export {
 } from './log.ts';
 export type { CommitLogOptions } from './options.ts';
 export { RECORD_TYPES } from './record.ts';
+export { decideRetention, type RetentionDecision, type RetentionInput, type RetentionLimits } from './retention.ts';
+export { Scrub, type ScrubArguments, type ScrubStatistics } from './scrub.ts';

@@ -44,3 +44,4 @@ export { CounterSeries, HistogramSeries, type Labels } from './metrics/series.ts
 export { createLogger, LOG_LEVELS, type LogLevel } from './pino-logger.ts';
 export { runService, type ServiceContext } from './service.ts';
 export { textFiles } from './text-files.ts';
+export { VERSION } from './version.ts';

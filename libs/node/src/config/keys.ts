@@ -51,8 +51,10 @@ const networkKeys = {
     description:
       'Name servers that the broker registers with, `host:port` separated by `;`. All of them are kept informed.',
   }),
-  listenPort: port({
+  listenPort: wholeNumber({
     default: 10911,
+    min: 3,
+    max: 65_535,
     description: 'Port for clients: gRPC in plain and over TLS, told apart by the first byte.',
   }),
   bindAddress: textKey({
@@ -120,9 +122,9 @@ const storageKeys = {
   mappedFileSizeCommitLog: wholeNumber({
     default: 256 * MIB,
     min: 64 * KIB,
-    max: 4 * GIB,
+    max: 2 * GIB,
     unit: 'bytes',
-    description: 'Size of a segment of the log; retention deletes whole segments.',
+    description: 'Size of a segment of the log, a multiple of 4096; retention deletes whole segments.',
   }),
   fileReservedTime: wholeNumber({
     default: 72,

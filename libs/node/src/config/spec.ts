@@ -24,7 +24,7 @@ export function recordBytesMax(config: Pick<BrokerConfig, 'maxMessageSize'>): nu
 
 /** Port of the admin API: its own key, or two below the client port as RocketMQ's fast port is. */
 export function adminPort(config: Pick<BrokerConfig, 'adminListenPort' | 'listenPort'>): number {
-  return config.adminListenPort ?? (config.listenPort === 0 ? 0 : config.listenPort - 2);
+  return config.adminListenPort ?? config.listenPort - 2;
 }
 
 function checkRelations(config: BrokerConfig): string[] {
@@ -34,6 +34,9 @@ function checkRelations(config: BrokerConfig): string[] {
     problems.push(
       `mappedFileSizeCommitLog (${config.mappedFileSizeCommitLog}) must hold two of the largest messages: at least ${segmentMin} bytes with maxMessageSize ${config.maxMessageSize}; raise the one or lower the other`,
     );
+  }
+  if (config.mappedFileSizeCommitLog % 4096 !== 0) {
+    problems.push(`mappedFileSizeCommitLog (${config.mappedFileSizeCommitLog}) must be a multiple of 4096`);
   }
   if (config.commitLogSizeMax > 0 && config.commitLogSizeMax < 2 * config.mappedFileSizeCommitLog) {
     problems.push(
@@ -56,8 +59,6 @@ function checkRelations(config: BrokerConfig): string[] {
 
 function checkPorts(config: BrokerConfig): string[] {
   const admin = adminPort(config);
-  if (admin < 0)
-    return [`adminListenPort must be set when listenPort is below 2; found listenPort ${config.listenPort}`];
   const ports = [config.listenPort, admin, config.metricsPromExporterPort].filter((value) => value !== 0);
   if (new Set(ports).size === ports.length) return [];
   return [

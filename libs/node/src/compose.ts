@@ -1,0 +1,137 @@
+import { systemClock, systemRandom } from '@orbitmq/base';
+import { BrokerRegistration, NameServers, RouteClient } from '@orbitmq/client';
+import {
+  createMessagingService,
+  MESSAGING_DEFAULTS,
+  type MessagingService,
+  ownRoutes,
+  type RouteSource,
+} from '@orbitmq/messaging';
+import { ObservationServer, VERSION } from '@orbitmq/runtime';
+import type { OpenedShard } from '@orbitmq/shard';
+import type { BrokerContext } from './broker-context.ts';
+import { openClientPort } from './client-port.ts';
+import { adminPort, type BrokerConfig } from './config/spec.ts';
+import { addressOf } from './endpoints.ts';
+import { listening } from './listen-failure.ts';
+import { BrokerObservation } from './observation.ts';
+import { openData } from './open-data.ts';
+import { registrationSource } from './registration-source.ts';
+import { clusterRoutes } from './route-source.ts';
+
+/**
+ * A broker from bottom to top: observation port, shard over the log, messaging, client port, admin port, registration.
+ * It stops in reverse: taken out of the routes first, observed to the last.
+ */
+export async function composeBroker(context: BrokerContext): Promise<void> {
+  const { config, lifecycle, logger, health } = context;
+  const startedMs = systemClock.wallMs();
+  const observation = new BrokerObservation(config);
+  const observationServer = new ObservationServer({
+    host: config.metricsPromExporterHost,
+    port: config.metricsPromExporterPort,
+    health,
+    metrics: observation.metrics,
+    logger: logger.child({ module: 'http' }),
+  });
+  await listening('metricsPromExporterPort', config.metricsPromExporterPort, () => lifecycle.start(observationServer));
+
+  const shard = await lifecycle.open(
+    'shard',
+    () => openData(context),
+    (opened) => opened.close(),
+  );
+  observation.shard = shard;
+
+  const nameServers = await lifecycle.open(
+    'connections to name servers',
+    () => new NameServers({ addresses: config.namesrvAddr }),
+    (opened) => opened.close(),
+  );
+  const messaging = await lifecycle.open(
+    'messaging',
+    () => openMessaging(context, shard, routesOf(config, shard, nameServers), observation),
+    (opened) => opened.stop(),
+  );
+  observation.messaging = messaging;
+
+  const clientPort = await lifecycle.open(
+    'client port',
+    () => openClientPort(context, messaging, observation),
+    (opened, deadlineMs) => opened.stop(deadlineMs / 2),
+  );
+  observation.clientPort = clientPort;
+
+  const adminHost = config.adminBindAddress === '0.0.0.0' ? config.brokerIP1 : config.adminBindAddress;
+  const registration = new BrokerRegistration({
+    nameServers,
+    source: registrationSource(config, {
+      metadata: shard.metadata,
+      epoch: 0,
+      startedMs,
+      clientPort: clientPort.port,
+      adminAddress: addressOf(adminHost, adminPort(config)),
+      version: VERSION,
+    }),
+    clock: systemClock,
+    logger: logger.child({ module: 'registration' }),
+  });
+  await lifecycle.start(registration);
+  shard.onMetadataChange(() => registration.changed());
+  logServing(context, clientPort.port);
+}
+
+function openMessaging(
+  context: BrokerContext,
+  shard: OpenedShard,
+  routes: RouteSource,
+  observation: BrokerObservation,
+): MessagingService {
+  const { config, logger } = context;
+  const service = createMessagingService({
+    shard,
+    routes,
+    clock: systemClock,
+    random: systemRandom,
+    logger: logger.child({ module: 'messaging' }),
+    config: {
+      ...MESSAGING_DEFAULTS,
+      brokerName: config.brokerName,
+      storeHost: addressOf(config.brokerIP1, config.listenPort),
+      autoCreateTopicEnable: config.autoCreateTopicEnable,
+      autoCreateSubscriptionGroup: config.autoCreateSubscriptionGroup,
+      defaultTopicQueueNums: config.defaultTopicQueueNums,
+      messageLimits: { ...MESSAGING_DEFAULTS.messageLimits, bodyBytesMax: config.maxMessageSize },
+    },
+    events: observation.messagingEvents,
+  });
+  service.start();
+  return service;
+}
+
+function routesOf(config: BrokerConfig, shard: OpenedShard, nameServers: NameServers): RouteSource {
+  const { metadata } = shard;
+  const { brokerName, autoCreateTopicEnable, defaultTopicQueueNums } = config;
+  const own = ownRoutes({
+    metadata,
+    brokerName,
+    host: config.brokerIP1,
+    port: config.listenPort,
+    autoCreateTopicEnable,
+    defaultTopicQueueNums,
+  });
+  if (config.namesrvAddr.length === 0) return own;
+  return clusterRoutes({ client: new RouteClient({ nameServers, clock: systemClock }), own, metadata, brokerName });
+}
+
+function logServing({ config, logger }: BrokerContext, port: number): void {
+  const fields = {
+    brokerName: config.brokerName,
+    endpoint: addressOf(config.brokerIP1, port),
+    nameServers: config.namesrvAddr,
+  };
+  logger.info(fields, 'serving');
+  if (config.namesrvAddr.length === 0) {
+    logger.warn({ module: 'registration' }, 'namesrvAddr is empty: clients find this broker only by its own address');
+  }
+}

@@ -1,0 +1,39 @@
+import type { MessagingEvents, MessagingService } from '@orbitmq/messaging';
+import type { BoundMethod, RpcServer } from '@orbitmq/rpc';
+import { createMetrics, type Metrics } from '@orbitmq/runtime';
+import type { OpenedShard } from '@orbitmq/shard';
+import type { BrokerConfig } from './config/spec.ts';
+import { connectionMetrics } from './metrics/connection-metrics.ts';
+import { messagingMetrics } from './metrics/messaging-metrics.ts';
+import { type CallEndListener, rpcMetrics } from './metrics/rpc-metrics.ts';
+import { consumptionMetrics, statisticsReader, storageMetrics } from './metrics/storage-metrics.ts';
+
+/**
+ * The metrics of a broker. It exists before the parts that it watches, so that the observation port answers while they
+ * are being opened; they are put in as they come.
+ */
+export class BrokerObservation {
+  readonly metrics: Metrics;
+  readonly messagingEvents: MessagingEvents;
+  shard: OpenedShard | undefined;
+  messaging: MessagingService | undefined;
+  clientPort: RpcServer | undefined;
+
+  constructor(config: BrokerConfig) {
+    this.metrics = createMetrics({
+      commonLabels: { cluster: config.brokerClusterName, node_type: 'broker', node_id: config.brokerName },
+      seriesMax: config.metricsOtelCardinalityLimit,
+      processMetrics: true,
+    });
+    const statistics = statisticsReader(() => this.shard);
+    this.messagingEvents = messagingMetrics(this.metrics, () => this.messaging?.gauges());
+    storageMetrics(this.metrics, config, () => this.shard, statistics);
+    consumptionMetrics(this.metrics, statistics);
+    connectionMetrics(this.metrics, () => this.messaging?.connections() ?? []);
+  }
+
+  /** Counts the calls of the client port. @param methods those that it serves */
+  callEndListener(methods: readonly BoundMethod[]): CallEndListener {
+    return rpcMetrics(this.metrics, methods, () => this.clientPort);
+  }
+}

@@ -1,0 +1,76 @@
+import type { RegistrationSource } from '@orbitmq/client';
+import { MessageType } from '@orbitmq/protocol/apache.rocketmq.v2';
+import {
+  type BrokerIdentity,
+  type BrokerStatus,
+  Role,
+  type Topic,
+  TopicType,
+} from '@orbitmq/protocol/orbitmq.route.v1';
+import type { Metadata, TopicMessageType } from '@orbitmq/views';
+import type { BrokerConfig } from './config/spec.ts';
+import { endpointsOf } from './endpoints.ts';
+
+const TOPIC_TYPES: Readonly<Record<TopicMessageType, TopicType>> = {
+  NORMAL: TopicType.TOPIC_TYPE_NORMAL,
+  FIFO: TopicType.TOPIC_TYPE_FIFO,
+  DELAY: TopicType.TOPIC_TYPE_DELAY,
+  TRANSACTION: TopicType.TOPIC_TYPE_TRANSACTION,
+  LITE: TopicType.TOPIC_TYPE_LITE,
+  PRIORITY: TopicType.TOPIC_TYPE_PRIORITY,
+  MIXED: TopicType.TOPIC_TYPE_MIXED,
+};
+
+/** What this broker is, beside its configuration. */
+export interface BrokerFacts {
+  readonly metadata: Metadata;
+  /** Epoch of the log. */
+  readonly epoch: number;
+  /** Wall clock at the start, milliseconds. */
+  readonly startedMs: number;
+  readonly clientPort: number;
+  /** `host:port`. */
+  readonly adminAddress: string;
+  readonly version: string;
+}
+
+/** What a broker tells name servers about itself. */
+export function registrationSource(config: BrokerConfig, facts: BrokerFacts): RegistrationSource {
+  const identity: BrokerIdentity = {
+    cluster: config.brokerClusterName,
+    brokerName: config.brokerName,
+    brokerId: config.brokerId,
+    epoch: BigInt(facts.epoch),
+    incarnation: BigInt(facts.startedMs),
+    role: Role.ROLE_MASTER,
+    clientEndpoints: endpointsOf(config.brokerIP1, facts.clientPort),
+    adminAddress: facts.adminAddress,
+    version: facts.version,
+  };
+  const status: BrokerStatus = {
+    permission: config.brokerPermission,
+    autoCreate: {
+      enabled: config.autoCreateTopicEnable,
+      queueCount: config.defaultTopicQueueNums,
+      messageTypes: [MessageType.NORMAL, MessageType.FIFO],
+    },
+  };
+  return {
+    identity: () => identity,
+    status: () => status,
+    topics: () => registeredTopics(facts.metadata),
+  };
+}
+
+function* registeredTopics(metadata: Metadata): IterableIterator<Topic> {
+  for (const topic of metadata.topics()) {
+    yield {
+      name: topic.name,
+      readQueueCount: topic.readQueueCount,
+      writeQueueCount: topic.writeQueueCount,
+      permission: topic.permission,
+      type: TOPIC_TYPES[topic.messageType],
+      autoCreated: topic.autoCreated,
+    };
+  }
+}

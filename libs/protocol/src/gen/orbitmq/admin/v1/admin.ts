@@ -242,8 +242,6 @@ export interface ListClientsResponse {
 
 export interface Client {
   clientId: string;
-  /** address:port */
-  address: string;
   language: string;
   version: string;
   /** PRODUCER, PUSH_CONSUMER, SIMPLE_CONSUMER … */
@@ -258,8 +256,6 @@ export interface Client {
 
 export interface Subscription {
   topic: string;
-  /** TAG or SQL */
-  expressionType: string;
   expression: string;
 }
 
@@ -2468,16 +2464,7 @@ export const ListClientsResponse: MessageFns<ListClientsResponse> = {
 };
 
 function createBaseClient(): Client {
-  return {
-    clientId: "",
-    address: "",
-    language: "",
-    version: "",
-    clientType: "",
-    subscriptions: [],
-    topics: [],
-    silentMs: 0n,
-  };
+  return { clientId: "", language: "", version: "", clientType: "", subscriptions: [], topics: [], silentMs: 0n };
 }
 
 export const Client: MessageFns<Client> = {
@@ -2485,29 +2472,26 @@ export const Client: MessageFns<Client> = {
     if (message.clientId !== "") {
       writer.uint32(10).string(message.clientId);
     }
-    if (message.address !== "") {
-      writer.uint32(18).string(message.address);
-    }
     if (message.language !== "") {
-      writer.uint32(26).string(message.language);
+      writer.uint32(18).string(message.language);
     }
     if (message.version !== "") {
-      writer.uint32(34).string(message.version);
+      writer.uint32(26).string(message.version);
     }
     if (message.clientType !== "") {
-      writer.uint32(42).string(message.clientType);
+      writer.uint32(34).string(message.clientType);
     }
     for (const v of message.subscriptions) {
-      Subscription.encode(v!, writer.uint32(50).fork()).join();
+      Subscription.encode(v!, writer.uint32(42).fork()).join();
     }
     for (const v of message.topics) {
-      writer.uint32(58).string(v!);
+      writer.uint32(50).string(v!);
     }
     if (message.silentMs !== 0n) {
       if (BigInt.asIntN(64, message.silentMs) !== message.silentMs) {
         throw new globalThis.Error("value provided for field message.silentMs of type int64 too large");
       }
-      writer.uint32(64).int64(message.silentMs);
+      writer.uint32(56).int64(message.silentMs);
     }
     return writer;
   },
@@ -2538,7 +2522,7 @@ export const Client: MessageFns<Client> = {
               break;
             }
 
-            message.address = reader.string();
+            message.language = reader.string();
             continue;
           }
           case 3: {
@@ -2546,7 +2530,7 @@ export const Client: MessageFns<Client> = {
               break;
             }
 
-            message.language = reader.string();
+            message.version = reader.string();
             continue;
           }
           case 4: {
@@ -2554,7 +2538,7 @@ export const Client: MessageFns<Client> = {
               break;
             }
 
-            message.version = reader.string();
+            message.clientType = reader.string();
             continue;
           }
           case 5: {
@@ -2562,7 +2546,7 @@ export const Client: MessageFns<Client> = {
               break;
             }
 
-            message.clientType = reader.string();
+            message.subscriptions.push(Subscription.decode(reader, reader.uint32()));
             continue;
           }
           case 6: {
@@ -2570,19 +2554,11 @@ export const Client: MessageFns<Client> = {
               break;
             }
 
-            message.subscriptions.push(Subscription.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
             message.topics.push(reader.string());
             continue;
           }
-          case 8: {
-            if (tag !== 64) {
+          case 7: {
+            if (tag !== 56) {
               break;
             }
 
@@ -2603,7 +2579,7 @@ export const Client: MessageFns<Client> = {
 };
 
 function createBaseSubscription(): Subscription {
-  return { topic: "", expressionType: "", expression: "" };
+  return { topic: "", expression: "" };
 }
 
 export const Subscription: MessageFns<Subscription> = {
@@ -2611,11 +2587,8 @@ export const Subscription: MessageFns<Subscription> = {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
-    if (message.expressionType !== "") {
-      writer.uint32(18).string(message.expressionType);
-    }
     if (message.expression !== "") {
-      writer.uint32(26).string(message.expression);
+      writer.uint32(18).string(message.expression);
     }
     return writer;
   },
@@ -2643,14 +2616,6 @@ export const Subscription: MessageFns<Subscription> = {
           }
           case 2: {
             if (tag !== 18) {
-              break;
-            }
-
-            message.expressionType = reader.string();
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
               break;
             }
 

@@ -1,0 +1,20 @@
+import type { ClientType } from '@orbitmq/protocol/apache.rocketmq.v2';
+
+/** A client that is connected to this broker. */
+export interface ConnectedClient {
+  readonly clientId: string;
+  readonly clientType: ClientType;
+  readonly language: string;
+  readonly version: string;
+  /** Undefined for producers. */
+  readonly group: string | undefined;
+  /** Topics that a producer sends to, or a consumer subscribes to, with its expression. */
+  readonly topics: readonly { readonly topic: string; readonly expression: string | undefined }[];
+  /** Monotonic milliseconds of its last sign of life. */
+  readonly lastSeenMs: number;
+}
+
+/** Who is connected to this broker; the messaging service knows. */
+export interface ClientDirectory {
+  connections(): readonly ConnectedClient[];
+}

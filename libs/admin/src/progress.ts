@@ -1,0 +1,37 @@
+import type { QueueProgress as WireProgress } from '@orbitmq/protocol/orbitmq.admin.v1';
+import type { QueueProgress, Shard } from '@orbitmq/shard';
+import type { Group, Topic } from '@orbitmq/views';
+
+/** How far a group is on each queue of a topic. */
+export function progressOnTopic(shard: Shard, group: Group, topic: Topic): WireProgress[] {
+  return shard.progress(group, topic).map((queue) => wireProgressOf(topic.name, queue));
+}
+
+/** How far a group is on the topics that it has begun to consume or that its clients subscribe to, by name. */
+export function progressOnAll(shard: Shard, group: Group, subscribed: ReadonlySet<string>): WireProgress[] {
+  const topics = [...shard.metadata.topics()].sort((left, right) => (left.name < right.name ? -1 : 1));
+  return topics.flatMap((topic) => {
+    const queues = shard.progress(group, topic);
+    const isWanted = subscribed.has(topic.name) || queues.some(hasBegun);
+    return isWanted ? queues.map((queue) => wireProgressOf(topic.name, queue)) : [];
+  });
+}
+
+function hasBegun(queue: QueueProgress): boolean {
+  return queue.nextOffset > queue.minOffset || queue.inflightCount > 0 || queue.readyAgainCount > 0;
+}
+
+function wireProgressOf(topic: string, queue: QueueProgress): WireProgress {
+  const lag = queue.maxOffset - queue.nextOffset + queue.inflightCount + queue.readyAgainCount;
+  return {
+    topic,
+    queueId: queue.queueId,
+    minOffset: BigInt(queue.minOffset),
+    maxOffset: BigInt(queue.maxOffset),
+    consumerOffset: BigInt(queue.floorOffset),
+    nextOffset: BigInt(queue.nextOffset),
+    inflightCount: BigInt(queue.inflightCount),
+    readyAgainCount: BigInt(queue.readyAgainCount),
+    lag: BigInt(Math.max(0, lag)),
+  };
+}

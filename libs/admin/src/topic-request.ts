@@ -1,0 +1,122 @@
+import { MqError, quoted } from '@orbitmq/base';
+import { checkTopicName } from '@orbitmq/protocol';
+import type { PutTopicRequest, Topic as WireTopic } from '@orbitmq/protocol/orbitmq.admin.v1';
+import { nearestName } from '@orbitmq/runtime';
+import type { Topic, TopicConfig, TopicMessageType } from '@orbitmq/views';
+
+const QUEUES_MAX = 1024;
+const QUEUES_DEFAULT = 8;
+const PERMISSION_DEFAULT = 6;
+const PERMISSIONS: ReadonlySet<number> = new Set([0, 2, 4, 6]);
+
+const MESSAGE_TYPE = 'message.type';
+const RESERVE_TIME = 'reserve.time';
+const RESERVE_BYTES = 'reserve.bytes';
+/** RocketMQ's attributes that have one value here. */
+const FIXED: ReadonlyMap<string, string> = new Map([
+  ['queue.type', 'SimpleCQ'],
+  ['cleanup.policy', 'DELETE'],
+]);
+const ATTRIBUTES = [MESSAGE_TYPE, RESERVE_TIME, RESERVE_BYTES, ...FIXED.keys()];
+
+const TYPES: ReadonlySet<string> = new Set<TopicMessageType>(['NORMAL', 'FIFO']);
+const TYPES_LATER: ReadonlySet<string> = new Set(['DELAY', 'TRANSACTION', 'MIXED', 'PRIORITY', 'LITE']);
+
+/**
+ * The topic that a request asks for, made from what there is and what the request says.
+ * @throws MqError ILLEGAL_TOPIC for the name, BAD_REQUEST for any other value, UNSUPPORTED for what comes later
+ */
+export function topicConfigOf(request: PutTopicRequest, existing: Topic | undefined): TopicConfig {
+  if (!existing) checkTopicName(request.name);
+  const attributes = readAttributes(request, existing);
+  return {
+    name: request.name,
+    readQueueCount: queueCountOf(request.readQueueCount ?? existing?.readQueueCount, 'read_queue_count'),
+    writeQueueCount: queueCountOf(request.writeQueueCount ?? existing?.writeQueueCount, 'write_queue_count'),
+    permission: permissionOf(request.permission ?? existing?.permission ?? PERMISSION_DEFAULT),
+    ...attributes,
+    autoCreated: false,
+  };
+}
+
+/** A topic as operators see it. */
+export function wireTopicOf(topic: Topic): WireTopic {
+  const attributes = new Map(topic.attributes);
+  attributes.set(MESSAGE_TYPE, topic.messageType);
+  if (topic.retentionMs !== undefined) attributes.set(RESERVE_TIME, String(topic.retentionMs));
+  if (topic.retentionBytes !== undefined) attributes.set(RESERVE_BYTES, String(topic.retentionBytes));
+  return {
+    name: topic.name,
+    readQueueCount: topic.readQueueCount,
+    writeQueueCount: topic.writeQueueCount,
+    permission: topic.permission,
+    attributes,
+    autoCreated: topic.autoCreated,
+    createdMs: BigInt(topic.createdMs),
+  };
+}
+
+type Attributes = Pick<TopicConfig, 'messageType' | 'retentionMs' | 'retentionBytes' | 'attributes'>;
+
+function readAttributes(request: PutTopicRequest, existing: Topic | undefined): Attributes {
+  for (const name of [...request.attributesPut.keys(), ...request.attributesRemoved]) checkAttribute(name);
+  const wanted = existing ? new Map(wireTopicOf(existing).attributes) : new Map<string, string>();
+  for (const name of request.attributesRemoved) wanted.delete(name);
+  for (const [name, value] of request.attributesPut) wanted.set(name, value);
+  const attributes = new Map<string, string>();
+  for (const [name, only] of FIXED) {
+    const value = wanted.get(name);
+    if (value === undefined) continue;
+    if (value !== only) throw wrong(name, value, `only ${only} is possible`, 'UNSUPPORTED');
+    attributes.set(name, value);
+  }
+  return {
+    messageType: messageTypeOf(wanted.get(MESSAGE_TYPE), existing),
+    retentionMs: limitOf(RESERVE_TIME, wanted.get(RESERVE_TIME), 'milliseconds'),
+    retentionBytes: limitOf(RESERVE_BYTES, wanted.get(RESERVE_BYTES), 'bytes'),
+    attributes,
+  };
+}
+
+function checkAttribute(name: string): void {
+  if (ATTRIBUTES.includes(name)) return;
+  const nearest = nearestName(name, ATTRIBUTES);
+  const remedy = nearest ? `did you mean ${nearest}?` : `there are ${ATTRIBUTES.join(', ')}`;
+  throw new MqError('BAD_REQUEST', `there is no topic attribute ${quoted(name)}; ${remedy}`);
+}
+
+function messageTypeOf(value: string | undefined, existing: Topic | undefined): TopicMessageType {
+  const type = value?.toUpperCase() ?? 'NORMAL';
+  if (TYPES.has(type) || type === existing?.messageType) return type as TopicMessageType;
+  const possible = [...TYPES].join(' or ');
+  if (TYPES_LATER.has(type)) {
+    throw wrong(MESSAGE_TYPE, type, `this version has topics of type ${possible}; ${type} comes later`, 'UNSUPPORTED');
+  }
+  throw wrong(MESSAGE_TYPE, type, `must be ${possible}`);
+}
+
+function limitOf(name: string, value: string | undefined, unit: string): number | undefined {
+  if (value === undefined || value === '-1') return undefined;
+  if (/^[1-9]\d{0,14}$/.test(value)) return Number(value);
+  throw wrong(name, value, `must be a whole number of ${unit}, or -1 for no limit of its own`);
+}
+
+function queueCountOf(count: number | undefined, field: string): number {
+  const value = count ?? QUEUES_DEFAULT;
+  if (value >= 1 && value <= QUEUES_MAX) return value;
+  throw wrong(field, String(value), `must be 1…${QUEUES_MAX}`);
+}
+
+function permissionOf(permission: number): number {
+  if (PERMISSIONS.has(permission)) return permission;
+  throw wrong('permission', String(permission), 'must be 2 (write), 4 (read), 6 (both) or 0 (neither)');
+}
+
+function wrong(
+  field: string,
+  value: string,
+  rule: string,
+  code: 'BAD_REQUEST' | 'UNSUPPORTED' = 'BAD_REQUEST',
+): MqError {
+  return new MqError(code, `${field} is ${quoted(value)}; ${rule}`);
+}

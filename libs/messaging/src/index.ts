@@ -1,3 +1,4 @@
+export { DEFAULT_RETRY_POLICY } from './backoff.ts';
 export type { ClientLanguage } from './caller.ts';
 export {
   MESSAGING_DEFAULTS,

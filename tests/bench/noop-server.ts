@@ -1,5 +1,4 @@
-import { Code } from '@orbitmq/protocol/apache/rocketmq/v2/definition';
-import { MessagingServiceDefinition, SendMessageResponse } from '@orbitmq/protocol/apache/rocketmq/v2/service';
+import { Code, MessagingServiceDefinition, SendMessageResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { startRpcServer, unary } from '@orbitmq/rpc';
 import { createLogger } from '@orbitmq/runtime';
 

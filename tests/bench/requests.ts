@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { WireReader } from '@orbitmq/protocol';
 import {
+  AckMessageRequest,
   ClientType,
   Encoding,
   FilterType,
   Language,
   MessageType,
   Permission,
-} from '@orbitmq/protocol/apache/rocketmq/v2/definition';
-import {
-  AckMessageRequest,
   ReceiveMessageRequest,
   SendMessageRequest,
   TelemetryCommand,
-} from '@orbitmq/protocol/apache/rocketmq/v2/service';
+} from '@orbitmq/protocol/apache.rocketmq.v2';
 import { CallHeaders } from './http2-connection.ts';
 
 const SERVICE = '/apache.rocketmq.v2.MessagingService';

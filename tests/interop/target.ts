@@ -1,7 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AdminClient } from '@orbitmq/client';
 import { startApacheCluster } from '../bench/apache/apache-cluster.ts';
+import { type Cluster, type Member, startCluster } from '../cluster.ts';
+import { MessagingClient } from '../e2e/messaging-client.ts';
+import { waitUntil } from './child.ts';
 
 /** Message types a topic is made for. */
 export type TopicType = 'NORMAL' | 'FIFO';
@@ -37,7 +41,55 @@ export async function startTarget(): Promise<Target> {
 }
 
 async function startOurTarget(): Promise<Target> {
-  throw new Error('to be wired');
+  const cluster = await startCluster({ nameServerCount: 2, brokerCount: 2 });
+  const forEachBroker = async (change: (admin: AdminClient) => Promise<unknown>) => {
+    for (const broker of cluster.brokers) {
+      const admin = new AdminClient({ address: `127.0.0.1:${broker.adminPort}` });
+      await change(admin).finally(() => admin.close());
+    }
+  };
+  return {
+    endpoints: cluster.nameServers.map((member) => member.endpoint),
+    async createTopic(name, type) {
+      const attributesPut = new Map([['message.type', type]]);
+      await forEachBroker((admin) => admin.putTopic({ name, attributesPut, attributesRemoved: [] }));
+      await waitForTopicRoutes(cluster, name);
+    },
+    createGroup: (name, consumeMessageOrderly) =>
+      forEachBroker((admin) =>
+        admin.putGroup({
+          name,
+          consumeMessageOrderly,
+          retryPolicy: undefined,
+          attributesPut: new Map(),
+          attributesRemoved: [],
+        }),
+      ),
+    faults: {
+      killNameServer: async (index) => void (await cluster.nameServers[index]!.kill()),
+      startNameServer: (index) => startMember(cluster, cluster.nameServers[index]!),
+      killBroker: async (index) => void (await cluster.brokers[index]!.kill()),
+      startBroker: (index) => startMember(cluster, cluster.brokers[index]!),
+    },
+    stop: () => cluster.stop(),
+  };
+}
+
+async function startMember(cluster: Cluster, member: Member): Promise<void> {
+  member.start();
+  await member.waitReady();
+  await cluster.waitForRoutes();
+}
+
+/** Brokers tell name servers of a new topic at once, but do not wait for them when they answer who made it. */
+async function waitForTopicRoutes(cluster: Cluster, topic: string): Promise<void> {
+  for (const server of cluster.nameServers.filter((member) => member.running)) {
+    using client = new MessagingClient(server.endpoint);
+    await waitUntil(`the route of ${topic} at ${server.name}`, 10_000, async () => {
+      const { messageQueues } = await client.queryRoute(topic);
+      return new Set(messageQueues.map((queue) => queue.broker?.name)).size === cluster.brokers.length;
+    });
+  }
 }
 
 async function startApacheTarget(): Promise<Target> {

@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::{Mutex, RwLock};
 
 const BODY_SHOWN_MAX: usize = 64 * 1024;
+const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 struct Consumer {
@@ -48,7 +49,8 @@ fn client_option(request: &Value) -> ClientOption {
     option.set_access_url(text(request, "endpoints"));
     option.set_enable_tls(request["tls"].as_bool().unwrap_or(false));
     if let Some(milliseconds) = request["awaitMs"].as_u64() {
-        option.set_long_polling_timeout(Duration::from_millis(milliseconds));
+        // The client makes this its deadline too, so it needs the margin that other clients add themselves.
+        option.set_long_polling_timeout(Duration::from_millis(milliseconds) + DEADLINE_MARGIN);
     }
     option
 }
@@ -237,7 +239,10 @@ async fn main() -> Result<(), Failure> {
         tokio::spawn(async move {
             match driver.run(&request).await {
                 Ok(result) => write(&json!({ "id": request["id"], "result": result })),
-                Err(error) => write(&json!({ "id": request["id"], "error": error.to_string() })),
+                Err(error) => {
+                    eprintln!("{}: {error}", text(&request, "op"));
+                    write(&json!({ "id": request["id"], "error": error.to_string() }));
+                }
             }
         });
     }

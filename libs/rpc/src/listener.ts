@@ -151,7 +151,11 @@ export class Listener {
     secure.on('error', () => {});
     secure.once('close', () => this.#forget(connection));
     connection.stream = secure;
-    secure.once('secure', () => this.#awaitPreface(connection));
+    secure.once('secure', () => {
+      // A tls.Server would say so; node:http2 waits for it with all it does.
+      Object.assign(secure, { secureConnecting: false });
+      this.#awaitPreface(connection);
+    });
   }
 
   /** Lets the engine have the connection once the whole preface is there, so that half of one counts as silence. */

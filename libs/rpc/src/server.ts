@@ -8,7 +8,10 @@ export interface RpcServerLimits {
   readonly receiveMessageBytesMax: number;
   /** Open calls of one connection. */
   readonly concurrentStreamsMax: number;
-  /** Header block of one call, as HTTP/2 counts it: name + value + 32 for each header. Bytes. */
+  /**
+   * Header block of one call, as HTTP/2 counts it: name + value + 32 for each header. Holds from the moment at which the
+   * client has acknowledged it; before, and at most, 64 KiB. Bytes.
+   */
   readonly metadataBytesMax: number;
   readonly connectionsMax: number;
   /** Connections from one IP address. */

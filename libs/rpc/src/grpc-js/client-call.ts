@@ -28,7 +28,7 @@ export class OutgoingCall {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
   #open: Cancellable | undefined;
-  #onCancel: ((error: RpcError) => void) | undefined;
+  #onCancel: (() => void) | undefined;
   #cancelled = false;
 
   constructor(openCalls: Set<OutgoingCall>, clock: Clock, options: CallOptions) {
@@ -46,12 +46,13 @@ export class OutgoingCall {
 
   /** A connected channel. @throws RpcError when there is none in time, or the call is cancelled meanwhile */
   async connect(channels: Channels): Promise<Client> {
-    if (this.#cancelled) throw cancelledError();
-    const connected = channels.connected;
-    if (connected) return connected;
-    const client = await this.#withinDeadline(channels.connect());
-    if (this.#cancelled) throw cancelledError();
-    return client;
+    this.checkOpen();
+    return channels.connected ?? (await this.#withinDeadline(channels.connect()));
+  }
+
+  /** To be asked right before the call is sent, for it may have been cancelled in any pause. @throws RpcError */
+  checkOpen(): void {
+    if (this.#cancelled) throw new RpcError('CANCELLED', 'the call was cancelled by its caller');
   }
 
   /** The call is on its way; cancelling now means cancelling this. */
@@ -63,7 +64,7 @@ export class OutgoingCall {
   cancel(): void {
     this.#cancelled = true;
     this.#open?.cancel();
-    this.#onCancel?.(cancelledError());
+    this.#onCancel?.();
   }
 
   /** The call is over. */
@@ -74,7 +75,7 @@ export class OutgoingCall {
 
   #withinDeadline<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#onCancel = reject;
+      this.#onCancel = () => reject(new RpcError('CANCELLED', 'the call was cancelled while no connection stood'));
       const timer = Number.isFinite(this.deadlineMs)
         ? this.#clock.setTimer(Math.max(0, this.deadlineMs - this.#clock.wallMs()), () =>
             reject(new RpcError('DEADLINE_EXCEEDED', 'no connection before the deadline of the call')),
@@ -96,8 +97,4 @@ export function rpcErrorOf(error: unknown): unknown {
     return new RpcError(statusName(error.code), details, error);
   }
   return error;
-}
-
-function cancelledError(): RpcError {
-  return new RpcError('CANCELLED', 'the call was cancelled by its caller');
 }

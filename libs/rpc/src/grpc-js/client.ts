@@ -15,6 +15,7 @@ class GrpcJsClient {
   readonly #clock: Clock;
   readonly #channels: Channels;
   readonly #openCalls = new Set<OutgoingCall>();
+  #closed = false;
   readonly #codecs = new WeakMap<ServiceDefinition, Map<string, CallCodec>>();
 
   constructor(options: RpcClientOptions) {
@@ -48,14 +49,22 @@ class GrpcJsClient {
   }
 
   close(): void {
+    this.#closed = true;
     for (const call of this.#openCalls) call.cancel();
     this.#channels.close();
   }
 
-  async #unary(codec: CallCodec, request: unknown, options: CallOptions): Promise<unknown> {
+  #newCall(options: CallOptions): OutgoingCall {
     const call = new OutgoingCall(this.#openCalls, this.#clock, options);
+    if (this.#closed) call.cancel();
+    return call;
+  }
+
+  async #unary(codec: CallCodec, request: unknown, options: CallOptions): Promise<unknown> {
+    const call = this.#newCall(options);
     try {
       const client = await call.connect(this.#channels);
+      call.checkOpen();
       return await new Promise((resolve, reject) => {
         call.opened(
           client.makeUnaryRequest(
@@ -75,9 +84,10 @@ class GrpcJsClient {
   }
 
   async *#serverStream(codec: CallCodec, request: unknown, options: CallOptions): AsyncGenerator<unknown> {
-    const call = new OutgoingCall(this.#openCalls, this.#clock, options);
+    const call = this.#newCall(options);
     try {
       const client = await call.connect(this.#channels);
+      call.checkOpen();
       const stream: ClientReadableStream<unknown> = client.makeServerStreamRequest(
         codec.path,
         codec.encode,
@@ -97,8 +107,9 @@ class GrpcJsClient {
   }
 
   #bidi(codec: CallCodec, options: CallOptions): BidiCall<unknown, unknown> {
-    const call = new OutgoingCall(this.#openCalls, this.#clock, options);
+    const call = this.#newCall(options);
     const open = (client: Client, metadata: GrpcMetadata) => {
+      call.checkOpen();
       const stream = client.makeBidiStreamRequest(codec.path, codec.encode, codec.decode, metadata, {
         deadline: call.deadlineMs,
       });

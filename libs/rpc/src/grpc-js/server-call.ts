@@ -1,4 +1,3 @@
-import { constants } from 'node:http2';
 import type { Metadata as GrpcMetadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import type { Clock } from '@orbitmq/base';
 import { joinAddress } from '../address.ts';
@@ -7,6 +6,7 @@ import { meantError, statusMessage, statusNumber } from '../status.ts';
 import type { Intake } from './intake.ts';
 import { streamOf } from './internals.ts';
 import { ReceivedMetadata } from './metadata.ts';
+import type { UnreadStreams } from './unread-streams.ts';
 
 /** What the calls of one server share. */
 export interface CallHost {
@@ -14,6 +14,7 @@ export interface CallHost {
   readonly draining: boolean;
   readonly openCalls: Set<ServerCall>;
   readonly intake: Intake;
+  readonly unreadStreams: UnreadStreams;
   onUnexpectedError(error: unknown, path: string): void;
   readonly onCallEnd: ((path: string, status: RpcStatus, durationMs: number) => void) | undefined;
 }
@@ -116,9 +117,7 @@ export abstract class ServerCall implements Call {
   /** The stream is closed, by whichever side and for whatever reason. */
   onClosed(): void {
     this.host.openCalls.delete(this);
-    // A client that has its answer but does not end its side would keep the stream for ever.
-    const stream = streamOf(this.base);
-    if (!stream.closed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    this.host.unreadStreams.add(streamOf(this.base));
     if (!this.ended) this.#end(this.remainingMs() === 0 ? 'DEADLINE_EXCEEDED' : 'CANCELLED', true);
   }
 

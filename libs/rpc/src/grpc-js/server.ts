@@ -17,6 +17,7 @@ import { Intake } from './intake.ts';
 import { http2OptionsOf } from './internals.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
+import { UnreadStreams } from './unread-streams.ts';
 
 /** What nghttp2 may hold for one connection: headers, and frames that the peer does not take. Megabytes. */
 const SESSION_MEMORY_MAX_MB = 16;
@@ -24,6 +25,9 @@ const SESSION_MEMORY_MAX_MB = 16;
 /** What may have come of messages that are not complete, of all connections. */
 const INTAKE_MIN_BYTES = 128 * MIB;
 const INTAKE_MIN_MESSAGES = 4;
+
+/** grpc-js cuts connections at the end of its own time to drain; that has to come after the last answers of ours. */
+const DESTROY_DELAY_MS = 10_000;
 
 const CALL_CLASSES = { unary: UnaryCall, serverStream: ServerStreamCall, bidi: BidiCall } as const;
 
@@ -65,6 +69,7 @@ class GrpcJsServer implements RpcServer, CallHost {
   readonly clock: Clock;
   readonly openCalls = new Set<ServerCall>();
   readonly intake: Intake;
+  readonly unreadStreams: UnreadStreams;
   readonly onCallEnd: CallHost['onCallEnd'];
   readonly #options: RpcServerOptions;
   readonly #server: Server;
@@ -77,6 +82,7 @@ class GrpcJsServer implements RpcServer, CallHost {
     this.#options = options;
     this.clock = options.clock ?? systemClock;
     this.onCallEnd = options.onCallEnd;
+    this.unreadStreams = new UnreadStreams(this.clock);
     this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * options.limits.receiveMessageBytesMax));
     setLogVerbosity(logVerbosity.NONE); // it writes texts of clients to the console
     this.#server = new Server(this.#serverOptions());
@@ -137,7 +143,7 @@ class GrpcJsServer implements RpcServer, CallHost {
   async #stop(graceMs: number): Promise<void> {
     await null; // so that `draining` is true for those who are told below
     this.#listener.close();
-    this.#injector.drain(graceMs);
+    this.#injector.drain(graceMs + DESTROY_DELAY_MS);
     for (const call of this.openCalls) call.drain();
     await this.#emptyWithin(graceMs);
     for (const call of this.openCalls) call.abort(new RpcError('UNAVAILABLE', 'the server has stopped'));

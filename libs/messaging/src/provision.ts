@@ -28,12 +28,10 @@ export class Provision {
   }
 
   /**
-   * The topic of a message, made with the message's type when there is none and the policy allows it.
-   * @throws MqError ILLEGAL_TOPIC, TOPIC_NOT_FOUND
+   * Makes the topic of a first message, of the message's type, when the policy allows it.
+   * @throws MqError ILLEGAL_TOPIC, TOPIC_NOT_FOUND, UNSUPPORTED
    */
-  topicForSend(name: string, messageType: TopicMessageType): Topic | Promise<Topic> {
-    const known = this.shard.metadata.topic(name);
-    if (known) return known;
+  topicForSend(name: string, messageType: TopicMessageType): Promise<Topic> {
     checkTopicName(name);
     if (!this.mayMakeTopic(name)) throw topicNotFound(name);
     return once(this.topicsBeingMade, name, () => this.makeTopic(name, messageType));

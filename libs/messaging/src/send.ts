@@ -49,9 +49,9 @@ export class Sending {
     sessions.seen(clientIdOf(call));
     const nowMs = clock.wallMs();
     this.check(messages, nowMs);
-    const found = this.topicOf(messages[0]!);
+    const found = this.topicOf(messages);
     const topic = found instanceof Promise ? await found : found;
-    for (const message of messages) checkType(topic, TYPE_NAMES[deriveMessageType(message)]!);
+    for (const message of messages) checkType(topic, typeOf(message));
     const { sent, refusal } = this.append(topic, messages, call, nowMs);
     await stored(shard);
     for (let index = 0; index < sent.length; index++) {
@@ -74,8 +74,17 @@ export class Sending {
     for (const message of messages) checkMessage(message, messageLimits, nowMs);
   }
 
-  private topicOf(message: IncomingMessage): Topic | Promise<Topic> {
-    return this.context.provision.topicForSend(message.topicName, TYPE_NAMES[deriveMessageType(message)]!);
+  private topicOf(messages: readonly IncomingMessage[]): Topic | Promise<Topic> {
+    const { topicName } = messages[0]!;
+    const known = this.context.shard.metadata.topic(topicName);
+    if (known) return known;
+    const messageType = typeOf(messages[0]!);
+    const other = messages.find((message) => typeOf(message) !== messageType);
+    if (!other) return this.context.provision.topicForSend(topicName, messageType);
+    throw new MqError(
+      'MESSAGE_PROPERTY_CONFLICT_WITH_TYPE',
+      `all messages of one send have the same type; found ${messageType} and ${typeOf(other)}; send them apart`,
+    );
   }
 
   /**
@@ -135,6 +144,10 @@ function entryOf(
     offset: BigInt(sent?.queueOffset ?? 0),
     recallHandle: '',
   };
+}
+
+function typeOf(message: IncomingMessage): TopicMessageType {
+  return TYPE_NAMES[deriveMessageType(message)]!;
 }
 
 function checkType(topic: Topic, messageType: TopicMessageType): void {

@@ -1,7 +1,7 @@
 import { Role } from '@orbitmq/protocol/orbitmq.route.v1';
-import type { RouteTable } from '@orbitmq/routing';
+import { RouteTable } from '@orbitmq/routing';
 import type { RpcServer, RpcStatus } from '@orbitmq/rpc';
-import type { HistogramSeries, Metrics } from '@orbitmq/runtime';
+import { createMetrics, type HistogramSeries, type Metrics } from '@orbitmq/runtime';
 
 /** Bounds of RocketMQ's `rocketmq_rpc_latency`, milliseconds. */
 const LATENCY_BUCKETS_MS = [1, 3, 5, 7, 10, 100, 1000, 2000, 3000];
@@ -55,9 +55,19 @@ export function observeCalls(metrics: Metrics): (path: string, status: RpcStatus
   };
 }
 
-export function observeConnections(metrics: Metrics, server: RpcServer): void {
+export function observeConnections(metrics: Metrics, server: Pick<RpcServer, 'connectionCount'>): void {
   metrics.gauge(
     { name: 'orbitmq_rpc_connections', help: 'Open connections on the client port.', labels: [] },
     (report) => report({}, server.connectionCount),
   );
+}
+
+/** Every metric that a name server gives, for `docs/reference`. */
+export function nameServerMetricDefinitions(): ReturnType<Metrics['definitions']> {
+  const metrics = createMetrics({ commonLabels: {}, seriesMax: 1, processMetrics: false });
+  const table = new RouteTable({ silenceMs: 0, graceMs: 0, brokerCountMax: 0 });
+  observeRoutes(metrics, table);
+  observeCalls(metrics);
+  observeConnections(metrics, { connectionCount: 0 });
+  return metrics.definitions();
 }

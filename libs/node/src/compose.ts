@@ -9,9 +9,11 @@ import {
 } from '@orbitmq/messaging';
 import { ObservationServer, VERSION } from '@orbitmq/runtime';
 import type { OpenedShard } from '@orbitmq/shard';
+import { openAdminPort } from './admin-port.ts';
 import type { BrokerContext } from './broker-context.ts';
+import { BrokerStatusReport } from './broker-status.ts';
 import { openClientPort } from './client-port.ts';
-import { adminPort, type BrokerConfig } from './config/spec.ts';
+import type { BrokerConfig } from './config/spec.ts';
 import { addressOf } from './endpoints.ts';
 import { listening } from './listen-failure.ts';
 import { BrokerObservation } from './observation.ts';
@@ -62,6 +64,17 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
   );
   observation.clientPort = clientPort;
 
+  const status = new BrokerStatusReport(shard, startedMs);
+  await lifecycle.open(
+    'status',
+    () => status.start(),
+    () => status.stop(),
+  );
+  const admin = await lifecycle.open(
+    'admin port',
+    () => openAdminPort(context, { shard, messaging, status }),
+    (opened, deadlineMs) => opened.stop(deadlineMs / 4),
+  );
   const adminHost = config.adminBindAddress === '0.0.0.0' ? config.brokerIP1 : config.adminBindAddress;
   const registration = new BrokerRegistration({
     nameServers,
@@ -70,7 +83,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
       epoch: 0,
       startedMs,
       clientPort: clientPort.port,
-      adminAddress: addressOf(adminHost, adminPort(config)),
+      adminAddress: addressOf(adminHost, admin.port),
       version: VERSION,
     }),
     clock: systemClock,

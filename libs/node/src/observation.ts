@@ -2,7 +2,7 @@ import type { MessagingEvents, MessagingService } from '@orbitmq/messaging';
 import type { BoundMethod, RpcServer } from '@orbitmq/rpc';
 import { createMetrics, type Metrics } from '@orbitmq/runtime';
 import type { OpenedShard } from '@orbitmq/shard';
-import type { BrokerConfig } from './config/spec.ts';
+import { type BrokerConfig, brokerConfigSpec } from './config/spec.ts';
 import { connectionMetrics } from './metrics/connection-metrics.ts';
 import { messagingMetrics } from './metrics/messaging-metrics.ts';
 import { type CallEndListener, rpcMetrics } from './metrics/rpc-metrics.ts';
@@ -36,4 +36,12 @@ export class BrokerObservation {
   callEndListener(methods: readonly BoundMethod[]): CallEndListener {
     return rpcMetrics(this.metrics, methods, () => this.clientPort);
   }
+}
+
+/** Every metric that a broker gives, for `docs/reference`. */
+export function brokerMetricDefinitions(): ReturnType<Metrics['definitions']> {
+  const names = Object.entries(brokerConfigSpec.keys).map(([name, key]) => [name, key.defaultValue]);
+  const observation = new BrokerObservation(Object.fromEntries(names) as BrokerConfig);
+  observation.callEndListener([]);
+  return observation.metrics.definitions();
 }

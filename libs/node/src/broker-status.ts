@@ -1,0 +1,73 @@
+import { MINUTE_MS, SECOND_MS, systemClock } from '@orbitmq/base';
+import { VERSION } from '@orbitmq/runtime';
+import type { OpenedShard } from '@orbitmq/shard';
+import { Rates, type Totals } from './rates.ts';
+
+/** Messages stored and delivered by a shard since its process began. */
+function totalsOf(shard: OpenedShard): Totals {
+  const { topics, subscriptions } = shard.statistics();
+  return {
+    sent: topics.reduce((sum, topic) => sum + topic.sentCount, 0),
+    delivered: subscriptions.reduce((sum, subscription) => sum + subscription.deliveredCount, 0),
+  };
+}
+
+/** The running state of a broker, by the keys that `mqadmin brokerStatus` shows. */
+export class BrokerStatusReport {
+  readonly #shard: OpenedShard;
+  readonly #startedMs: number;
+  readonly #rates: Rates;
+
+  constructor(shard: OpenedShard, startedMs: number) {
+    this.#shard = shard;
+    this.#startedMs = startedMs;
+    this.#rates = new Rates(systemClock, () => totalsOf(shard));
+  }
+
+  start(): void {
+    this.#rates.start();
+  }
+
+  stop(): void {
+    this.#rates.stop();
+  }
+
+  entries(): [string, string][] {
+    const shard = this.#shard;
+    const statistics = shard.statistics();
+    const totals = totalsOf(shard);
+    const [short, long] = [this.#rates.over(10 * SECOND_MS), this.#rates.over(MINUTE_MS)];
+    const tps = (kind: keyof Totals): string => `${short[kind].toFixed(2)} ${long[kind].toFixed(2)}`;
+    const memory = process.memoryUsage();
+    return [
+      ['brokerVersionDesc', VERSION],
+      ['brokerActive', 'true'],
+      ['bootTimestamp', String(this.#startedMs)],
+      ['runtime', describeDuration(systemClock.wallMs() - this.#startedMs)],
+      ['putTps', tps('sent')],
+      ['getTransferredTps', tps('delivered')],
+      ['msgPutTotalSinceStart', String(totals.sent)],
+      ['msgGetTotalSinceStart', String(totals.delivered)],
+      ['commitLogMinOffset', String(statistics.logStartOffset)],
+      ['commitLogMaxOffset', String(statistics.logEndOffset)],
+      ['commitLogDiskRatio', statistics.diskUsedRatio.toFixed(4)],
+      ['dispatchBehindBytes', '0'],
+      ['remainHowManyDataToFlush', `${statistics.logEndOffset - statistics.logFlushedOffset} B`],
+      ['outstandingMessages', String(statistics.outstandingCount)],
+      ['waitingReceives', String(statistics.waitingReceives)],
+      ['sendsRefused', shard.sendRefusal ?? 'false'],
+      ['recoveryCutBytes', String(shard.recovery.cutBytes)],
+      ['residentMemoryBytes', String(memory.rss)],
+    ];
+  }
+}
+
+function describeDuration(durationMs: number): string {
+  const seconds = Math.max(0, Math.floor(durationMs / SECOND_MS));
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86_400),
+    Math.floor(seconds / 3_600) % 24,
+    Math.floor(seconds / 60) % 60,
+  ];
+  return `[ ${days} days, ${hours} hours, ${minutes} minutes, ${seconds % 60} seconds ]`;
+}

@@ -143,7 +143,7 @@ export async function withSession<T>(
   { server }: Fixture,
   use: (session: ClientHttp2Session) => Promise<T>,
 ): Promise<T> {
-  const session = connect(`http://127.0.0.1:${server.port}`);
+  const session = connect(`http://127.0.0.1:${server.port}`, { maxSessionMemory: 1_000 });
   session.on('error', () => {});
   try {
     await new Promise((resolve) => session.once('connect', resolve));

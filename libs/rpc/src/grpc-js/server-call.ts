@@ -111,8 +111,11 @@ export abstract class ServerCall implements Call {
     if (!this.ended) this.receive(bytes);
   }
 
-  /** The client has sent all it will. */
-  abstract onHalfClose(): void;
+  /** The client's side has ended. A stream that was cut ends too, but then the client has not said all it would. */
+  onHalfClose(): void {
+    const stream = streamOf(this.base);
+    if (!this.ended && !stream.aborted && !stream.destroyed) this.receiveEnd();
+  }
 
   /** The stream is closed, by whichever side and for whatever reason. */
   onClosed(): void {
@@ -123,6 +126,7 @@ export abstract class ServerCall implements Call {
 
   protected abstract begin(): void;
   protected abstract receive(bytes: Buffer): void;
+  protected abstract receiveEnd(): void;
 
   /** The server has begun to stop. */
   drain(): void {

@@ -15,8 +15,7 @@ abstract class SingleRequestCall extends ServerCall {
     this.base.startRead();
   }
 
-  override onHalfClose(): void {
-    if (this.ended) return;
+  protected override receiveEnd(): void {
     if (!this.#bytes) {
       this.finish('INVALID_ARGUMENT', 'this method takes one request message, but none came');
       return;
@@ -97,7 +96,7 @@ export class BidiCall extends ServerCall {
     if (decoded) this.#requests.push(decoded.request);
   }
 
-  override onHalfClose(): void {
+  protected override receiveEnd(): void {
     this.#requests.end();
   }
 

@@ -19,8 +19,11 @@ import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
 import { UnreadStreams } from './unread-streams.ts';
 
-/** What nghttp2 may hold for one connection: headers, and frames that the peer does not take. Megabytes. */
-const SESSION_MEMORY_MAX_MB = 16;
+/**
+ * What one connection may hold: headers, and answers that its client does not take. Beyond, its new calls are reset, so
+ * this is well above what the open calls of a client that does read have on their way. Megabytes.
+ */
+const SESSION_MEMORY_MAX_MB = 64;
 
 /** What may have come of messages that are not complete, of all connections. */
 const INTAKE_MIN_BYTES = 128 * MIB;

@@ -114,8 +114,8 @@ export class Renewals {
   }
 
   /**
-   * A connection of the client was cut: what was handed out since its last sign of life may never have arrived. It is
-   * renewed no more, so it comes again when its lease ends.
+   * The client's stream has ended, perhaps with its connection: what was handed out since its last sign of life may
+   * never have arrived. It is renewed no more, so it comes again when its lease ends.
    */
   doubt(session: Session): void {
     for (const held of [...(this.bySession.get(session)?.held ?? [])]) {

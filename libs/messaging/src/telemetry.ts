@@ -1,6 +1,6 @@
 import { MqError } from '@orbitmq/base';
 import { ClientType, type Settings, type TelemetryCommand } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type BidiHandler, type Call, RpcError } from '@orbitmq/rpc';
+import type { BidiHandler, Call } from '@orbitmq/rpc';
 import type { Group } from '@orbitmq/views';
 import { type Caller, callerOf, languageOfEnum } from './caller.ts';
 import { checkSettings } from './client-settings.ts';
@@ -33,12 +33,10 @@ export class Telemetry {
     this.streams.add(stream);
     try {
       await this.serve(stream, requests, call, caller);
-    } catch (error) {
-      // cut, not ended: what was on its way may be lost
-      if (error instanceof RpcError && stream.session) this.context.renewals.doubt(stream.session);
-      throw error;
     } finally {
       this.streams.delete(stream);
+      // a stream that was cut and one that its client ended look alike here
+      if (stream.session) this.context.renewals.doubt(stream.session);
       stream.detach();
     }
   };

@@ -158,6 +158,10 @@ export class TestBroker {
     await this.shard.close();
   }
 
+  get port(): number {
+    return this.server.port;
+  }
+
   /** Begins to stop the port, as a broker does. */
   drain(): Promise<void> {
     return this.server.stop(5_000);

@@ -108,10 +108,13 @@ function isOffset(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-/** Checks a duration from above and makes it fit a record: whole milliseconds, 100 years at most. */
+/**
+ * Checks a duration from above and makes it fit a record: whole milliseconds, 100 years at most. Shard time is cut to
+ * milliseconds, so that a lease gets one more, lest it end before its time.
+ */
 export function invisibleDuration(invisibleMs: number): number {
   assert(invisibleMs >= 0, 'an invisible duration is negative or not a number');
-  return Math.min(Math.ceil(invisibleMs), INVISIBLE_MS_MAX);
+  return invisibleMs === 0 ? 0 : Math.min(Math.ceil(invisibleMs) + 1, INVISIBLE_MS_MAX);
 }
 
 const INVISIBLE_MS_MAX = 100 * 365 * 24 * 3_600_000;

@@ -88,7 +88,7 @@ export class Picker {
   }
 
   /**
-   * The batch that this attempt was given before and still holds.
+   * The batch that this attempt was given before and still holds, up to the first message that it gave back.
    * @returns undefined when there is none
    */
   repeat(subscription: Subscription, attemptId: string): Plan | undefined {
@@ -105,7 +105,8 @@ export class Picker {
         lengths: [],
       };
       for (let slot = held.first; slot !== NONE; slot = progress.next(slot)) {
-        if (progress.isReady(slot) || progress.leaseId(slot) !== held.attemptLeaseId) continue;
+        // One that was given back or has expired comes before what lies behind it: the rest must wait for it.
+        if (progress.isReady(slot) || progress.leaseId(slot) !== held.attemptLeaseId) break;
         const offset = progress.offset(slot);
         if (!index.locate(queue.indexed, offset, this.#entry)) {
           plan.missing = { queue, loaded: index.load(queue.indexed, offset) };

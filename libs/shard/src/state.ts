@@ -45,26 +45,46 @@ export class ShardState {
 
   /** @throws Error for a record of a kind that this version doesn't know */
   apply(record: LogRecord): void {
-    const { type, payload } = record;
-    if (type === RECORD.message) return this.#message(record);
-    if (type === RECORD.lease) return this.#lease(record);
-    if (type === RECORD.ack) return this.#ack(payload);
-    if (type === RECORD.change) return this.#change(record);
-    if (type === RECORD.renewal) return this.#renewal(record);
-    if (type === RECORD.topic) return this.#topic(record);
-    if (type === RECORD.topicDeletion) return this.#topicDeletion(payload);
-    if (type === RECORD.group) {
-      this.metadata.applyGroup(decodeGroupConfig(payload), record.storeTimestampMs);
-      return;
-    }
-    if (type === RECORD.groupDeletion) return this.#groupDeletion(payload);
-    if (type === RECORD.secret) return this.metadata.applySecret(payload);
-    if (type === RECORD.trim) return this.#trim(payload);
-    if (type === RECORD.state) return this.stateRecords.apply(payload);
-    if (type >= RECORD.message) {
-      throw new Error(
-        `the record at ${record.physicalOffset} is of kind ${type}, which this version does not know: start the version that wrote it`,
-      );
+    const { payload } = record;
+    switch (record.type) {
+      case RECORD.message:
+        this.#message(record);
+        break;
+      case RECORD.lease:
+        this.#lease(record);
+        break;
+      case RECORD.ack:
+        this.#ack(payload);
+        break;
+      case RECORD.change:
+        this.#change(record);
+        break;
+      case RECORD.renewal:
+        this.#renewal(record);
+        break;
+      case RECORD.topic:
+        this.#topic(record);
+        break;
+      case RECORD.topicDeletion:
+        this.#topicDeletion(payload);
+        break;
+      case RECORD.group:
+        this.metadata.applyGroup(decodeGroupConfig(payload), record.storeTimestampMs);
+        break;
+      case RECORD.groupDeletion:
+        this.#groupDeletion(payload);
+        break;
+      case RECORD.secret:
+        this.metadata.applySecret(payload);
+        break;
+      case RECORD.trim:
+        this.#trim(payload);
+        break;
+      case RECORD.state:
+        this.stateRecords.apply(payload);
+        break;
+      default:
+        refuse(record);
     }
   }
 
@@ -176,6 +196,14 @@ export class ShardState {
       this.index.applyTrim(queue, minOffset);
     }
   }
+}
+
+function refuse(record: LogRecord): void {
+  if (record.type < RECORD.message) return;
+  throw new Error(
+    `the record at ${record.physicalOffset} is of kind ${record.type}, which this version does not know: start the ` +
+      'version that wrote it',
+  );
 }
 
 /** The open index section, when a snapshot has one of a known version. */

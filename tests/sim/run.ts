@@ -1,0 +1,30 @@
+import { parseArgs } from 'node:util';
+import { History } from './history.ts';
+
+/*
+ * Runs simulated histories of a shard:
+ *
+ *   node --conditions=@orbitmq/source tests/sim/run.ts --seed 17          one, with what happened
+ *   node --conditions=@orbitmq/source tests/sim/run.ts --from 0 --count 10000
+ */
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    from: { type: 'string', default: '0' },
+    count: { type: 'string', default: '1000' },
+  },
+});
+
+const from = Number(values.seed ?? values.from);
+const count = values.seed === undefined ? Number(values.count) : 1;
+for (let seed = from; seed < from + count; seed++) {
+  try {
+    const summary = await new History(seed).run();
+    if (values.seed !== undefined) process.stdout.write(`${JSON.stringify(summary)}\n`);
+  } catch (error) {
+    process.stdout.write(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stdout.write(`again: node --conditions=@orbitmq/source tests/sim/run.ts --seed ${seed}\n`);
+    process.exit(1);
+  }
+}
+if (values.seed === undefined) process.stdout.write(`${count} histories from seed ${from}: all promises held\n`);

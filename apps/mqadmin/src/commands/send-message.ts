@@ -1,0 +1,77 @@
+import { quoted, systemClock, systemRandom } from '@orbitmq/base';
+import { encodeClientMessageId } from '@orbitmq/protocol';
+import {
+  Encoding,
+  type Message,
+  MessageType,
+  MessagingServiceDefinition,
+  type SendMessageRequest,
+  SystemProperties,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { AdminContext } from '../admin-context.ts';
+import { requiredText, textOf } from '../options.ts';
+import { renderTable } from '../table.ts';
+import { type Options, type Output, UsageError } from '../verb.ts';
+import { callOptions, checkStatus, openSessions } from './broker-session.ts';
+
+const TIMEOUT_MS = 5000;
+
+/** Sends one message, as a client would. */
+export async function sendMessage(context: AdminContext, options: Options): Promise<Output> {
+  const topic = requiredText(options, 'topic');
+  const sessions = await openSessions(context, topic, textOf(options, 'broker'));
+  try {
+    const session = sessions[systemRandom.below(sessions.length)]!;
+    const types = session.queue.acceptMessageTypes;
+    const request: SendMessageRequest = { messages: [messageOf(topic, types, options)] };
+    const response = await session.rpc.unary(
+      MessagingServiceDefinition,
+      'sendMessage',
+      request,
+      callOptions(TIMEOUT_MS),
+    );
+    checkStatus(response.status, session.brokerName);
+    const entry = response.entries[0]!;
+    const json = {
+      brokerName: session.brokerName,
+      sendResult: 'SEND_OK',
+      messageId: entry.messageId,
+      offset: entry.offset,
+    };
+    const columns = ['Broker Name', 'Send Result', 'MsgId', 'Offset'];
+    return { text: renderTable(columns, [Object.values(json)]), json };
+  } finally {
+    for (const { rpc } of sessions) rpc.close();
+  }
+}
+
+function messageOf(topic: string, types: readonly MessageType[], options: Options): Message {
+  const messageGroup = textOf(options, 'messageGroup');
+  const isFifo = messageGroup !== undefined;
+  if (!isFifo && !types.includes(MessageType.NORMAL)) {
+    throw new UsageError(`the topic ${quoted(topic)} takes no NORMAL messages; for FIFO give a message group with -g`);
+  }
+  const nowMs = systemClock.wallMs();
+  const tag = textOf(options, 'tags');
+  const systemProperties: SystemProperties = {
+    ...SystemProperties.decode(new Uint8Array()),
+    ...(tag === undefined ? {} : { tag }),
+    ...(isFifo ? { messageGroup } : {}),
+    keys: (textOf(options, 'keys') ?? '').split(/\s+/).filter((key) => key !== ''),
+    messageId: newMessageId(nowMs),
+    bodyEncoding: Encoding.IDENTITY,
+    messageType: isFifo ? MessageType.FIFO : MessageType.NORMAL,
+    bornTimestamp: { seconds: BigInt(Math.floor(nowMs / 1000)), nanos: (nowMs % 1000) * 1_000_000 },
+  };
+  const body = Buffer.from(String(options.body ?? ''));
+  return { topic: { resourceNamespace: '', name: topic }, userProperties: new Map(), systemProperties, body };
+}
+
+function newMessageId(bornTimestampMs: number): string {
+  return encodeClientMessageId({
+    macAddress: Buffer.from(systemRandom.bytes(6)).toString('hex'),
+    processId: process.pid & 0xffff,
+    bornTimestampMs,
+    sequence: systemRandom.below(2 ** 32),
+  });
+}

@@ -1,0 +1,193 @@
+import type { Verb, VerbOption } from './verb.ts';
+
+const BROKER: VerbOption = {
+  flags: '-b, --brokerAddr <broker>',
+  description: 'one broker: its name, or what clients dial',
+};
+const CLUSTER: VerbOption = { flags: '-c, --clusterName <cluster>', description: 'all brokers of a cluster' };
+const TOPIC: VerbOption = { flags: '-t, --topic <topic>', description: 'topic name', required: true };
+const GROUP: VerbOption = { flags: '-g, --groupName <group>', description: 'consumer group', required: true };
+const IGNORED = 'accepted, has no effect here';
+
+function option(flags: string, description: string): VerbOption {
+  return { flags, description };
+}
+
+const topicVerbs: readonly Verb[] = [
+  {
+    name: 'updateTopic',
+    summary: 'make a topic, or alter it',
+    options: [
+      BROKER,
+      CLUSTER,
+      TOPIC,
+      option('-r, --readQueueNums <count>', 'read queues, 1…1024; a new topic gets 8'),
+      option('-w, --writeQueueNums <count>', 'write queues, 1…1024; a new topic gets 8'),
+      option('-p, --perm <permission>', '2 write, 4 read, 6 both; a new topic gets 6'),
+      option('-a, --attributes <attributes>', '+message.type=FIFO,+reserve.time=3600000,-reserve.bytes'),
+      option('-o, --order <order>', IGNORED),
+      option('-u, --unit <unit>', IGNORED),
+      option('-s, --hasUnitSub <flag>', IGNORED),
+    ],
+    load: async () => (await import('./commands/put-topic.ts')).updateTopic,
+  },
+  {
+    name: 'deleteTopic',
+    summary: 'remove a topic with its messages',
+    options: [CLUSTER, TOPIC],
+    load: async () => (await import('./commands/put-topic.ts')).deleteTopic,
+  },
+  {
+    name: 'updateTopicPerm',
+    summary: 'alter the permission of a topic',
+    options: [
+      BROKER,
+      CLUSTER,
+      TOPIC,
+      { flags: '-p, --perm <permission>', description: '2 write, 4 read, 6 both', required: true },
+    ],
+    load: async () => (await import('./commands/put-topic.ts')).updateTopicPerm,
+  },
+  {
+    name: 'topicList',
+    summary: 'list all topics',
+    options: [option('-c, --clusterModel', 'also clusters, brokers, queues and types')],
+    load: async () => (await import('./commands/show-topics.ts')).topicList,
+  },
+  {
+    name: 'topicRoute',
+    summary: 'show where a topic is',
+    options: [TOPIC, option('-l, --list', 'as a table')],
+    load: async () => (await import('./commands/show-topics.ts')).topicRoute,
+  },
+  {
+    name: 'topicStatus',
+    summary: 'show the offsets of each queue of a topic',
+    options: [CLUSTER, TOPIC],
+    load: async () => (await import('./commands/show-topics.ts')).topicStatus,
+  },
+  {
+    name: 'topicClusterList',
+    summary: 'list the clusters that hold a topic',
+    options: [TOPIC],
+    load: async () => (await import('./commands/show-topics.ts')).topicClusterList,
+  },
+];
+
+const groupVerbs: readonly Verb[] = [
+  {
+    name: 'updateSubGroup',
+    summary: 'make a consumer group, or alter it',
+    options: [
+      BROKER,
+      CLUSTER,
+      GROUP,
+      option('-s, --consumeEnable <flag>', 'whether the group may consume; a new one may'),
+      option('-o, --consumeMessageOrderly <flag>', 'FIFO: keep the order within a message group'),
+      option('-r, --retryMaxTimes <count>', 'deliveries after the first one; a new group gets 16'),
+      option('-p, --groupRetryPolicy <json>', 'when a message comes again, in the form of the original'),
+      option('--attributes <attributes>', '+key=value,-key'),
+      option('-m, --consumeFromMinEnable <flag>', IGNORED),
+      option('-d, --consumeBroadcastEnable <flag>', IGNORED),
+      option('-q, --retryQueueNums <count>', IGNORED),
+      option('-i, --brokerId <id>', IGNORED),
+      option('-w, --whichBrokerWhenConsumeSlowly <id>', IGNORED),
+      option('-a, --notifyConsumerIdsChanged <flag>', IGNORED),
+    ],
+    load: async () => (await import('./commands/put-group.ts')).updateSubGroup,
+  },
+  {
+    name: 'deleteSubGroup',
+    summary: 'remove a consumer group with its progress',
+    options: [BROKER, CLUSTER, GROUP, option('-r, --removeOffset <flag>', 'its progress always goes with it')],
+    load: async () => (await import('./commands/put-group.ts')).deleteSubGroup,
+  },
+  {
+    name: 'getConsumerConfig',
+    summary: 'show the configuration of a consumer group',
+    options: [BROKER, CLUSTER, GROUP],
+    load: async () => (await import('./commands/put-group.ts')).getConsumerConfig,
+  },
+  {
+    name: 'consumerProgress',
+    summary: 'show how far a group is, or all groups',
+    options: [
+      BROKER,
+      CLUSTER,
+      option('-g, --groupName <group>', 'consumer group; without it, all of them'),
+      option('-t, --topicName <topic>', 'only this topic'),
+    ],
+    load: async () => (await import('./commands/consumer-progress.ts')).consumerProgress,
+  },
+  {
+    name: 'consumerConnection',
+    summary: 'list the clients of a consumer group',
+    options: [BROKER, CLUSTER, { flags: '-g, --consumerGroup <group>', description: 'consumer group', required: true }],
+    load: async () => (await import('./commands/connections.ts')).consumerConnection,
+  },
+  {
+    name: 'producerConnection',
+    summary: 'list the producers of a topic',
+    options: [
+      BROKER,
+      CLUSTER,
+      option('-t, --topic <topic>', 'topic name; without it, all producers'),
+      option('-g, --producerGroup <group>', 'accepted; clients of the gRPC API have no producer group'),
+    ],
+    load: async () => (await import('./commands/connections.ts')).producerConnection,
+  },
+];
+
+const clusterVerbs: readonly Verb[] = [
+  {
+    name: 'clusterList',
+    summary: 'list all brokers',
+    options: [CLUSTER],
+    load: async () => (await import('./commands/show-cluster.ts')).clusterList,
+  },
+  {
+    name: 'brokerStatus',
+    summary: 'show the running state of brokers',
+    options: [BROKER, CLUSTER],
+    load: async () => (await import('./commands/show-cluster.ts')).brokerStatus,
+  },
+  {
+    name: 'getBrokerConfig',
+    summary: 'show the configuration of brokers',
+    options: [BROKER, CLUSTER, option('-k, --keyPattern <text>', 'only keys that contain this')],
+    load: async () => (await import('./commands/show-cluster.ts')).getBrokerConfig,
+  },
+];
+
+const messageVerbs: readonly Verb[] = [
+  {
+    name: 'sendMessage',
+    summary: 'send a message',
+    options: [
+      TOPIC,
+      { flags: '-p, --body <text>', description: 'body, UTF-8', required: true },
+      option('-k, --keys <keys>', 'keys, separated by spaces'),
+      option('-c, --tags <tag>', 'tag'),
+      option('-g, --messageGroup <group>', 'message group; makes it a FIFO message'),
+      option('-b, --broker <name>', 'send to this broker'),
+      option('-i, --qid <id>', 'accepted; the broker chooses the queue'),
+    ],
+    load: async () => (await import('./commands/send-message.ts')).sendMessage,
+  },
+  {
+    name: 'consumeMessage',
+    summary: 'receive messages as a member of a group, print and acknowledge them',
+    options: [
+      TOPIC,
+      { flags: '-g, --consumerGroup <group>', description: 'consumer group', required: true },
+      option('-c, --messageNumber <count>', 'end after so many, 1…10000; default 128'),
+      option('-b, --brokerName <name>', 'only from this broker'),
+      option('--tags <expression>', 'only these tags: a || b'),
+      option('--wait <seconds>', 'wait so long for messages, 5…3600; default 5'),
+    ],
+    load: async () => (await import('./commands/consume-message.ts')).consumeMessage,
+  },
+];
+
+/** All verbs, in the order in which help lists them. */
+export const VERBS: readonly Verb[] = [...topicVerbs, ...groupVerbs, ...clusterVerbs, ...messageVerbs];

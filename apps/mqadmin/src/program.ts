@@ -1,7 +1,8 @@
 import { MqError } from '@orbitmq/base';
+import { RpcError } from '@orbitmq/rpc';
 import { nearestName, processEnvironment, VERSION } from '@orbitmq/runtime';
 import { Command, CommanderError } from 'commander';
-import { type Options, UsageError, type Verb } from './verb.ts';
+import { type Options, RefusedError, UsageError, type Verb } from './verb.ts';
 import { VERBS } from './verbs.ts';
 
 /** Exit codes: done; asked for and not done; not understood. */
@@ -103,13 +104,11 @@ function report(error: unknown, console: Console): number {
     console.error(`mqadmin: ${error.message}\n`);
     return EXIT.usage;
   }
-  if (error instanceof MqError) {
-    const isOutOfReach = error.code === 'PROXY_TIMEOUT';
-    const remedy = isOutOfReach ? '. Is one running there? Name others with -n or NAMESRV_ADDR.' : '';
-    console.error(`mqadmin: ${error.message}${remedy}\n`);
+  if (error instanceof MqError && error.code === 'PROXY_TIMEOUT') {
+    console.error(`mqadmin: ${error.message}. Is one running there? Name others with -n or NAMESRV_ADDR.\n`);
     return EXIT.failed;
   }
-  if (error instanceof Error && error.name.endsWith('Error') && 'status' in error) {
+  if (error instanceof MqError || error instanceof RefusedError || error instanceof RpcError) {
     console.error(`mqadmin: ${error.message}\n`);
     return EXIT.failed;
   }

@@ -34,3 +34,11 @@ export class UsageError extends Error {
     this.name = 'UsageError';
   }
 }
+
+/** What was asked for was not done, for the reason that the message tells. */
+export class RefusedError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'RefusedError';
+  }
+}

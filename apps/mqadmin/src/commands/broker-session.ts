@@ -3,7 +3,7 @@ import { Code, type MessageQueue, type Status } from '@orbitmq/protocol/apache.r
 import { type CallOptions, createRpcClient, type RpcClient } from '@orbitmq/rpc';
 import { VERSION } from '@orbitmq/runtime';
 import { type AdminContext, addressOf } from '../admin-context.ts';
-import { UsageError } from '../verb.ts';
+import { RefusedError, UsageError } from '../verb.ts';
 
 /** A broker as clients speak to it. */
 export interface BrokerSession {
@@ -53,8 +53,8 @@ const HEADERS: readonly (readonly [string, string])[] = [
   ['x-mq-protocol', 'v2'],
 ];
 
-/** @throws UsageError with what the broker says when the status is not OK */
+/** @throws RefusedError with what the broker says when the status is not OK */
 export function checkStatus(status: Status | undefined, brokerName: string): void {
   if (status?.code === Code.OK) return;
-  throw new UsageError(`broker ${brokerName}: ${status?.message ?? 'no status'} (code ${status?.code ?? 0})`);
+  throw new RefusedError(`broker ${brokerName}: ${status?.message ?? 'no status'} (code ${status?.code ?? 0})`);
 }

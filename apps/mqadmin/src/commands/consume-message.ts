@@ -10,7 +10,7 @@ import { RpcError } from '@orbitmq/rpc';
 import type { AdminContext } from '../admin-context.ts';
 import { requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { printable } from '../table.ts';
-import { type Options, type Output, UsageError } from '../verb.ts';
+import { type Options, type Output, RefusedError } from '../verb.ts';
 import { type BrokerSession, callOptions, checkStatus, openSessions } from './broker-session.ts';
 
 const COUNT_DEFAULT = 128;
@@ -115,7 +115,7 @@ async function acknowledge(session: BrokerSession, wanted: Wanted, messages: rea
     checkStatus(status, session.brokerName);
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
-    throw new UsageError(
+    throw new RefusedError(
       `broker ${session.brokerName} took no acknowledgement (${error.message}); the messages come again`,
     );
   }

@@ -3,7 +3,7 @@ import { RpcError } from '@orbitmq/rpc';
 import { type AdminContext, onEach, type Target } from '../admin-context.ts';
 import { textOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import { type Options, type Output, UsageError } from '../verb.ts';
+import { type Options, type Output, RefusedError } from '../verb.ts';
 
 /** How far a group is, queue by queue; without a group, all groups with the messages they have still to consume. */
 export async function consumerProgress(context: AdminContext, options: Options): Promise<Output> {
@@ -15,7 +15,7 @@ export async function consumerProgress(context: AdminContext, options: Options):
 async function oneGroup(targets: readonly Target[], group: string, topic: string): Promise<Output> {
   const progress = await onEach(targets, ({ admin }) => orNothing(admin.consumerProgress(group, topic)));
   if (progress.every((each) => each === undefined)) {
-    throw new UsageError(
+    throw new RefusedError(
       `no broker has the consumer group ${quoted(group)}${topic && ` and the topic ${quoted(topic)}`}`,
     );
   }

@@ -3,7 +3,7 @@ import type { Group, PutGroupRequest, RetryPolicy } from '@orbitmq/protocol/orbi
 import { type AdminContext, onEach } from '../admin-context.ts';
 import { attributeChanges, flagOf, requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import { type Options, type Output, UsageError } from '../verb.ts';
+import { type Options, type Output, RefusedError, UsageError } from '../verb.ts';
 
 const RETRY_TIMES_MAX = 1000;
 const POLICY_FORM =
@@ -39,7 +39,7 @@ export async function deleteSubGroup(context: AdminContext, options: Options): P
   );
   const found = holders.flat();
   if (found.length === 0) {
-    throw new UsageError(`there is no consumer group ${quoted(name)} there; consumerProgress shows those that are`);
+    throw new RefusedError(`there is no consumer group ${quoted(name)} there; consumerProgress shows those that are`);
   }
   await onEach(found, ({ admin }) => admin.deleteGroup(name));
   const lines = found.map(
@@ -57,7 +57,7 @@ export async function getConsumerConfig(context: AdminContext, options: Options)
     return group ? [{ clusterName, brokerName, group }] : [];
   });
   const rows = found.flat();
-  if (rows.length === 0) throw new UsageError(`there is no consumer group ${quoted(name)} there`);
+  if (rows.length === 0) throw new RefusedError(`there is no consumer group ${quoted(name)} there`);
   const cells = rows.map(({ clusterName, brokerName, group }) => [
     clusterName,
     brokerName,

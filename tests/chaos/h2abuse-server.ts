@@ -20,8 +20,8 @@ const server = await startRpcServer({
   methods: [...methods, ...reflectionMethods(methods)],
   tls: undefined,
   limits: {
-    receiveMessageBytesMax: 5 * 1024 * 1024,
-    concurrentStreamsMax: 100,
+    receiveMessageBytesMax: 17 * 1024 * 1024,
+    concurrentStreamsMax: 1_000,
     metadataBytesMax: 16_384,
     connectionsMax: 10_000,
     connectionsPerAddressMax: 1_000,

@@ -56,6 +56,7 @@ type ResponseOf<M> = M extends MethodDefinition<infer _Request, infer Response> 
 /** Undecoded calls: what a relay passes on. Messages are protobuf bytes both ways; `path` is `/package.Service/Method`. */
 export interface RawRpcClient {
   unary(path: string, request: Uint8Array, options?: CallOptions): Promise<Uint8Array>;
+  /** The call is sent when the loop over the responses begins; leaving the loop cancels it. */
   serverStream(path: string, request: Uint8Array, options?: CallOptions): AsyncIterable<Uint8Array>;
   bidi(path: string, options?: CallOptions): BidiCall<Uint8Array, Uint8Array>;
 }
@@ -73,7 +74,7 @@ export interface RpcClient {
     request: RequestOf<Service['methods'][Name]>,
     options?: CallOptions,
   ): Promise<ResponseOf<Service['methods'][Name]>>;
-  /** Leaving the loop over the responses cancels the call. */
+  /** The call is sent when the loop over the responses begins; leaving the loop cancels it. */
   serverStream<Service extends ServiceDefinition, Name extends keyof Service['methods'] & string>(
     service: Service,
     name: Name,

@@ -29,6 +29,7 @@ import { Renewals } from './renewals.ts';
 import type { RouteSource } from './route-source.ts';
 import { queryAssignment, queryRoute } from './routes.ts';
 import { Sending } from './send.ts';
+import { encodeSendAnswer } from './send-answer.ts';
 import { Sessions } from './sessions.ts';
 import { Telemetry } from './telemetry.ts';
 
@@ -163,7 +164,7 @@ function methodsOf(context: MessagingContext, telemetry: Telemetry, receiving: R
         (messages: readonly IncomingMessage[], call) => sending.send(messages, call),
         (status): SendMessageResponse => ({ status, entries: [] }),
       ),
-      { decode: decodeSendMessageRequest },
+      { decode: decodeSendMessageRequest, encode: encodeSendAnswer },
     ),
     serverStream(
       MessagingServiceDefinition,

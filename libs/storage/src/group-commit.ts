@@ -22,6 +22,12 @@ export interface GroupCommitArguments {
   readonly onFailure: (error: Error) => void;
 }
 
+/** Records that are written together. */
+interface Batch {
+  readonly endOffset: number;
+  readonly waiters: Deferred;
+}
+
 /**
  * Brings appended records to the disk, a batch at a time: while one batch is written and fsynced the next one gathers, and
  * all who wait for a batch share one promise.
@@ -30,10 +36,10 @@ export class GroupCommit {
   readonly #state: LogState;
   readonly #args: GroupCommitArguments;
   readonly #isSync: boolean;
-  /** The batch that gathers; there is one when somebody waits for it. */
-  #gathering: Deferred | undefined;
-  /** The batch that is being written. */
-  #writing: Deferred | undefined;
+  /** Who waits for the batch that gathers. */
+  #gathering = new Deferred();
+  /** Who waits for the batch that was taken last. */
+  #writing = new Deferred();
   /** End of the batch that is being written, or of the last one. */
   #takenOffset: number;
   #running = false;
@@ -62,12 +68,7 @@ export class GroupCommit {
     const state = this.#state;
     if (state.failure !== undefined) return Promise.reject(state.failure);
     if (state.settledOffset === state.endOffset) return STORED;
-    if (state.endOffset > this.#takenOffset) {
-      this.#gathering ??= new Deferred();
-      return this.#gathering.promise;
-    }
-    this.#writing ??= new Deferred();
-    return this.#writing.promise;
+    return state.endOffset > this.#takenOffset ? this.#gathering.promise : this.#writing.promise;
   }
 
   /** See `CommitLog.flush`. */
@@ -97,16 +98,23 @@ export class GroupCommit {
     const failure = cause instanceof Error ? cause : new Error('the commit log failed', { cause });
     state.failure = failure;
     this.stop();
-    this.#writing?.reject(failure);
-    this.#gathering?.reject(failure);
+    this.#writing.reject(failure);
+    this.#gathering.reject(failure);
     this.#args.onFailure(failure);
     return failure;
   }
 
   async #writeBatches(): Promise<void> {
-    const state = this.#state;
     try {
-      while (state.endOffset > state.writtenOffset && state.failure === undefined) await this.#writeBatch();
+      let storing = this.#storeGathered();
+      while (storing !== undefined) {
+        const stored = await storing;
+        if (this.#state.failure !== undefined) break;
+        // The next batch is on its way to the disk while those who waited for this one do their work.
+        storing = this.#storeGathered();
+        this.#settle(stored);
+        storing ??= this.#storeGathered();
+      }
     } catch (error) {
       this.fail(error);
     } finally {
@@ -114,32 +122,37 @@ export class GroupCommit {
     }
   }
 
-  async #writeBatch(): Promise<void> {
-    const state = this.#state;
-    const { tail, writer, totals } = this.#args;
-    const writes = tail.take();
-    const endOffset = state.endOffset;
-    this.#takenOffset = endOffset;
-    this.#writing = this.#gathering;
-    this.#gathering = undefined;
-    for (let index = 0; index < writes.length; index++) {
-      await writer.write(writes[index]!);
-      state.writtenOffset = writes[index + 1]?.physicalOffset ?? endOffset;
-    }
-    if (this.#isSync) await writer.syncTo(endOffset);
-    if (state.failure !== undefined) return;
-    totals.batchCount++;
-    tail.evict(endOffset);
-    this.#settle(endOffset);
-    this.#setTimers();
+  /** Begins to store what has gathered; undefined when nothing has. */
+  #storeGathered(): Promise<Batch> | undefined {
+    if (this.#state.endOffset === this.#takenOffset) return undefined;
+    const storing = this.#store();
+    storing.catch((error) => this.fail(error));
+    return storing;
   }
 
-  #settle(endOffset: number): void {
-    this.#state.settledOffset = endOffset;
-    const batch = this.#writing;
-    this.#writing = undefined;
-    this.#args.onSettled(endOffset);
-    batch?.resolve();
+  async #store(): Promise<Batch> {
+    const state = this.#state;
+    const { tail, writer } = this.#args;
+    const batch = { endOffset: state.endOffset, waiters: this.#gathering };
+    const writes = tail.take();
+    this.#takenOffset = batch.endOffset;
+    this.#writing = batch.waiters;
+    this.#gathering = new Deferred();
+    for (let index = 0; index < writes.length; index++) {
+      await writer.write(writes[index]!);
+      state.writtenOffset = writes[index + 1]?.physicalOffset ?? batch.endOffset;
+    }
+    if (this.#isSync) await writer.syncTo(batch.endOffset);
+    return batch;
+  }
+
+  #settle(batch: Batch): void {
+    this.#state.settledOffset = batch.endOffset;
+    this.#args.totals.batchCount++;
+    this.#args.tail.evict(batch.endOffset);
+    this.#args.onSettled(batch.endOffset);
+    batch.waiters.resolve();
+    this.#setTimers();
   }
 
   #setTimers(): void {

@@ -13,9 +13,9 @@ const RECORD_BYTES = 1024;
 const SEGMENT_BYTES = 256 * 1024 * 1024;
 const ASYNC_RECORDS = 1_000_000;
 const SYNC_RECORDS = 100_000;
+/** Records in flight. They come in two waves: while one is fsynced the other is appended, as with clients that answer each in their time. */
 const IN_FLIGHT = 256;
-/** Appends of one turn of the event loop where nobody waits for each. */
-const TURN_RECORDS = 256;
+const WAVES = 2;
 const ROUNDS = 3;
 
 interface Measure {
@@ -25,28 +25,9 @@ interface Measure {
   readonly batches: number;
 }
 
-const base = await mkdtemp(join(process.argv[2] ?? tmpdir(), 'orbitmq-bench-'));
-try {
-  for (const sync of [false, true]) {
-    for (let round = 1; round <= ROUNDS; round++) {
-      const log = await measured(sync, benchLog);
-      const raw = await measured(sync, benchRaw);
-      report({
-        mode: sync ? 'SYNC_FLUSH' : 'ASYNC_FLUSH',
-        round,
-        log: perSecond(log),
-        raw: perSecond(raw),
-        ...details(log, raw),
-      });
-    }
-  }
-} finally {
-  await rm(base, { recursive: true });
-}
-
 function details(log: Measure, raw: Measure): Record<string, number> {
   return {
-    ratio: Number(((perSecond(log) / perSecond(raw)) * 1).toFixed(3)),
+    ratio: Number((perSecond(log) / perSecond(raw)).toFixed(3)),
     logCpuMicrosecondsPerRecord: Number(((log.cpuMs * 1000) / log.records).toFixed(2)),
     rawCpuMicrosecondsPerRecord: Number(((raw.cpuMs * 1000) / raw.records).toFixed(2)),
     logBatches: log.batches,
@@ -58,7 +39,11 @@ function perSecond({ records, elapsedMs }: Measure): number {
   return Math.round((records / elapsedMs) * 1000);
 }
 
-async function measured(sync: boolean, run: (directory: string, sync: boolean) => Promise<Measure>): Promise<Measure> {
+async function measured(
+  base: string,
+  sync: boolean,
+  run: (directory: string, sync: boolean) => Promise<Measure>,
+): Promise<Measure> {
   const directory = await mkdtemp(join(base, 'run-'));
   try {
     return await run(directory, sync);
@@ -77,66 +62,113 @@ async function benchLog(directory: string, sync: boolean): Promise<Measure> {
     options: { flushDiskType: sync ? 'SYNC_FLUSH' : 'ASYNC_FLUSH', segmentSizeBytes: SEGMENT_BYTES },
   });
   const payload = [Buffer.alloc(RECORD_BYTES - 40, 7)];
-  const append = (): void => {
-    log.append(8, payload);
+  const append = (count: number): Promise<void> => {
+    for (let index = 0; index < count; index++) log.append(8, payload);
+    return log.settled();
   };
-  const measure = await timed(sync ? SYNC_RECORDS : ASYNC_RECORDS, sync ? IN_FLIGHT : TURN_RECORDS, append, () =>
-    log.settled(),
-  );
+  const measure = await timed(sync ? SYNC_RECORDS : ASYNC_RECORDS, append);
   const batches = log.statistics.batchCount;
   await log.close();
   return { ...measure, batches };
 }
 
-/** The same bytes: what was filled since the last write is written in one call, and fsynced under SYNC_FLUSH. */
+/** The same bytes, in the same batches: what has gathered is written in one call, and fsynced under SYNC_FLUSH. */
 async function benchRaw(directory: string, sync: boolean): Promise<Measure> {
-  const record = Buffer.alloc(RECORD_BYTES, 7);
-  let file: VfsFile | undefined;
-  let segment = 0;
-  let position = 0;
-  let batches = 0;
-  let waitingCount = 0;
-  const write = async (): Promise<void> => {
-    if (file === undefined || position + waitingCount * RECORD_BYTES > SEGMENT_BYTES) {
-      await file?.close();
-      file = await nodeVfs.open(join(directory, String(segment++)), 'create');
-      await file.truncate(SEGMENT_BYTES);
-      await file.sync();
-      position = 0;
-    }
-    const parts = Array.from({ length: waitingCount }, () => record);
-    const at = position;
-    position += waitingCount * RECORD_BYTES;
-    waitingCount = 0;
-    batches++;
-    await file.write(parts, at);
-    if (sync) await file.sync();
-  };
-  const append = (): void => {
-    waitingCount++;
-  };
-  const measure = await timed(sync ? SYNC_RECORDS : ASYNC_RECORDS, sync ? IN_FLIGHT : TURN_RECORDS, append, write);
-  await file!.close();
-  return { ...measure, batches };
+  const files = new RawFiles(directory, sync);
+  const measure = await timed(sync ? SYNC_RECORDS : ASYNC_RECORDS, (count) => files.append(count));
+  await files.close();
+  return { ...measure, batches: files.batchCount };
 }
 
-/** Appends `records` records, `turnRecords` in one turn of the event loop, waiting for each turn's to be stored. */
-async function timed(
-  records: number,
-  turnRecords: number,
-  append: () => void,
-  stored: () => Promise<void>,
-): Promise<Omit<Measure, 'batches'>> {
+class RawFiles {
+  batchCount = 0;
+  readonly #directory: string;
+  readonly #sync: boolean;
+  readonly #source = Buffer.alloc(IN_FLIGHT * RECORD_BYTES, 7);
+  #file: VfsFile | undefined;
+  #position = 0;
+  #waitingBytes = 0;
+  #waiting: (() => void)[] = [];
+  #running = false;
+
+  constructor(directory: string, sync: boolean) {
+    this.#directory = directory;
+    this.#sync = sync;
+  }
+
+  append(count: number): Promise<void> {
+    this.#waitingBytes += count * RECORD_BYTES;
+    if (!this.#running) {
+      this.#running = true;
+      setImmediate(() => void this.#run());
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waitingBytes > 0) {
+      const sizeBytes = this.#waitingBytes;
+      const waiting = this.#waiting;
+      this.#waitingBytes = 0;
+      this.#waiting = [];
+      this.batchCount++;
+      if (this.#file === undefined || this.#position + sizeBytes > SEGMENT_BYTES) await this.#nextFile();
+      await this.#file!.write([this.#source.subarray(0, sizeBytes)], this.#position);
+      this.#position += sizeBytes;
+      if (this.#sync) await this.#file!.sync();
+      for (const resolve of waiting) resolve();
+    }
+    this.#running = false;
+  }
+
+  async #nextFile(): Promise<void> {
+    await this.#file?.close();
+    this.#file = await nodeVfs.open(join(this.#directory, String(this.batchCount)), 'create');
+    await this.#file.truncate(SEGMENT_BYTES);
+    await this.#file.sync();
+    this.#position = 0;
+  }
+}
+
+/** Appends `records` records; each wave waits until its records are stored before it appends again. */
+async function timed(records: number, append: (count: number) => Promise<void>): Promise<Omit<Measure, 'batches'>> {
   const startedMs = performance.now();
   const cpu = process.cpuUsage();
-  for (let done = 0; done < records; done += turnRecords) {
-    for (let index = 0; index < turnRecords; index++) append();
-    await stored();
-  }
+  let done = 0;
+  const wave = async (): Promise<void> => {
+    for (; done < records; done += IN_FLIGHT / WAVES) await append(IN_FLIGHT / WAVES);
+  };
+  const first = wave();
+  // The second one starts while the first one's records are on their way.
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.all([first, wave()]);
   const used = process.cpuUsage(cpu);
-  return { records, elapsedMs: performance.now() - startedMs, cpuMs: (used.user + used.system) / 1000 };
+  return { records: done, elapsedMs: performance.now() - startedMs, cpuMs: (used.user + used.system) / 1000 };
 }
 
 function report(line: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+const base = await mkdtemp(join(process.argv[2] ?? tmpdir(), 'orbitmq-bench-'));
+try {
+  for (const sync of [false, true]) {
+    for (let round = 1; round <= ROUNDS; round++) {
+      const log = await measured(base, sync, benchLog);
+      const raw = await measured(base, sync, benchRaw);
+      report({
+        mode: sync ? 'SYNC_FLUSH' : 'ASYNC_FLUSH',
+        round,
+        log: perSecond(log),
+        raw: perSecond(raw),
+        ...details(log, raw),
+      });
+    }
+  }
+} finally {
+  await rm(base, { recursive: true });
 }

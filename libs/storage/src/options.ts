@@ -18,7 +18,10 @@ export interface CommitLogOptions {
   readonly flushIntervalMs?: number;
   /** Quiet time after an fsync until a flush mark is written. Milliseconds, default 100. */
   readonly flushMarkDelayMs?: number;
-  /** Fill the next segment with zeros ahead of use. Default: under SYNC_FLUSH, where it makes fsyncs quicker. */
+  /**
+   * Fill the next segment with zeros ahead of use: its room on the disk is then certain, and small fsyncs are up to a quarter quicker;
+   * it doubles the bytes written, and under full load halves the rate. Default false.
+   */
   readonly zeroFill?: boolean;
 }
 
@@ -40,7 +43,7 @@ export function commitLogSettings(options: CommitLogOptions): CommitLogSettings 
     tailCacheBytes: options.tailCacheBytes ?? 16 * MIB,
     flushIntervalMs: options.flushIntervalMs ?? 500,
     flushMarkDelayMs: options.flushMarkDelayMs ?? 100,
-    zeroFill: options.zeroFill ?? options.flushDiskType === 'SYNC_FLUSH',
+    zeroFill: options.zeroFill ?? false,
   };
   within('segmentSizeBytes', segmentSizeBytes, PAGE_BYTES, 2 * GIB);
   if (segmentSizeBytes % PAGE_BYTES !== 0) refuse('segmentSizeBytes', segmentSizeBytes, `a multiple of ${PAGE_BYTES}`);

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
@@ -78,7 +79,13 @@ export class Listener {
 
   /** @throws Error when certificate and key are not usable together */
   setTlsIdentity(identity: TlsIdentity): void {
-    this.#secureContext = createSecureContext({ cert: identity.certificate, key: identity.key, minVersion: 'TLSv1.2' });
+    this.#secureContext = createSecureContext({
+      cert: identity.certificate,
+      key: identity.key,
+      minVersion: 'TLSv1.2',
+      // A client that renegotiates only costs CPU (CVE-2011-1473).
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    });
   }
 
   /** Takes no new connections and cuts those that have not begun to speak. */
@@ -147,7 +154,6 @@ export class Listener {
       secureContext: this.#secureContext,
       ALPNProtocols: ['h2'],
     });
-    secure.disableRenegotiation(); // a client that renegotiates only costs CPU (CVE-2011-1473)
     secure.on('error', () => {});
     secure.once('close', () => this.#forget(connection));
     connection.stream = secure;

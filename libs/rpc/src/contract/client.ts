@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
+import { systemClock } from '@orbitmq/base';
 import { HealthDefinition } from '@orbitmq/protocol/grpc.health.v1';
 import type { ClientTls } from '../client.ts';
 import { HealthService } from '../health.ts';
@@ -79,7 +80,7 @@ export function describeClient(engine: RpcEngine): void {
     });
 
     it('trusts whom it is told to trust', async () => {
-      const nowMs = Date.now();
+      const nowMs = systemClock.wallMs();
       const identity = selfSignedIdentity({ names: ['localhost', 'broker.example'], nowMs, validDays: 1 });
       const expired = selfSignedIdentity({ names: ['localhost'], nowMs: nowMs - 9 * 86_400_000, validDays: 1 });
       const other = selfSignedIdentity({ names: ['localhost'], nowMs, validDays: 1 });

@@ -6,7 +6,7 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
-import { type Clock, MIB, type Timer } from '@orbitmq/base';
+import { type Clock, MIB, systemClock, type Timer } from '@orbitmq/base';
 import type { Logger } from '@orbitmq/runtime';
 import type { RpcClient, RpcClientOptions } from '../client.ts';
 import type { RpcServer, RpcServerLimits, RpcServerOptions } from '../server.ts';
@@ -116,9 +116,9 @@ export async function textsOf(messages: AsyncIterable<Uint8Array>): Promise<stri
 
 /** Waits until a condition holds; fails after 10 s. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  const endMs = performance.now() + 10_000;
+  const endMs = systemClock.monotonicMs() + 10_000;
   while (!holds()) {
-    if (performance.now() > endMs) throw new Error(`waited in vain until ${what}`);
+    if (systemClock.monotonicMs() > endMs) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -3,7 +3,8 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { connect as connectTls, TLSSocket } from 'node:tls';
-import { KIB } from '@orbitmq/base';
+import { KIB, systemClock } from '@orbitmq/base';
+import fc from 'fast-check';
 import { selfSignedIdentity } from '../self-signed.ts';
 import {
   answerOf,
@@ -24,7 +25,7 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 const echo = (request: string): string => request;
 const HANDLERS = { unary: { echo } };
-const identity = selfSignedIdentity({ names: ['localhost', '127.0.0.1'], nowMs: Date.now(), validDays: 1 });
+const identity = selfSignedIdentity({ names: ['localhost', '127.0.0.1'], nowMs: systemClock.wallMs(), validDays: 1 });
 
 async function callOverTls(engine: RpcEngine, port: number, ca: string): Promise<string> {
   const client = engine.createClient({ addresses: [`localhost:${port}`], tls: { ca } });
@@ -139,6 +140,12 @@ function describeTls(engine: RpcEngine): void {
           const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' };
           assert.equal(await outcome({ ...old, ALPNProtocols: ['h2'] }), 'refused');
           assert.equal(await outcome({ ALPNProtocols: ['http/1.1'] }), 'refused');
+          const again = connectTls({ ...options, ALPNProtocols: ['h2'], maxVersion: 'TLSv1.2' });
+          await new Promise((resolve) => again.once('secureConnect', resolve));
+          const failure = new Promise<Error | null>((resolve) => again.once('error', resolve));
+          again.renegotiate({}, () => {});
+          assert.match(String(await failure), /no.renegotiation/i);
+          again.destroy();
           assert.equal(await text('echo', 'alive'), 'alive');
         },
         { tls: identity },
@@ -146,7 +153,7 @@ function describeTls(engine: RpcEngine): void {
     });
 
     it('takes another certificate without cutting anybody', async () => {
-      const next = selfSignedIdentity({ names: ['localhost'], nowMs: Date.now(), validDays: 1 });
+      const next = selfSignedIdentity({ names: ['localhost'], nowMs: systemClock.wallMs(), validDays: 1 });
       await withServer(
         engine,
         HANDLERS,
@@ -248,6 +255,32 @@ function describeLimits(engine: RpcEngine): void {
         });
         await until('no connection is left', () => server.connectionCount === 0);
         assert.equal(await text('echo', 'alive'), 'alive');
+      });
+    });
+
+    it('may send any bytes without harm to others', async () => {
+      await withServer(engine, HANDLERS, async ({ server, text, unexpectedErrors }) => {
+        const frame = fc
+          .record({
+            type: fc.integer({ min: 0, max: 12 }),
+            flags: fc.nat(255),
+            stream: fc.nat(5),
+            payload: fc.uint8Array(),
+          })
+          .map(({ type, flags, stream, payload }) =>
+            Buffer.from([0, payload.length >> 8, payload.length & 0xff, type, flags, 0, 0, 0, stream, ...payload]),
+          );
+        await fc.assert(
+          fc.asyncProperty(fc.array(fc.oneof(frame, fc.uint8Array().map(Buffer.from))), async (parts) => {
+            await withSocket(server.port, async (socket) => {
+              socket.write(Buffer.concat([PREFACE, EMPTY_SETTINGS, ...parts]));
+              socket.resume();
+              assert.equal(await text('echo', 'neighbour'), 'neighbour');
+            });
+          }),
+          { numRuns: 300 },
+        );
+        assert.deepEqual(unexpectedErrors, []);
       });
     });
 

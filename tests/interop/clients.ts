@@ -64,7 +64,8 @@ const COMMON_TRAITS: ClientTraits = {
 const NODE: Recipe = {
   language: 'node',
   version: '1.0.8',
-  traits: COMMON_TRAITS,
+  // It hands `a:1,b:2` to its gRPC library, which takes that for one name.
+  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false },
   sources: [],
   tools: [],
   build: async () => {},

@@ -105,7 +105,7 @@ describe('what is refused', () => {
   });
 
   it('a call without a client id', async () => {
-    using nameless = new MessagingClient(broker.endpoint, undefined);
+    using nameless = new MessagingClient(broker.endpoint, null);
     assertRefused((await nameless.send({ topic: TOPIC })).status, { code: Code.CLIENT_ID_REQUIRED });
     using blank = new MessagingClient(broker.endpoint, ' ');
     assertRefused((await blank.send({ topic: TOPIC })).status, { code: Code.CLIENT_ID_REQUIRED });

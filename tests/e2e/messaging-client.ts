@@ -83,10 +83,13 @@ export class MessagingClient implements Disposable {
   readonly rpc: RpcClient;
   readonly metadata: readonly (readonly [string, string])[];
 
-  /** @param endpoint `host:port` of a broker or name server */
-  constructor(endpoint: string, clientId: string | undefined = `test@${process.pid}`) {
+  /**
+   * @param endpoint `host:port` of a broker or name server
+   * @param clientId null sends none
+   */
+  constructor(endpoint: string, clientId: string | null = `test@${process.pid}`) {
     this.rpc = createRpcClient({ addresses: [endpoint], tls: undefined });
-    this.metadata = clientId === undefined ? [] : [['x-mq-client-id', clientId]];
+    this.metadata = clientId === null ? [] : [['x-mq-client-id', clientId]];
   }
 
   queryRoute(topic: string): Promise<QueryRouteResponse> {

@@ -1,0 +1,225 @@
+import { randomBytes } from 'node:crypto';
+import { type Clock, systemClock } from '@orbitmq/base';
+import { ReceiptHandleCodec } from '@orbitmq/protocol';
+import {
+  type AckMessageRequest,
+  Code,
+  MessagingServiceDefinition,
+  type ReceiveMessageResponse,
+  type Settings,
+  type TelemetryCommand,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
+import {
+  type BrokerIdentity,
+  type BrokerStatus,
+  Role,
+  type Topic,
+  TopicType,
+} from '@orbitmq/protocol/orbitmq.route.v1';
+import { RouteLookup, RouteTable } from '@orbitmq/routing';
+import {
+  type BoundMethod,
+  bidi,
+  type Call,
+  createRpcClient,
+  type RpcClient,
+  RpcError,
+  type RpcServer,
+  type Sink,
+  serverStream,
+  startRpcServer,
+  unary,
+} from '@orbitmq/rpc';
+import type { Logger } from '@orbitmq/runtime';
+import { Relay } from './relay.ts';
+
+export const silentLogger: Logger = { child: () => silentLogger, debug() {}, info() {}, warn() {}, error() {} };
+
+const OK = { code: Code.OK, message: 'OK' };
+const LIMITS = {
+  receiveMessageBytesMax: 8_388_608,
+  concurrentStreamsMax: 100,
+  metadataBytesMax: 16_384,
+  connectionsMax: 100,
+  connectionsPerAddressMax: 100,
+  handshakeTimeoutMs: 5000,
+};
+
+/** Starts a server on a free port of the loopback address. */
+export function serve(methods: readonly BoundMethod[], port = 0, streamsMax = 100): Promise<RpcServer> {
+  return startRpcServer({
+    host: '127.0.0.1',
+    port,
+    methods,
+    tls: undefined,
+    limits: { ...LIMITS, concurrentStreamsMax: streamsMax },
+    logger: silentLogger,
+    onUnexpectedError: (error) => {
+      throw error;
+    },
+  });
+}
+
+/** The far side of the relay: a broker that notes what reaches it and answers in its own name. */
+export class TestBroker {
+  readonly name: string;
+  readonly calls: { readonly method: string; readonly metadata: ReadonlyMap<string, string> }[] = [];
+  readonly handles: ReceiptHandleCodec;
+  /** Settings of each telemetry stream that is open, the newest of each. */
+  readonly streams = new Set<{ settings: Settings | undefined; readonly sink: Sink<TelemetryCommand> }>();
+  openReceives = 0;
+  /** Makes sends wait until it settles. */
+  sendGate: Promise<void> | undefined;
+  /** What becomes of a receive: a message at once, or nothing until the client goes. */
+  receiveMode: 'message' | 'wait' | 'cut' = 'message';
+  refusesSettings = false;
+  #server: RpcServer | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+    this.handles = new ReceiptHandleCodec(name, randomBytes(32));
+  }
+
+  async start(port = 0): Promise<number> {
+    this.#server = await serve(this.#methods(), port);
+    return this.#server.port;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop(0);
+  }
+
+  handle(queueOffset: number): string {
+    return this.handles.encode({ groupUid: 1, topicUid: 1, queueId: 0, queueOffset, leaseId: 1 });
+  }
+
+  callsOf(method: string): number {
+    return this.calls.filter((call) => call.method === method).length;
+  }
+
+  #note(call: Call): void {
+    const method = call.path.slice(call.path.lastIndexOf('/') + 1);
+    this.calls.push({ method, metadata: new Map(call.metadata.entries()) });
+  }
+
+  #methods(): BoundMethod[] {
+    return [
+      unary(MessagingServiceDefinition, 'heartbeat', (_request, call) => {
+        this.#note(call);
+        return { status: OK };
+      }),
+      unary(MessagingServiceDefinition, 'sendMessage', async (request, call) => {
+        this.#note(call);
+        await this.sendGate;
+        const entries = request.messages.map(() => ({
+          status: OK,
+          messageId: this.name,
+          transactionId: '',
+          offset: 0n,
+          recallHandle: '',
+        }));
+        return { status: OK, entries };
+      }),
+      unary(MessagingServiceDefinition, 'ackMessage', (request: AckMessageRequest, call) => {
+        this.#note(call);
+        const entries = request.entries.map(({ messageId, receiptHandle }) => ({
+          messageId,
+          receiptHandle,
+          status: OK,
+        }));
+        return { status: OK, entries };
+      }),
+      unary(MessagingServiceDefinition, 'changeInvisibleDuration', (_request, call) => {
+        this.#note(call);
+        return { status: OK, receiptHandle: this.name };
+      }),
+      serverStream(MessagingServiceDefinition, 'receiveMessage', (_request, call, sink) => this.#receive(call, sink)),
+      bidi(MessagingServiceDefinition, 'telemetry', (requests, call, sink) => this.#telemetry(requests, call, sink)),
+    ];
+  }
+
+  async #receive(call: Call, sink: Sink<ReceiveMessageResponse>): Promise<void> {
+    this.#note(call);
+    this.openReceives++;
+    try {
+      if (this.receiveMode === 'cut') throw new RpcError('UNAVAILABLE', 'gone');
+      if (this.receiveMode === 'wait') await new Promise<void>((resolve) => call.onCancel(resolve));
+      sink.write({ status: { code: Code.OK, message: this.name }, message: undefined, deliveryTimestamp: undefined });
+    } finally {
+      this.openReceives--;
+    }
+  }
+
+  async #telemetry(requests: AsyncIterable<TelemetryCommand>, call: Call, sink: Sink<TelemetryCommand>): Promise<void> {
+    this.#note(call);
+    const stream: { settings: Settings | undefined; sink: Sink<TelemetryCommand> } = { settings: undefined, sink };
+    this.streams.add(stream);
+    try {
+      for await (const command of requests) {
+        if (this.refusesSettings) throw new RpcError('INVALID_ARGUMENT', 'these settings are wrong');
+        if (!command.settings) continue;
+        stream.settings = command.settings;
+        const userAgent = { language: 0 as const, version: '', platform: '', hostname: this.name };
+        sink.write({ ...command, status: OK, settings: { ...command.settings, userAgent } });
+      }
+    } finally {
+      this.streams.delete(stream);
+    }
+  }
+}
+
+/** A relay in front of brokers, and a client of it. */
+export class TestRelay {
+  readonly table = new RouteTable({ silenceMs: 60_000, graceMs: 60_000, brokerCountMax: 10 });
+  readonly client: RpcClient;
+  readonly #relay: Relay;
+  readonly #server: RpcServer;
+
+  private constructor(table: RouteTable, relay: Relay, server: RpcServer) {
+    this.table = table;
+    this.#relay = relay;
+    this.#server = server;
+    this.client = createRpcClient({ addresses: [`127.0.0.1:${server.port}`], tls: undefined });
+  }
+
+  static async start(warmUpMs = 0, clock: Clock = systemClock): Promise<TestRelay> {
+    const table = new RouteTable({ silenceMs: 60_000, graceMs: 60_000, brokerCountMax: 10 });
+    const lookup = new RouteLookup(table, clock, warmUpMs);
+    const relay = new Relay({ table, lookup, clock, logger: silentLogger });
+    return new TestRelay(table, relay, await serve(relay.methods, 0, 1000));
+  }
+
+  /** Makes a broker known. */
+  register(name: string, port: number, topicNames: readonly string[]): void {
+    const identity: BrokerIdentity = {
+      cluster: 'DefaultCluster',
+      brokerName: name,
+      brokerId: 0,
+      epoch: 1n,
+      incarnation: 1n,
+      role: Role.ROLE_MASTER,
+      clientEndpoints: { scheme: 1, addresses: [{ host: '127.0.0.1', port }] },
+      adminAddress: '',
+      version: '',
+    };
+    const status: BrokerStatus = { permission: 6, autoCreate: undefined };
+    const topics = new Map(topicNames.map((topicName) => [topicName, topicOf(topicName)]));
+    this.table.register({ identity, status, topics, version: 1n }, {}, 0);
+  }
+
+  forget(name: string): void {
+    const entry = this.table.masterOf(name);
+    if (entry) this.table.remove(entry);
+  }
+
+  async stop(): Promise<void> {
+    this.client.close();
+    await this.#server.stop(0);
+    await this.#relay.stop();
+  }
+}
+
+function topicOf(name: string): Topic {
+  const counts = { readQueueCount: 2, writeQueueCount: 2 };
+  return { name, ...counts, permission: 6, type: TopicType.TOPIC_TYPE_NORMAL, autoCreated: false };
+}

@@ -247,6 +247,24 @@ test('a message that is too large for a client does not keep the others from it'
   assert.equal(java.messages[0]!.body.length, 4 * MIB);
 });
 
+test('a consumer that stops reading is cut, and its messages are given to others', async () => {
+  for (const id of ['a', 'b', 'c']) await broker.send(message(id, { topic, body: new Uint8Array(MIB) }));
+  const answers = broker.client
+    .serverStream(
+      MessagingServiceDefinition,
+      'receiveMessage',
+      broker.receiveRequest({ topic, invisibleMs: 3_600_000 }),
+      as('stuck'),
+    )
+    [Symbol.asyncIterator]();
+  assert.equal((await answers.next()).value?.status?.code, Code.OK);
+  await broker.clock.advance(50_000);
+  assert.equal((await broker.receive({ topic, pollingMs: 5_000 })).status.code, Code.MESSAGE_NOT_FOUND);
+  const received = await broker.receive({ topic });
+  assert.deepEqual(idsOf(received).sort(), ['a', 'b', 'c']);
+  await answers.return?.();
+});
+
 test('polls are answered when the broker stops', async () => {
   const stopping = await TestBroker.start();
   await stopping.makeTopic('orders');

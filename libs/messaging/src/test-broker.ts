@@ -21,8 +21,9 @@ import {
 import { type CallOptions, createRpcClient, type RpcClient, type RpcServer, startRpcServer } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
 import { type OpenedShard, openShard } from '@orbitmq/shard';
+import type { CommitLogOptions } from '@orbitmq/storage';
 import { SimClock } from '@orbitmq/testkit';
-import { memoryVfs } from '@orbitmq/vfs';
+import { memoryVfs, type Vfs } from '@orbitmq/vfs';
 import type { Group, Topic, TopicMessageType } from '@orbitmq/views';
 import { DEFAULT_RETRY_POLICY } from './backoff.ts';
 import { MESSAGING_DEFAULTS, type MessagingConfig } from './config.ts';
@@ -107,18 +108,21 @@ export class TestBroker {
   static async start(
     changes: Partial<MessagingConfig> = {},
     events: MessagingEvents = NO_MESSAGING_EVENTS,
+    storage: { readonly clock?: SimClock; readonly vfs?: Vfs; readonly log?: Partial<CommitLogOptions> } = {},
   ): Promise<TestBroker> {
-    const clock = new SimClock();
+    const clock = storage.clock ?? new SimClock();
     const random = seededRandom(1);
-    const shard = await openShard({
-      vfs: memoryVfs(),
+    const log = { flushDiskType: 'ASYNC_FLUSH', segmentSizeBytes: 64 * MIB, ...storage.log } as const;
+    const opening = openShard({
+      vfs: storage.vfs ?? memoryVfs(),
       clock,
       random,
       logger: SILENT,
       directory: '/store',
-      options: { log: { flushDiskType: 'ASYNC_FLUSH', segmentSizeBytes: 64 * MIB } },
+      options: { log },
       defer: setImmediate,
     });
+    const shard = await settle(clock, opening);
     const config = { ...MESSAGING_DEFAULTS, brokerName: 'broker-a', storeHost: '127.0.0.1:10911', ...changes };
     const routes = ownRoutes({
       metadata: shard.metadata,
@@ -213,10 +217,10 @@ export class TestBroker {
     return await this.run(this.receiveLater(wish, options));
   }
 
-  /** Receives; time stands still. */
-  async receiveLater(wish: ReceiveWish = {}, options: CallOptions = as('consumer')): Promise<Received> {
+  /** The request of a receive. */
+  receiveRequest(wish: ReceiveWish = {}): ReceiveMessageRequest {
     const { group = 'group', topic = 'orders', tags = '*', batchSize = 32, invisibleMs = 30_000 } = wish;
-    const request: ReceiveMessageRequest = {
+    return {
       ...ReceiveMessageRequest.decode(new Uint8Array()),
       group: resource(group),
       messageQueue: { topic: resource(topic), id: 0, permission: 4, broker: undefined, acceptMessageTypes: [] },
@@ -227,6 +231,11 @@ export class TestBroker {
       longPollingTimeout: durationOf(wish.pollingMs ?? 20_000),
       attemptId: wish.attemptId,
     };
+  }
+
+  /** Receives; time stands still. */
+  async receiveLater(wish: ReceiveWish = {}, options: CallOptions = as('consumer')): Promise<Received> {
+    const request = this.receiveRequest(wish);
     const messages: Message[] = [];
     const statuses: Status[] = [];
     let deliveryTimestampCount = 0;
@@ -285,18 +294,8 @@ export class TestBroker {
   }
 
   /** Moves time on until `promise` settles. */
-  async run<Result>(promise: Promise<Result>): Promise<Result> {
-    let settled = false;
-    const mark = (): void => {
-      settled = true;
-    };
-    promise.then(mark, mark);
-    // the network needs a moment of real time in which nothing is due
-    for (let round = 0; !settled; round++) {
-      await realDelay(1);
-      if (round >= 20) await this.clock.advance(100);
-    }
-    return await promise;
+  run<Result>(promise: Promise<Result>): Promise<Result> {
+    return settle(this.clock, promise);
   }
 
   /** Waits, in real time, until `condition` holds; simulated time stands still. */
@@ -307,6 +306,21 @@ export class TestBroker {
       await realDelay(1);
     }
   }
+}
+
+/** Moves time on until `promise` settles. */
+async function settle<Result>(clock: SimClock, promise: Promise<Result>): Promise<Result> {
+  let settled = false;
+  const mark = (): void => {
+    settled = true;
+  };
+  promise.then(mark, mark);
+  // the network needs a moment of real time in which nothing is due
+  for (let round = 0; !settled; round++) {
+    await realDelay(1);
+    if (round >= 20) await clock.advance(100);
+  }
+  return await promise;
 }
 
 /** Options of a call that a client makes. */

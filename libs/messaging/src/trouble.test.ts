@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '@orbitmq/base';
+import { Code } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { SimClock, SimDisk } from '@orbitmq/testkit';
+import { NO_MESSAGING_EVENTS } from './events.ts';
+import { handleOf, message, TestBroker } from './test-broker.ts';
+
+/** A broker on a disk that can be made to fail or to be slow. */
+async function onDisk(flushDiskType: 'SYNC_FLUSH' | 'ASYNC_FLUSH'): Promise<{ broker: TestBroker; disk: SimDisk }> {
+  const clock = new SimClock();
+  const disk = new SimDisk({ clock, random: seededRandom(3), latencyMs: 0, syncLatencyMs: 0 });
+  const log = { flushDiskType, unsettledBytesMax: 1024 * 1024, recordBytesMax: 512 * 1024 };
+  const broker = await TestBroker.start({}, NO_MESSAGING_EVENTS, { clock, vfs: disk, log });
+  await broker.run(broker.makeTopic('orders'));
+  return { broker, disk };
+}
+
+for (const [flushDiskType, operation] of [
+  ['SYNC_FLUSH', 'sync'],
+  ['ASYNC_FLUSH', 'write'],
+] as const) {
+  test(`a failed ${operation} is an unknown outcome, for sends and acks, and for all that come later`, async () => {
+    const { broker, disk } = await onDisk(flushDiskType);
+    await broker.run(broker.send(message('good')));
+    const { messages } = await broker.receive();
+    disk.inject({ operation, path: '/store', error: 'EIO' });
+    const lost = await broker.run(broker.send(message('lost')));
+    assert.equal(lost.status?.code, Code.MASTER_PERSISTENCE_TIMEOUT, lost.status?.message);
+    assert.deepEqual(lost.entries, []);
+    const later = await broker.run(broker.send(message('later')));
+    assert.ok(later.status!.code >= 50_000, later.status?.message);
+    const acked = await broker.run(broker.ack([handleOf(messages[0]!)]));
+    assert.notEqual(acked.status?.code, Code.OK);
+    assert.notEqual((await broker.receive()).status.code, Code.OK);
+    await broker.stop().catch(() => undefined);
+  });
+}
+
+test('what the log can not take now is refused, and nothing of it is stored', async () => {
+  const { broker, disk } = await onDisk('SYNC_FLUSH');
+  disk.inject({ operation: 'sync', path: '/store', delayMs: 5_000 });
+  const body = new Uint8Array(300 * 1024);
+  const first = broker.send(message('first', { body }));
+  await broker.until(() => broker.shard.statistics().logEndOffset > 300 * 1024);
+  const batch = broker.send(...['a', 'b', 'c', 'd'].map((id) => message(id, { body })));
+  await broker.until(() => broker.shard.statistics().logEndOffset > 900 * 1024);
+  const refused = await broker.send(message('e', { body }));
+  assert.equal(refused.status?.code, Code.TOO_MANY_REQUESTS);
+  assert.equal((await broker.run(first)).status?.code, Code.OK);
+  const partly = await broker.run(batch);
+  assert.equal(partly.status?.code, Code.MULTIPLE_RESULTS);
+  assert.deepEqual(
+    partly.entries.map(({ messageId, status }) => [messageId, status?.code]),
+    [
+      ['a', Code.OK],
+      ['b', Code.OK],
+      ['c', Code.TOO_MANY_REQUESTS],
+      ['d', Code.TOO_MANY_REQUESTS],
+    ],
+  );
+  const received = await broker.receive();
+  assert.deepEqual(
+    received.messages.map(({ systemProperties }) => systemProperties?.messageId),
+    ['first', 'a', 'b'],
+  );
+  await broker.run(broker.stop());
+});

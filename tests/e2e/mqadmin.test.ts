@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { appCommand, bundleApps } from '@orbitmq/tools';
+import { type Cluster, startCluster } from '../cluster.ts';
+import { waitUntil } from '../interop/child.ts';
+
+interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Wall time in which the tool must answer; the machine is shared, so it is well above what is wanted (0.3 s). */
+const ANSWER_MS_MAX = 2_000;
+
+describe('mqadmin against a running cluster', () => {
+  let cluster: Cluster;
+  before(async () => {
+    await bundleApps(['mqadmin']);
+    cluster = await startCluster({ nameServerCount: 2, brokerCount: 2 });
+  });
+  after(() => cluster.stop());
+
+  const mqadmin = (...args: string[]) => run([...args, '-n', cluster.namesrvAddr]);
+  const succeed = async (...args: string[]) => {
+    const { code, stdout, stderr } = await mqadmin(...args);
+    assert.equal(code, 0, `mqadmin ${args.join(' ')}: ${stdout}${stderr}`);
+    return stdout;
+  };
+
+  it('lists the brokers of the cluster', async () => {
+    const beganMs = performance.now();
+    const shown = await succeed('clusterList');
+    assert(performance.now() - beganMs < ANSWER_MS_MAX, `it took ${performance.now() - beganMs} ms`);
+    for (const broker of cluster.brokers) assert(shown.includes(broker.name), shown);
+  });
+
+  it('makes, shows, alters and removes a topic', async () => {
+    await succeed(
+      'updateTopic',
+      '-c',
+      'DefaultCluster',
+      '-t',
+      'made',
+      '-r',
+      '4',
+      '-w',
+      '4',
+      '-a',
+      '+message.type=FIFO',
+    );
+    assert.match(await succeed('topicList'), /^made$/m);
+    const route = await succeed('topicRoute', '-t', 'made');
+    for (const broker of cluster.brokers) assert(route.includes(broker.name), route);
+    await succeed('updateTopicPerm', '-t', 'made', '-p', '4');
+    await succeed('deleteTopic', '-c', 'DefaultCluster', '-t', 'made');
+    await waitUntil('the topic is gone', 5_000, async () => !/^made$/m.test(await succeed('topicList')));
+  });
+
+  it('sends a message, receives it and shows how far the group is', async () => {
+    await succeed('updateTopic', '-c', 'DefaultCluster', '-t', 'carried');
+    await succeed('sendMessage', '-t', 'carried', '-p', 'hello from mqadmin', '-c', 'tag-a', '-k', 'key-a');
+    const received = await succeed('consumeMessage', '-t', 'carried', '-g', 'carriers');
+    assert.match(received, /hello from mqadmin/);
+    assert.match(await succeed('consumerProgress', '-g', 'carriers'), /carried/);
+    assert.match(await succeed('topicStatus', '-t', 'carried'), /broker-[ab]/);
+  });
+
+  it('makes and shows a consumer group', async () => {
+    await succeed('updateSubGroup', '-c', 'DefaultCluster', '-g', 'orderly', '-o', 'true', '-r', '3');
+    const shown = await succeed('getConsumerConfig', '-c', 'DefaultCluster', '-g', 'orderly');
+    assert.match(shown, /broker-a +true +true +3 /);
+    await succeed('deleteSubGroup', '-c', 'DefaultCluster', '-g', 'orderly');
+  });
+
+  it('says what is wrong and how to do it right', async () => {
+    const refused: readonly (readonly [args: string[], says: RegExp])[] = [
+      [['updateTopic', '-c', 'DefaultCluster', '-t', 'bad/name'], /bad\/name/],
+      [['updateTopic', '-c', 'NoSuchCluster', '-t', 'fine'], /NoSuchCluster/],
+      [['updateTopic', '-c', 'DefaultCluster'], /topic/],
+      [['topicStatus', '-t', 'nobody-made-it'], /nobody-made-it/],
+      [['noSuchVerb'], /noSuchVerb/],
+    ];
+    for (const [args, says] of refused) {
+      const { code, stdout, stderr } = await mqadmin(...args);
+      assert.notEqual(code, 0, `mqadmin ${args.join(' ')} went well: ${stdout}`);
+      assert.match(stdout + stderr, says);
+      assert.doesNotMatch(stdout + stderr, /\n\s+at /);
+    }
+  });
+});
+
+function run(args: readonly string[]): Promise<Result> {
+  const [program, ...rest] = appCommand('mqadmin', 'bundle');
+  return new Promise((resolve) => {
+    execFile(program!, [...rest, ...args], { timeout: 30_000 }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr });
+    });
+  });
+}

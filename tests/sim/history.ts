@@ -164,6 +164,7 @@ export class History {
     const filter = group.tag === undefined ? undefined : filterFor(group.tag, this.#chance(0.5));
     const countMax = 1 + this.#below(10);
     const request = { group: found, topic, filter, countMax, bytesMax: 8000, invisibleMs, attemptId };
+    this.#model.called(receive);
     let deliveries: Delivery[] = [];
     try {
       deliveries = await this.#shard.receive(request);
@@ -171,6 +172,7 @@ export class History {
       if (life === this.#life && !(error instanceof MqError) && !this.#failed) this.#violation ??= error as Error;
     }
     if (life !== this.#life) return 0;
+    this.#model.returned(receive);
     try {
       this.#take(receive, found, topic, deliveries);
     } catch (error) {
@@ -182,6 +184,7 @@ export class History {
   #take(receive: SimReceive, group: Group, topic: Topic, deliveries: readonly Delivery[]): void {
     const nowMs = this.#clock.monotonicMs();
     this.#deliveredCount += deliveries.length;
+    this.#noteRemoved();
     if (receive.group.orderly) {
       for (const batch of byQueue(deliveries)) this.#model.checkOrder(receive, batch, nowMs);
     }
@@ -243,7 +246,7 @@ export class History {
 
   #renew(inHand: InHand): void {
     const holding = inHand.group.holdings.get(inHand.id)!;
-    if (holding.leaseId !== inHand.lease.leaseId || holding.settled !== 'no') return;
+    if (holding.leaseId !== inHand.lease.leaseId || holding.settled !== 'no' || !this.#isHeld(inHand.id)) return;
     this.#shard.renew([inHand.lease], 1500);
     // It counts when it is stored; a lease that would have ended later ends sooner.
     const earliestEndMs = this.#clock.monotonicMs() + 1500;
@@ -365,9 +368,11 @@ export class History {
     const clock = this.#clock.process();
     await this.#clock.settle(this.#open(crashed, () => {}, clock));
     clock.stop();
-    const first = crashed.image();
-    const once = await this.#recoverCopy(crashed, false);
-    const again = crashed.copy();
+    // It must not go on in the dark: retention, say, would still append.
+    const recovered = crashed.kill();
+    const first = recovered.image();
+    const once = await this.#recoverCopy(recovered, false);
+    const again = recovered.copy();
     const twice = await this.#recoverCopy(again, true);
     assert.equal(twice.checksum, once.checksum, 'a second recovery gives the same state');
     for (const [path, bytes] of again.image()) {
@@ -388,6 +393,7 @@ export class History {
     const shard = await this.#clock.settle(this.#open(copy, () => {}, clock));
     const result = shard.checksum();
     clock.stop();
+    copy.kill();
     return result;
   }
 

@@ -59,6 +59,8 @@ export class Model {
   readonly messages: SimMessage[] = [];
   /** By topic, queue and offset: offsets that somebody has been told of. */
   readonly #byPlace = new Map<string, SimMessage>();
+  /** Receives under way. */
+  readonly #open = new Set<SimReceive>();
   /** Highest offset that was answered, by topic and queue. */
   readonly #answered = new Map<string, number>();
 
@@ -77,6 +79,20 @@ export class Model {
     this.#answered.set(queue, Math.max(this.#answered.get(queue) ?? -1, message.offset));
   }
 
+  /** Its answer is there. */
+  returned(receive: SimReceive): void {
+    this.#open.delete(receive);
+  }
+
+  /** A receive is under way. When it repeats an attempt, the leases of that end when it says, answered or not. */
+  called(receive: SimReceive): void {
+    this.#open.add(receive);
+    for (const holding of receive.group.holdings.values()) {
+      if (receive.attemptId === undefined || holding.attemptId !== receive.attemptId) continue;
+      holding.earliestEndMs = Math.min(holding.earliestEndMs, receive.calledAtMs + receive.invisibleMs);
+    }
+  }
+
   delivered(receive: SimReceive, delivery: Delivery, id: number, nowMs: number): void {
     const { group } = receive;
     const message = this.messages[id];
@@ -89,11 +105,15 @@ export class Model {
     if (message.state === 'gone') throw new Violation('what is gone stays gone', facts);
     if (group.tag !== undefined && group.tag !== message.tag) throw new Violation('filters hold', facts);
     if (message.state === 'unknown') this.#claim(message);
+    const former = group.holdings.get(id);
+    const isLate = former !== undefined && receive.attemptId !== undefined && delivery.leaseId < former.leaseId;
+    // The answer to a repeated attempt that was on its way while its message was given back or acked.
+    if (isLate || (former?.leaseId === delivery.leaseId && former.settled !== 'no')) return;
     this.#checkLease(receive, delivery, message, nowMs);
     group.holdings.set(id, {
       attempt: delivery.attempt,
       leaseId: delivery.leaseId,
-      earliestEndMs: receive.calledAtMs + receive.invisibleMs,
+      earliestEndMs: this.#earliestEnd(receive),
       settled: 'no',
       attemptId: receive.attemptId,
       isAttemptLoose: false,
@@ -110,7 +130,7 @@ export class Model {
     // An attempt that asks again gets what it had, whatever has become of the messages behind.
     const isRepetition = batch.every((delivery) => {
       const former = this.#byPlace.get(`${topic}/${queueId}/${delivery.queueOffset}`);
-      return former !== undefined && group.holdings.get(former.id)?.leaseId === delivery.leaseId;
+      return former !== undefined && delivery.leaseId <= (group.holdings.get(former.id)?.leaseId ?? -1);
     });
     if (offsets.some((offset, index) => index > 0 && offset <= offsets[index - 1]!)) {
       throw new Violation('O1 a batch is in order', { group: group.name, topic, queueId, offsets });
@@ -142,10 +162,13 @@ export class Model {
 
   /** The process has died; `forgets` = what was not fsynced may be lost, and rightly so. */
   died(groups: readonly SimGroup[], forgets: boolean): void {
+    this.#open.clear();
     for (const message of this.messages) if (message.state === 'pending') message.state = 'unknown';
     for (const group of groups) {
       for (const holding of group.holdings.values()) {
         holding.isAttemptLoose = true;
+        // The clocks of two processes are cut to milliseconds at different moments.
+        holding.earliestEndMs -= 1;
         if (!forgets) continue;
         // Leases, acks and renewals of the last moments may be undone.
         holding.earliestEndMs = 0;
@@ -189,6 +212,16 @@ export class Model {
       const settled = group.holdings.get(message.id)?.settled;
       return settled === undefined || settled === 'no';
     });
+  }
+
+  /** A repetition of the attempt that is under way may have moved the deadline already. */
+  #earliestEnd(receive: SimReceive): number {
+    let earliest = receive.calledAtMs + receive.invisibleMs;
+    for (const other of this.#open) {
+      if (receive.attemptId === undefined || other.attemptId !== receive.attemptId || other.group !== receive.group) continue;
+      earliest = Math.min(earliest, other.calledAtMs + other.invisibleMs);
+    }
+    return earliest;
   }
 
   #claim(message: SimMessage): void {

@@ -25,8 +25,6 @@ export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #retention: Retention;
   #work: Promise<void> = Promise.resolve();
-  /** Sealed segments whose index is not in a file yet. */
-  readonly #unfiled = new Map<number, SegmentInfo>();
   #snapshotPending = false;
   #timer: Timer | undefined;
   #removedBytes = 0;
@@ -43,8 +41,7 @@ export class Maintenance {
   }
 
   start(): void {
-    this.#core.log.onSealed((segment) => {
-      this.#unfiled.set(segment.startOffset, segment);
+    this.#core.log.onSealed(() => {
       void this.#run('file the index of a sealed segment', () => this.#fileAndSnapshot());
     });
     this.#schedule();
@@ -85,13 +82,17 @@ export class Maintenance {
   }
 
   async #fileAndSnapshot(): Promise<void> {
-    if (this.#unfiled.size === 0) return;
+    const unfiled = this.#unfiled();
+    if (unfiled.length === 0) return;
     this.#snapshotPending = true;
-    for (const [segmentStart, segment] of this.#unfiled) {
-      await this.#core.state.index.file(segment);
-      this.#unfiled.delete(segmentStart);
-    }
+    for (const segment of unfiled) await this.#core.state.index.file(segment);
     await this.#snapshot();
+  }
+
+  /** Sealed segments whose index is not in a file yet. */
+  #unfiled(): SegmentInfo[] {
+    const { log, state } = this.#core;
+    return log.segments().filter((segment) => segment.sealed && !state.index.isFiled(segment.startOffset));
   }
 
   async #snapshot(): Promise<void> {
@@ -107,7 +108,7 @@ export class Maintenance {
 
   async #retain(): Promise<void> {
     const { log, state } = this.#core;
-    if (this.#unfiled.size > 0) await this.#fileAndSnapshot();
+    if (this.#unfiled().length > 0) await this.#fileAndSnapshot();
     else if (this.#snapshotPending) await this.#snapshot();
     const { removableBefore } = await this.#retention.round(this.#options.isCrowded());
     if (removableBefore <= log.startOffset) return;

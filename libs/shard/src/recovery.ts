@@ -1,6 +1,6 @@
 import type { Logger } from '@orbitmq/runtime';
 import { type CommitLog, CorruptionError, type SegmentInfo } from '@orbitmq/storage';
-import type { Vfs } from '@orbitmq/vfs';
+import { type Vfs, VfsError } from '@orbitmq/vfs';
 import { findSnapshot, QueueIndex, type SegmentRange, type Snapshot, type SnapshotSection } from '@orbitmq/views';
 import { messageQueueOffset, messageQueueUid, messageTagHash, RECORD } from './records.ts';
 import { openIndexBytes, ShardState } from './state.ts';
@@ -46,7 +46,7 @@ export async function recoverViews(recovery: ViewRecovery): Promise<{ state: Sha
   }
   const holding = segments.find((segment) => segment.startOffset < base.position && base.position < segment.endOffset);
   if (holding !== undefined) await recoverHolding(state, base.sections, holding, base.position);
-  const replayedRecords = await replay(log, state, base.position);
+  const replayedRecords = await replay(recovery, state, base.position);
   await state.index.removeStrays();
   state.index.allVisible();
   const report = {
@@ -144,7 +144,7 @@ async function recoverHolding(
 }
 
 /** Applies the log's records from `position` on, and files the index of each segment that it passes. */
-async function replay(log: CommitLog, state: ShardState, position: number): Promise<number> {
+async function replay({ log, logger }: ViewRecovery, state: ShardState, position: number): Promise<number> {
   let count = 0;
   for (const segment of log.segments()) {
     if (segment.endOffset <= position) continue;
@@ -153,7 +153,17 @@ async function replay(log: CommitLog, state: ShardState, position: number): Prom
       state.apply(record);
       count++;
     });
-    if (segment.sealed) await state.index.file(segment);
+    if (segment.sealed) await fileIndex(state, segment, logger);
   }
   return count;
+}
+
+/** A full disk is no reason not to start: the entries stay in memory until there is room. */
+async function fileIndex(state: ShardState, segment: SegmentInfo, logger: Logger): Promise<void> {
+  try {
+    await state.index.file(segment);
+  } catch (error) {
+    if (!(error instanceof VfsError)) throw error;
+    logger.warn({ err: error }, 'an index file could not be written; it is tried again');
+  }
 }

@@ -80,7 +80,7 @@ export async function writeIndexFile(
 ): Promise<{ file: IndexFile; queues: SegmentQueue[] }> {
   const path = `${directory}/${indexFileName(part.segmentStart)}`;
   // Queues that are deleted while the file is being written stay in it; nobody looks them up.
-  const runs = [...part.runs.entries()].sort(([a], [b]) => a - b);
+  const runs = sortedRuns(part);
   const queues = queuesOf(runs);
   const entryCount = queues.reduce((sum, queue) => sum + queue.count, 0);
   const blockCrcs = new Uint32Array(Math.ceil(entryCount / BLOCK_ENTRIES));
@@ -138,6 +138,15 @@ export function blockRange(file: IndexFile, block: number): { position: number; 
 /** @throws IndexFileDamage when the bytes are not that block */
 export function checkBlock(file: IndexFile, block: number, bytes: Uint8Array): void {
   if (crc32(bytes) !== file.blockCrcs[block]) throw new IndexFileDamage(file.path, `block ${block} has a wrong CRC`);
+}
+
+/** Queues of a part as its file would list them. */
+export function segmentQueues(part: MemoryPart): SegmentQueue[] {
+  return queuesOf(sortedRuns(part));
+}
+
+function sortedRuns(part: MemoryPart): [number, MemoryRun][] {
+  return [...part.runs.entries()].sort(([a], [b]) => a - b);
 }
 
 function queuesOf(runs: readonly [number, MemoryRun][]): SegmentQueue[] {

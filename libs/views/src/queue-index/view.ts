@@ -10,6 +10,7 @@ import {
   readIndexFile,
   type SegmentQueue,
   segmentOfIndexFile,
+  segmentQueues,
   writeIndexFile,
 } from './index-file.ts';
 import { IndexedQueue, PART_STRIDE } from './indexed-queue.ts';
@@ -163,17 +164,24 @@ export class QueueIndex {
     return [...this.#parts.keys()].sort((a, b) => a - b);
   }
 
+  /** Whether a segment's entries are in a file. */
+  isFiled(segmentStart: number): boolean {
+    return this.#parts.get(segmentStart)?.file !== undefined;
+  }
+
   /** Queues with messages in a sealed segment. */
   async queuesOf(segmentStart: number): Promise<readonly SegmentQueue[]> {
     const part = this.#parts.get(segmentStart);
-    if (part?.file === undefined) return [];
-    try {
-      return (await readIndexFile(this.#options.vfs, part.file.path)).queues;
-    } catch (error) {
-      if (!(error instanceof IndexFileDamage)) throw error;
-      await this.#rebuild(part, error.message);
-      return (await readIndexFile(this.#options.vfs, part.file.path)).queues;
+    if (part === undefined) return [];
+    if (part.file !== undefined) {
+      try {
+        return (await readIndexFile(this.#options.vfs, part.file.path)).queues;
+      } catch (error) {
+        if (!(error instanceof IndexFileDamage || error instanceof VfsError)) throw error;
+        await this.#rebuild(part, error.message);
+      }
     }
+    return part.memory === undefined ? [] : segmentQueues(part.memory);
   }
 
   /** Writes the file of a segment that is sealed and durable, and lets go of its entries in memory. */
@@ -183,7 +191,7 @@ export class QueueIndex {
       part = { segment, memory: new MemoryPart(segment.startOffset), file: undefined };
       this.#parts.set(segment.startOffset, part);
     }
-    if (part.memory === undefined) return;
+    if (part.file !== undefined || part.memory === undefined) return;
     const { vfs, directory } = this.#options;
     const { file, queues } = await writeIndexFile(vfs, directory, part.memory, segment.endOffset);
     this.#adopt(part, file, queues);
@@ -390,9 +398,19 @@ export class QueueIndex {
     this.#options.onRebuilt(path, reason);
     const memory = await this.#scan(startOffset, endOffset);
     await this.#cache.drop(path);
-    const { file, queues } = await writeIndexFile(this.#options.vfs, this.#options.directory, memory, endOffset);
-    if (announce) this.#announce(part, queues);
-    this.#adopt(part, file, queues);
+    part.memory = memory;
+    part.file = undefined;
+    if (announce) {
+      for (const [queueUid, run] of memory.runs) {
+        this.#queues.get(queueUid)?.parts.push(startOffset, run.firstOffset, 0);
+      }
+    }
+    try {
+      await this.file(part.segment);
+    } catch (error) {
+      // The entries stay in memory, and the file is tried again with the next one.
+      if (!(error instanceof VfsError)) throw error;
+    }
   }
 
   async #scan(from: number, to: number): Promise<MemoryPart> {

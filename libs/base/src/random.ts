@@ -16,7 +16,8 @@ export const systemRandom: Random = {
 
 /** A random source that repeats itself for the same seed (xorshift128, not for secrets). */
 export function seededRandom(seed: number): Random {
-  let [x, y, z, w] = [seed >>> 0 || 1, 0x9e3779b9, 0x243f6a88, 0xb7e15162];
+  // Each word is a mix of all bits of the seed, so that neighbouring seeds have nothing in common.
+  let [x, y, z, w] = [mixed(seed), mixed(seed + 0x9e3779b9), mixed(seed + 0x3c6ef372), mixed(seed + 0xdaa66d2b) || 1];
   const next = (): number => {
     const t = x ^ (x << 11);
     x = y;
@@ -25,9 +26,16 @@ export function seededRandom(seed: number): Random {
     w = (w ^ (w >>> 19) ^ t ^ (t >>> 8)) >>> 0;
     return w;
   };
-  for (let warmUp = 0; warmUp < 16; warmUp++) next();
   return {
     bytes: (length) => Uint8Array.from({ length }, () => next() & 0xff),
     below: (limit) => Math.floor((next() / 2 ** 32) * limit),
   };
+}
+
+/** Finishing step of MurmurHash3. */
+function mixed(value: number): number {
+  let hash = value | 0;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -248,7 +248,9 @@ test('a message that is too large for a client does not keep the others from it'
 });
 
 test('a consumer that stops reading is cut, and its messages are given to others', async () => {
-  for (const id of ['a', 'b', 'c']) await broker.send(message(id, { topic, body: new Uint8Array(MIB) }));
+  // more than a client's library reads ahead
+  const ids = Array.from({ length: 32 }, (_, index) => `m${index}`);
+  for (const id of ids) await broker.send(message(id, { topic, body: new Uint8Array(MIB / 10) }));
   const answers = broker.client
     .serverStream(
       MessagingServiceDefinition,
@@ -258,10 +260,9 @@ test('a consumer that stops reading is cut, and its messages are given to others
     )
     [Symbol.asyncIterator]();
   assert.equal((await answers.next()).value?.status?.code, Code.OK);
-  await broker.clock.advance(50_000);
-  assert.equal((await broker.receive({ topic, pollingMs: 5_000 })).status.code, Code.MESSAGE_NOT_FOUND);
-  const received = await broker.receive({ topic });
-  assert.deepEqual(idsOf(received).sort(), ['a', 'b', 'c']);
+  let received = await broker.receive({ topic });
+  for (let polls = 0; received.messages.length === 0 && polls < 10; polls++) received = await broker.receive({ topic });
+  assert.deepEqual(idsOf(received).sort(), ids.sort());
   await answers.return?.();
 });
 

@@ -34,6 +34,12 @@ test('tags are alternatives', () => {
   assert.equal(wants('a||*', 'b'), false);
 });
 
+test('expressions that want the same have one canonical text', () => {
+  for (const text of ['a||b', ' b || a ', '||b||a||b||']) assert.equal(compileTagExpression(text).canonical, 'a || b');
+  for (const text of ['*', '', ' * ']) assert.equal(compileTagExpression(text).canonical, '*');
+  assert.notEqual(compileTagExpression('a').canonical, compileTagExpression('A').canonical);
+});
+
 test('two tags of one hash are told apart by the exact answer', () => {
   assert.equal(javaStringHash('Aa'), javaStringHash('BB'));
   const expression = compileTagExpression('Aa');

@@ -21,6 +21,8 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 export interface TagExpression {
   /** Every message is wanted, also one without a tag. */
   readonly acceptsAll: boolean;
+  /** The same for expressions that want the same tags: in order, each once; `*` when all messages are wanted. */
+  readonly canonical: string;
   /**
    * A quick look at the hash that the queue index holds: false = surely not wanted.
    * @param tagHash `javaStringHash` of the tag, 0 when there is none
@@ -32,6 +34,7 @@ export interface TagExpression {
 
 const ACCEPTS_ALL: TagExpression = Object.freeze({
   acceptsAll: true,
+  canonical: ALL,
   mayMatch: () => true,
   matchesTag: () => true,
 });
@@ -57,6 +60,7 @@ export function compileTagExpression(text: string): TagExpression {
   const hashes = new Set(Array.from(tags, javaStringHash));
   return {
     acceptsAll: false,
+    canonical: [...tags].sort().join(` ${SEPARATOR} `),
     mayMatch: (tagHash) => hashes.has(tagHash),
     matchesTag: (tag) => tag !== undefined && tags.has(tag),
   };

@@ -64,7 +64,6 @@ describe('messages between languages', {
       await waitForCount(collector, sent.size, 60_000);
       assert.equal(collector.messages.length, sent.size);
       for (const message of collector.messages) assertSame(message, sent.get(message.messageId));
-      await collector.close();
     });
   }
 });

@@ -97,6 +97,7 @@ class Bench {
     return name;
   }
 
+  /** The consumer stays until its driver ends: closing one makes its client wait for the end of a long poll. */
   collect(topic: string, group: string, options: { tags?: string; holdMs?: number } = {}): Promise<Collector> {
     const subscription = { group, subscriptions: { [topic]: options.tags ?? '*' }, holdMs: options.holdMs ?? 0 };
     return startCollector(this.client, this.driver, this.name('consumer'), this.connection, subscription);
@@ -197,7 +198,6 @@ function describeConsumers(bench: Bench): void {
     assert.equal(failed, 0);
     await waitForCount(collector, 400, 60_000);
     assert.deepEqual(texts(collector), numbers('n', 400).sort());
-    await collector.close();
   });
 
   it('retries what the listener failed', { skip: !bench.client.traits.hasPushConsumer }, async () => {
@@ -215,7 +215,6 @@ function describeConsumers(bench: Bench): void {
         [messageId, 2],
       ],
     );
-    await bench.driver.close(consumer);
   });
 
   it('delivers only the tags that were asked for', async () => {
@@ -231,7 +230,6 @@ function describeConsumers(bench: Bench): void {
     await waitForCount(all, 5, 30_000);
     assert.deepEqual(texts(some), ['tag a', 'tag b']);
     assert.deepEqual(texts(all), ['tag a', 'tag ab', 'tag b', 'tag c', 'tag undefined']);
-    await Promise.all([some.close(), all.close()]);
   });
 
   it('keeps the order within a message group', async () => {
@@ -251,7 +249,6 @@ function describeConsumers(bench: Bench): void {
         Array.from({ length: 20 }, (_, turn) => `f${turn * groups.length + position}`),
       );
     }
-    await collector.close();
   });
 
   it('gives two groups everything', async () => {
@@ -265,7 +262,6 @@ function describeConsumers(bench: Bench): void {
     for (const collector of collectors) {
       await waitForCount(collector, 60, 60_000);
       assert.deepEqual(texts(collector), numbers('p', 60).sort());
-      await collector.close();
     }
   });
 
@@ -281,7 +277,6 @@ function describeConsumers(bench: Bench): void {
     const later = await bench.collect(topic, group);
     await waitForCount(later, 40, 60_000);
     assert.deepEqual(texts(later), numbers('after', 40).sort());
-    await later.close();
   });
 
   it('shares the load between the consumers of a group', async () => {
@@ -300,10 +295,9 @@ function describeConsumers(bench: Bench): void {
     });
     assert.deepEqual(texts(together), numbers('s', 400).sort());
     for (const collector of collectors) assert(collector.messages.length >= 10, `one had ${collector.messages.length}`);
-    await Promise.all(collectors.map((collector) => collector.close()));
   });
 
-  it('gives a new consumer its first message at once', async () => {
+  it('gives a new consumer its first message at once', async (test) => {
     const topic = await bench.newTopic('first');
     const producer = await bench.newProducer(topic);
     const collector = await bench.collect(topic, bench.name('group'));
@@ -311,8 +305,8 @@ function describeConsumers(bench: Bench): void {
     await bench.driver.send(producer, { topic, body: base64('hello') });
     await waitForCount(collector, 1, 30_000);
     const neededMs = collector.messages[0]!.seenMs - startedMs;
+    test.diagnostic(`the first message came ${Math.round(neededMs)} ms after the start`);
     assert(neededMs < FIRST_MESSAGE_MS_MAX, `the first message took ${Math.round(neededMs)} ms`);
-    await collector.close();
   });
 }
 
@@ -351,7 +345,6 @@ function describeTransport(bench: Bench): void {
       collector.messages.map((message) => message.messageId).sort(),
       (messageIds as string[]).flatMap((id) => id.split(',')).sort(),
     );
-    await collector.close();
   });
 
   const { usesTlsByDefault, canSpeakPlain } = bench.client.traits;
@@ -389,7 +382,6 @@ function describeFaults(bench: Bench): void {
     await bench.driver.sendMany(second, { topic, prefix: 'new', count: 20, concurrency: 2 });
     await waitForCount(collector, 40, 30_000);
     await faults.startNameServer(0);
-    await collector.close();
   });
 
   it('loses nothing that was acknowledged when a broker is killed', async () => {
@@ -409,6 +401,5 @@ function describeFaults(bench: Bench): void {
     };
     await waitUntil('every acknowledged message', 60_000, () => missing().length === 0).catch(() => {});
     assert.deepEqual(missing(), []);
-    await collector.close();
   });
 }

@@ -1,4 +1,4 @@
-// Every script of package.json begins here: installs what is missing, then runs tools/<verb>.ts on Node 24.
+// Every script of package.json begins here: installs what is missing, then runs the script on Node 24.
 // Runs on the Node that the machine has (20 or later), before anything is installed: Node's own modules only.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
@@ -15,7 +15,7 @@ try {
 const node = findNode();
 if (node === undefined) fail(nodeMissing());
 
-const child = spawn(node, ['--conditions=@orbitmq/source', `${ROOT}/tools/${script}`, ...scriptArguments], {
+const child = spawn(node, ['--conditions=@orbitmq/source', `${ROOT}/${script}`, ...scriptArguments], {
   stdio: 'inherit',
   env: { ...process.env, PATH: `${dirname(node)}${delimiter}${ROOT}/node_modules/.bin${delimiter}${process.env.PATH}` },
 });

@@ -13,6 +13,12 @@ const ERROR_HOLD_MS = 1000;
 /** Longest receive where the client sets no limit. Milliseconds. */
 const WAIT_MAX_MS = 60_000;
 
+/** What a client hears whose receive is given up because this server stops: nothing is wrong, it asks again elsewhere. */
+const NOTHING_CAME = new MqError(
+  'MESSAGE_NOT_FOUND',
+  'No message came before this name server stopped; receive again.',
+);
+
 /** A ReceiveMessageRequest with what decides where it goes. */
 export interface ReceiveRequest {
   readonly bytes: Uint8Array;
@@ -43,23 +49,40 @@ export async function relayReceive(
   try {
     const named = context.brokers.named(request.brokerName);
     const candidates = named ? [named] : await context.choice.candidates(request.topicName, 'read');
-    await firstReachable(candidates, (broker) => pass(broker, request, call, counting));
+    await firstReachable(candidates, (broker) => pass(broker, request, call, counting, () => responseCount > 0));
   } catch (error) {
     if (!(error instanceof MqError)) throw error;
     // What has come is whole messages: the client keeps them.
     if (responseCount > 0 || call.cancelled) return;
-    await hold(context, call, startedMs);
-    sink.write(encodeReceiveStatus(error.codeNumber, error.message));
+    const answer = call.draining ? NOTHING_CAME : error;
+    if (!call.draining) await hold(context, call, startedMs);
+    sink.write(encodeReceiveStatus(answer.codeNumber, answer.message));
     sink.write(encodeReceiveDeliveryTimestamp(context.clock.wallMs()));
   }
 }
 
-function pass(broker: Broker, request: ReceiveRequest, call: Call, sink: Sink<Uint8Array>): Promise<void> {
-  return withConnection(broker, call, async (client, signal) => {
+/** Passes the broker's responses on. When this server stops, a receive that still waits for messages is given up. */
+function pass(
+  broker: Broker,
+  request: ReceiveRequest,
+  call: Call,
+  sink: Sink<Uint8Array>,
+  hasResponses: () => boolean,
+): Promise<void> {
+  return withConnection(broker, call, async (client, cancelled) => {
+    const drained = new AbortController();
+    const stopWaiting = call.onDrain(() => {
+      if (!hasResponses()) drained.abort();
+    });
+    const signal = AbortSignal.any([cancelled, drained.signal]);
     const options = { timeoutMs: timeoutFor(call, WAIT_MAX_MS), metadata: passedMetadata(call), signal };
-    for await (const response of client.raw.serverStream(call.path, request.bytes, options)) {
-      const room = sink.write(response);
-      if (room) await room;
+    try {
+      for await (const response of client.raw.serverStream(call.path, request.bytes, options)) {
+        const room = sink.write(response);
+        if (room) await room;
+      }
+    } finally {
+      stopWaiting();
     }
   });
 }

@@ -59,7 +59,11 @@ describe('relay', () => {
     return { code: response.status?.code, from: response.entries[0]?.messageId };
   };
 
-  const receive = async (brokerName: string, options: CallOptions = CLIENT): Promise<ReceiveMessageResponse[]> => {
+  const receive = async (
+    brokerName: string,
+    options: CallOptions = CLIENT,
+    through: TestRelay = relay,
+  ): Promise<ReceiveMessageResponse[]> => {
     const request = {
       group: GROUP,
       messageQueue: {
@@ -74,7 +78,7 @@ describe('relay', () => {
       autoRenew: false,
     };
     const responses: ReceiveMessageResponse[] = [];
-    for await (const response of relay.client.serverStream(Messaging, 'receiveMessage', request, options)) {
+    for await (const response of through.client.serverStream(Messaging, 'receiveMessage', request, options)) {
       responses.push(response);
     }
     return responses;
@@ -213,6 +217,20 @@ describe('relay', () => {
       brokerB.receiveMode = 'cut';
       assert.equal((await receive('broker-b'))[0]?.status?.code, Code.PROXY_TIMEOUT);
       brokerB.receiveMode = 'message';
+    });
+
+    it('end without an error when the name server stops', async () => {
+      const stopping = await TestRelay.start();
+      stopping.register('broker-a', portA, ['orders']);
+      brokerA.receiveMode = 'wait';
+      const waiting = receive('broker-a', CLIENT, stopping);
+      await until('it waits at the broker', () => brokerA.openReceives === 1);
+      const stopped = stopping.stopServer(3000);
+      const [first] = await waiting;
+      assert.equal(first?.status?.code, Code.MESSAGE_NOT_FOUND);
+      await stopped;
+      await stopping.stop();
+      brokerA.receiveMode = 'message';
     });
 
     it('end at the broker when the client goes, more of them than one connection carries', async () => {

@@ -170,7 +170,7 @@ export class TestBroker {
 
 /** A relay in front of brokers, and a client of it. */
 export class TestRelay {
-  readonly table = new RouteTable({ silenceMs: 60_000, graceMs: 60_000, brokerCountMax: 10 });
+  readonly table: RouteTable;
   readonly client: RpcClient;
   readonly #relay: Relay;
   readonly #server: RpcServer;
@@ -210,6 +210,11 @@ export class TestRelay {
   forget(name: string): void {
     const entry = this.table.masterOf(name);
     if (entry) this.table.remove(entry);
+  }
+
+  /** Stops the client port as a process does that ends well. */
+  stopServer(graceMs: number): Promise<void> {
+    return this.#server.stop(graceMs);
   }
 
   async stop(): Promise<void> {

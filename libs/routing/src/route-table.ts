@@ -22,7 +22,7 @@ export interface Placement {
 type MutableEntry = { -readonly [Key in keyof BrokerEntry]: BrokerEntry[Key] } & { topics: Map<string, Topic> };
 
 /** Routes that are kept until the next change. */
-const CACHED_ROUTES_MAX = 10_000;
+const CACHED_ROUTES_MAX = 2000;
 
 /**
  * What a name server knows: registered brokers and their topics, and the routes that follow from them. In memory only,

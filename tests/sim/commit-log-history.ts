@@ -38,7 +38,6 @@ export class CommitLogHistory {
   #acknowledgedOffset = 0;
   #durableOffset = 0;
   #removedOffset = 0;
-  #epoch = 0;
   recordCount = 0;
   cutCount = 0;
 
@@ -95,8 +94,6 @@ export class CommitLogHistory {
 
   async #start(): Promise<void> {
     this.#log = await this.#clock.settle(this.#open());
-    assert.ok(this.#log.epoch >= this.#epoch, 'the epoch fell');
-    this.#epoch = this.#log.epoch;
     if (this.#log.recovery.cutBytes > 0) this.cutCount++;
     await this.#checkContent();
     // What a recovery has found is durable.
@@ -115,7 +112,11 @@ export class CommitLogHistory {
     await this.#clock.settle(log.scan(log.startOffset, log.endOffset, (record) => found.push(record)));
     const kept = this.#records.filter(({ physicalOffset }) => physicalOffset >= log.startOffset);
     assert.ok(found.length <= kept.length, 'more records than were ever written');
-    for (let index = 0; index < found.length; index++) checkRecord(found[index]!, kept[index]!);
+    for (let index = 0; index < found.length; index++) {
+      checkRecord(found[index]!, kept[index]!);
+      assert.ok(found[index]!.epoch >= (found[index - 1]?.epoch ?? 0), 'the epoch falls along the log');
+      assert.ok(found[index]!.epoch < log.epoch, 'the epoch is not new');
+    }
     const missing = kept[found.length];
     if (missing !== undefined) assert.ok(missing.endOffset > this.#acknowledgedOffset, `record ${missing.id} is lost`);
     this.#records = kept.slice(0, found.length);

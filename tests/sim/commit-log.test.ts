@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { CommitLogHistory } from './commit-log-history.ts';
 
 const SEED_FIRST = Number(process.env.SEED ?? 1);
-const SEED_COUNT = Number(process.env.SEEDS ?? 400);
+const SEED_COUNT = Number(process.env.SEEDS ?? 300);
 
 describe('commit log on a simulated disk', () => {
   it(`keeps its promises in ${SEED_COUNT} histories`, async () => {

@@ -81,6 +81,22 @@ describe('recovery', () => {
     assert.equal(log.epoch, 2);
   });
 
+  it('does not take bytes of an older life behind newer ones for records', async () => {
+    const { vfs, records } = await unmarkedLog();
+    const older = await contentOf(vfs, FIRST);
+    const cutOffset = records[5]!.physicalOffset;
+    await overwrite(vfs, FIRST, cutOffset, new Uint8Array(records[5]!.length));
+    const log = await openTestLog(vfs);
+    // With the epoch start before it, it ends where an old record began.
+    const newer = log.append(8, [new Uint8Array(40)]);
+    await log.settled();
+    assert.equal(newer.physicalOffset + newer.length, records[6]!.physicalOffset);
+    await overwrite(vfs, FIRST, records[6]!.physicalOffset, older.subarray(records[6]!.physicalOffset));
+    const again = await openTestLog(vfs);
+    assert.equal(again.endOffset, records[6]!.physicalOffset);
+    assert.equal((await scanAll(again)).length, 6);
+  });
+
   it('a second recovery changes no byte', async () => {
     const { vfs, records } = await unmarkedLog();
     await overwrite(vfs, FIRST, records.at(-2)!.physicalOffset + 3, Uint8Array.of(0xff));

@@ -237,6 +237,7 @@ export class SimDisk implements Vfs {
     const covered = new Set(world.namings.filter((naming) => naming.ended && naming.directory === path));
     try {
       await this.pass('syncDirectory', path);
+      if (this.#dead) await NEVER;
       this.#needDirectory('syncDirectory', path);
     } catch (error) {
       for (const naming of covered) naming.lost = true;
@@ -348,9 +349,11 @@ export class SimDisk implements Vfs {
     try {
       await action();
     } catch (error) {
+      if (this.#dead) await NEVER;
       this.#finishNaming(naming, false);
       throw error;
     }
+    if (this.#dead) await NEVER;
     this.#finishNaming(naming, true);
   }
 
@@ -412,7 +415,7 @@ class SimFile implements VfsFile {
 
   async read(target: Uint8Array, position: number): Promise<number> {
     this.#check('read', false);
-    await this.#disk.pass('read', this.path);
+    await this.#pass('read');
     return this.#inode.live.read(target, position);
   }
 
@@ -423,7 +426,7 @@ class SimFile implements VfsFile {
     const room = this.#disk.takeRoom(this.#inode, position, bytes.length);
     const change = this.#begin({ kind: 'write', position, bytes: bytes.subarray(0, room) });
     try {
-      await this.#disk.pass('write', this.path);
+      await this.#pass('write');
     } catch (error) {
       if (change.kind === 'write')
         change.bytes = change.bytes.subarray(0, this.#disk.random.below(change.bytes.length + 1));
@@ -439,7 +442,7 @@ class SimFile implements VfsFile {
     if (this.#disk.isDead) await NEVER;
     const covered = new Set(this.#inode.changes.filter((change) => change.ended));
     try {
-      await this.#disk.pass('sync', this.path);
+      await this.#pass('sync');
     } catch (error) {
       for (const change of covered) change.lost = true;
       throw error;
@@ -452,7 +455,7 @@ class SimFile implements VfsFile {
     if (this.#disk.isDead) await NEVER;
     const change = this.#begin({ kind: 'truncate', sizeBytes });
     try {
-      await this.#disk.pass('truncate', this.path);
+      await this.#pass('truncate');
     } catch (error) {
       this.#inode.changes = this.#inode.changes.filter((other) => other !== change);
       throw error;
@@ -463,6 +466,12 @@ class SimFile implements VfsFile {
 
   async close(): Promise<void> {
     this.#closed = true;
+  }
+
+  async #pass(operation: SimOperation): Promise<void> {
+    await this.#disk.pass(operation, this.path);
+    // The process may have ended between.
+    if (this.#disk.isDead) await NEVER;
   }
 
   #begin(

@@ -40,6 +40,7 @@ export {
   SYSTEM_TOPIC_PREFIXES,
   SYSTEM_TOPICS,
 } from './names.ts';
+export { PropertyReader } from './property-reader.ts';
 export { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec } from './receipt-handle.ts';
 export {
   type DeliveryFacts,

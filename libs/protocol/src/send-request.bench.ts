@@ -8,6 +8,7 @@ import { Message, MessageType } from './gen/apache/rocketmq/v2/definition.ts';
 import { ReceiveMessageResponse, SendMessageRequest } from './gen/apache/rocketmq/v2/service.ts';
 import { DEFAULT_MESSAGE_LIMITS } from './limits.ts';
 import { checkMessage } from './message-check.ts';
+import { PropertyReader } from './property-reader.ts';
 import { ReceiptHandleCodec } from './receipt-handle.ts';
 import { encodeReceivedMessage } from './received-message.ts';
 import { decodeSendMessageRequest } from './send-request.ts';
@@ -75,6 +76,14 @@ bench('checkMessage', () => checkMessage(incoming, DEFAULT_MESSAGE_LIMITS, NOW_M
 bench('encodeStoredSystem (with MD5 of the body)', () => encodeStoredSystem(incoming, facts));
 bench('readTag', () => readTag(stored.system));
 bench('readMessageGroup', () => readMessageGroup(stored.system));
+const reader = new PropertyReader(['size', 'color', 'TAGS', 'weight']);
+const read = (...names: string[]): void => {
+  reader.open(stored);
+  for (const name of names) reader.get(name);
+};
+bench('PropertyReader, one user property', () => read('size'));
+bench('PropertyReader, two user properties and the tag', () => read('size', 'color', 'TAGS'));
+bench('PropertyReader, one that is not there', () => read('weight'));
 bench('ReceiptHandleCodec.encode', () => codec.encode(handle));
 bench('ReceiptHandleCodec.decode', () => codec.decode(receiptHandle));
 bench('encodeReceivedMessage', () => encodeReceivedMessage(stored, delivery));

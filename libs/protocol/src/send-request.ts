@@ -5,15 +5,11 @@ import { isServerOwned, MESSAGE, SYSTEM } from './system-properties.ts';
 import { WireError } from './wire/wire-error.ts';
 import { WireReader } from './wire/wire-reader.ts';
 import { bufferOf, readText, scanText, TEXT_HAS_CONTROL, TEXT_IS_NOT_BLANK } from './wire/wire-text.ts';
+import { readMilliseconds } from './wire/wire-time.ts';
 
 const SEND_REQUEST_MESSAGES = 1;
 /** Messages beyond this are not even looked at: two bytes on the wire would become an object each. */
 const MESSAGE_COUNT_MAX = 4096;
-const NANOSECONDS_PER_MS = 1_000_000;
-const NANOSECONDS_PER_SECOND = 1_000_000_000;
-// google.protobuf.Timestamp ends with the years 1 and 9999; clients fail on what lies beyond
-const SECONDS_MIN = -62_135_596_800;
-const SECONDS_MAX = 253_402_300_799;
 
 /**
  * Walks a `SendMessageRequest` without decoding bodies or building the generated objects. As protobuf says: of a repeated
@@ -150,13 +146,13 @@ class SendRequestDecoder {
         message.messageId = this.#text();
         break;
       case SYSTEM.bornTimestamp:
-        message.bornTimestampMs = this.#milliseconds(message.bornTimestampMs);
+        message.bornTimestampMs = readMilliseconds(this.#reader, message.bornTimestampMs);
         break;
       case SYSTEM.bornHost:
         message.bornHost = this.#text();
         break;
       case SYSTEM.deliveryTimestamp:
-        message.deliveryTimestampMs = this.#milliseconds(message.deliveryTimestampMs);
+        message.deliveryTimestampMs = readMilliseconds(this.#reader, message.deliveryTimestampMs);
         break;
       case SYSTEM.messageGroup:
         message.messageGroup = this.#text();
@@ -166,7 +162,7 @@ class SendRequestDecoder {
         scanText(this.#bytes, valueStart, valueEnd);
         break;
       case SYSTEM.recoveryDuration:
-        message.recoveryDurationMs = this.#milliseconds(message.recoveryDurationMs);
+        message.recoveryDurationMs = readMilliseconds(this.#reader, message.recoveryDurationMs);
         break;
       case SYSTEM.liteTopic:
         message.liteTopic = this.#text();
@@ -184,24 +180,5 @@ class SendRequestDecoder {
 
   #text(): string {
     return readText(this.#bytes, this.#reader.valueStart, this.#reader.valueEnd);
-  }
-
-  /**
-   * Reads the current field, a Timestamp or Duration, in milliseconds, rounded down; NaN when it is no valid one.
-   * @param before what an earlier field of the same number said: protobuf merges the two
-   */
-  #milliseconds(before: number | undefined): number {
-    const reader = this.#reader;
-    let seconds = before === undefined ? 0 : Math.floor(before / 1000);
-    let nanoseconds = before === undefined ? 0 : (before - seconds * 1000) * NANOSECONDS_PER_MS;
-    const outerEnd = reader.enter();
-    while (reader.next()) {
-      if (reader.isVarint(1)) seconds = reader.int64();
-      else if (reader.isVarint(2)) nanoseconds = reader.int32();
-    }
-    reader.leave(outerEnd);
-    if (!(seconds >= SECONDS_MIN && seconds <= SECONDS_MAX)) return Number.NaN;
-    if (!(nanoseconds >= 0 && nanoseconds < NANOSECONDS_PER_SECOND)) return Number.NaN;
-    return seconds * 1000 + Math.floor(nanoseconds / NANOSECONDS_PER_MS);
   }
 }

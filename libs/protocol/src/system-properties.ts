@@ -49,7 +49,7 @@ export function isServerOwned(fieldNumber: number): boolean {
 }
 
 /** The last text in field `fieldNumber` of the message in `bytes`; undefined when there is none. */
-function readTextField(bytes: Uint8Array, fieldNumber: number): string | undefined {
+export function readTextField(bytes: Uint8Array, fieldNumber: number): string | undefined {
   const reader = new WireReader(bytes);
   let start = -1;
   let end = -1;

@@ -10,7 +10,7 @@ import { PowerlossLab, powerlossSkip } from './powerloss.ts';
 
 const WRITER = join(import.meta.dirname, 'log-writer.ts');
 const SEED = Number(process.env.SEED ?? 1);
-const STATES = Number(process.env.POWERLOSS_STATES ?? 100);
+const STATES = Number(process.env.POWERLOSS_STATES ?? 300);
 const KILLS = Number(process.env.KILLS ?? 15);
 const END_OF_TIME_NS = 2n ** 62n;
 

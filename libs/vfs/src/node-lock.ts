@@ -132,10 +132,11 @@ class Claim {
     });
   }
 
-  /** A private name older than any start-up takes belongs to a process that was killed in the middle of it. */
+  /** A private name much older than this claim belongs to a process that was killed in the middle of making it. */
   async #removeAbandoned(name: string): Promise<void> {
     const path = join(this.#directory, name);
-    const stat = await fs.lstat(path).catch(() => undefined);
-    if (stat !== undefined && Date.now() - stat.mtimeMs > PRIVATE_AGE_MS) await fs.rm(path, { force: true });
+    const own = await fs.lstat(join(this.#directory, this.#name));
+    const other = await fs.lstat(path).catch(() => undefined);
+    if (other !== undefined && own.mtimeMs - other.mtimeMs > PRIVATE_AGE_MS) await fs.rm(path, { force: true });
   }
 }

@@ -21,6 +21,7 @@ interface Connection {
 export class BrokerConnections {
   readonly #addresses: readonly string[];
   readonly #connections: Connection[] = [];
+  #isClosed = false;
 
   /** @param addresses `host:port`, at least one */
   constructor(addresses: readonly string[]) {
@@ -33,8 +34,9 @@ export class BrokerConnections {
     return { client: connection.client, release: () => this.#release(connection) };
   }
 
-  /** Cancels open calls. */
+  /** Cancels open calls. A call that comes later still gets its connection, for itself alone. */
   close(): void {
+    this.#isClosed = true;
     for (const { client } of this.#connections.splice(0)) client.close();
   }
 
@@ -51,7 +53,8 @@ export class BrokerConnections {
 
   #release(connection: Connection): void {
     connection.openCalls--;
-    if (connection.openCalls > 0 || this.#connections[0] === connection) return;
+    const isKept = !this.#isClosed && this.#connections[0] === connection;
+    if (connection.openCalls > 0 || isKept) return;
     const index = this.#connections.indexOf(connection);
     if (index < 0) return;
     this.#connections.splice(index, 1);

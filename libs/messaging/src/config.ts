@@ -11,7 +11,7 @@ export interface MessagingLimits {
   readonly settingsBytesMax: number;
   readonly telemetryStreamsMax: number;
   readonly telemetryStreamsPerClientMax: number;
-  /** Receives that wait for messages. */
+  /** Receives that wait for messages; each takes some 20 KB, most of it in the transport. */
   readonly pollsMax: number;
   readonly pollsPerClientMax: number;
   /** Receive errors whose answer is held back; beyond it they are answered at once. */
@@ -87,9 +87,9 @@ export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost
     settingsBytesMax: 128 * KIB,
     telemetryStreamsMax: 100_000,
     telemetryStreamsPerClientMax: 16,
-    pollsMax: 100_000,
+    pollsMax: 16_384,
     pollsPerClientMax: 1_024,
-    heldErrorsMax: 10_000,
+    heldErrorsMax: 2_048,
     renewedMax: 1_000_000,
     renewedPerClientMax: 65_536,
     ackEntriesMax: 4_096,

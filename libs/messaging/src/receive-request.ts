@@ -77,13 +77,14 @@ export function checkReadable(topic: Topic, group: Group): void {
 }
 
 function batchSizeOf(batchSize: number): number {
-  if (batchSize < 1) {
+  if (batchSize < 0) {
     throw new MqError(
       'BAD_REQUEST',
       `batch_size is 1 to ${RECEIVE_BATCH_SIZE_MAX}; found ${batchSize}; ask for one message or more`,
     );
   }
-  return Math.min(batchSize, RECEIVE_BATCH_SIZE_MAX);
+  // 0 is what the wire says for a number that was not set
+  return batchSize === 0 ? RECEIVE_BATCH_SIZE_MAX : Math.min(batchSize, RECEIVE_BATCH_SIZE_MAX);
 }
 
 function invisibleMsOf(request: ReceiveMessageRequest, renewedLeaseMs: number): number {

@@ -124,7 +124,6 @@ test('a wrong receive is told so, a second later', async () => {
     ['ILLEGAL_INVISIBLE_TIME', { invisibleMs: 9_999 }],
     ['ILLEGAL_INVISIBLE_TIME', { invisibleMs: 12 * 3_600_000 + 1 }],
     ['ILLEGAL_FILTER_EXPRESSION', { tags: '||' }],
-    ['BAD_REQUEST', { batchSize: 0 }],
     ['BAD_REQUEST', { batchSize: -1 }],
     ['BAD_REQUEST', { attemptId: 'x'.repeat(257) }],
   ];

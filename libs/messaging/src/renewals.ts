@@ -11,6 +11,8 @@ const STEPS_MS = [1, 3, 5, 10, 30, 60].map((minutes) => minutes * MINUTE_MS);
 const SLOT_MS = 5_000;
 /** Leases renewed by one record. */
 const RENEW_BATCH_MAX = 1_024;
+/** Receives of one client whose arrival may be in doubt. */
+const RECENT_MAX = 256;
 /** Calls that come while an answer is on its way say nothing about its arrival. */
 const ARRIVAL_MS = 1_000;
 
@@ -27,6 +29,8 @@ interface Held {
 
 interface SessionHeld {
   readonly held: Set<Held>;
+  /** The newest of them, in the order in which they were handed out; may hold some that are settled. */
+  recent: Held[];
   count: number;
 }
 
@@ -118,9 +122,13 @@ export class Renewals {
    * never have arrived. It is renewed no more, so it comes again when its lease ends.
    */
   doubt(session: Session): void {
-    for (const held of [...(this.bySession.get(session)?.held ?? [])]) {
-      if (held.handedOutMs >= session.lastSeenMs - ARRIVAL_MS) this.drop(held);
+    const own = this.bySession.get(session);
+    if (!own) return;
+    const sinceMs = session.lastSeenMs - ARRIVAL_MS;
+    for (const held of own.recent) {
+      if (held.handedOutMs >= sinceMs && own.held.has(held)) this.drop(held);
     }
+    own.recent = [];
   }
 
   /** The client is gone: what it held is visible again soon. */
@@ -149,11 +157,13 @@ export class Renewals {
   private hold(held: Held): void {
     let own = this.bySession.get(held.session);
     if (!own) {
-      own = { held: new Set(), count: 0 };
+      own = { held: new Set(), recent: [], count: 0 };
       this.bySession.set(held.session, own);
       held.session.onEnd(() => this.release(held.session));
     }
     own.held.add(held);
+    own.recent.push(held);
+    if (own.recent.length > RECENT_MAX) own.recent = own.recent.slice(-RECENT_MAX / 2);
     own.count += held.leases.length;
     this.total += held.leases.length;
     this.byLease.set(held.leaseId, held);

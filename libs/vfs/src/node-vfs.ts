@@ -46,8 +46,9 @@ export const nodeVfs: Vfs = {
   syncDirectory,
 
   async diskSpace(path) {
-    const { bsize, blocks, bavail } = await wrap('diskSpace', path, fs.statfs(path));
-    return { totalBytes: bsize * blocks, availableBytes: bsize * bavail };
+    const { bsize, blocks, bfree, bavail } = await wrap('diskSpace', path, fs.statfs(path));
+    // blocks that are reserved for root are neither used nor ours: left out, as df does for its percentage
+    return { totalBytes: bsize * (blocks - bfree + bavail), availableBytes: bsize * bavail };
   },
 
   lock: lockDirectory,

@@ -22,7 +22,7 @@ export interface Vfs {
   remove(path: string): Promise<void>;
   /** Makes the names in a directory durable. */
   syncDirectory(path: string): Promise<void>;
-  /** Room on the disk that holds `path`. */
+  /** Room on the disk that holds `path`: what is used and what this process may still use make up the total. */
   diskSpace(path: string): Promise<{ readonly totalBytes: number; readonly availableBytes: number }>;
   /**
    * Takes a directory for this process alone, until `release` or the process's end.

@@ -1,3 +1,4 @@
+import type { Clock } from '@orbitmq/base';
 import { type CommitLog, CorruptionError, type LogRecord } from '@orbitmq/storage';
 import { type IndexEntry, NONE } from '@orbitmq/views';
 import type { Availability } from './availability.ts';
@@ -8,6 +9,8 @@ import type { SubscribedQueue, Subscription } from './subscription.ts';
 
 /** Index entries that one pick looks at before it lets others have their turn. */
 const SCANNED_MAX = 20_000;
+/** How long one pick asks a filter about messages before it lets others have their turn. Milliseconds. */
+const FILTERING_MS_MAX = 10;
 
 /** Messages that a receive takes from one queue. */
 export interface PlannedQueue {
@@ -30,6 +33,8 @@ export interface Plan {
   missing: { readonly queue: SubscribedQueue; readonly loaded: Promise<unknown> } | undefined;
   /** New messages were left, as too many are handed out already. */
   refused: boolean;
+  /** The filter has taken its time: what it was not asked about is for the next pick. */
+  late: boolean;
 }
 
 /** A message that was read ahead of the filter's question, or the reason why it can't be. */
@@ -41,12 +46,15 @@ interface Pick {
   readonly orderly: boolean;
   readonly prepared: Prepared;
   readonly plan: Plan;
+  /** Monotonic time up to which the filter is asked. */
+  readonly filterUntilMs: number;
 }
 
 /** Chooses messages for receives. */
 export class Picker {
   readonly #state: ShardState;
   readonly #log: CommitLog;
+  readonly #clock: Clock;
   readonly #availability: Availability;
   readonly #entry: IndexEntry = { physicalOffset: 0, length: 0, tagHash: 0 };
   /** Hears of a message that can't be read and is passed over. */
@@ -55,11 +63,13 @@ export class Picker {
   constructor(
     state: ShardState,
     log: CommitLog,
+    clock: Clock,
     availability: Availability,
     onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: CorruptionError) => void,
   ) {
     this.#state = state;
     this.#log = log;
+    this.#clock = clock;
     this.#availability = availability;
     this.#onUnreadable = onUnreadable;
   }
@@ -67,7 +77,9 @@ export class Picker {
   /** One round over the queues, from the one whose turn it is. */
   pick(subscription: Subscription, request: ReceiveRequest, prepared: Prepared): Plan {
     const plan = emptyPlan();
-    const pick: Pick = { request, orderly: this.#availability.isOrderly(subscription), prepared, plan };
+    const orderly = this.#availability.isOrderly(subscription);
+    const filterUntilMs = this.#clock.monotonicMs() + FILTERING_MS_MAX;
+    const pick: Pick = { request, orderly, prepared, plan, filterUntilMs };
     const queues = subscription.queues(this.#state);
     const start = queues.length === 0 ? 0 : subscription.rotation % queues.length;
     for (let step = 0; step < queues.length && !isOver(pick); step++) {
@@ -184,7 +196,9 @@ export class Picker {
       this.#onUnreadable(subscription, planned.queue, record);
       return false;
     }
-    return filter.matches(messageBytes(record.payload));
+    const wanted = filter.matches(messageBytes(record.payload));
+    if (this.#clock.monotonicMs() >= pick.filterUntilMs) pick.plan.late = true;
+    return wanted;
   }
 
   /** The messages that the filter will be asked about next come from the disk: reads as many as may be wanted. */
@@ -224,11 +238,20 @@ export class Picker {
 }
 
 function emptyPlan(): Plan {
-  return { queues: [], count: 0, bytes: 0, skippedCount: 0, scannedCount: 0, missing: undefined, refused: false };
+  return {
+    queues: [],
+    count: 0,
+    bytes: 0,
+    skippedCount: 0,
+    scannedCount: 0,
+    missing: undefined,
+    refused: false,
+    late: false,
+  };
 }
 
 function isOver({ plan, request }: Pick): boolean {
-  return plan.count >= request.countMax || plan.scannedCount >= SCANNED_MAX || plan.missing !== undefined;
+  return plan.count >= request.countMax || plan.scannedCount >= SCANNED_MAX || plan.late || plan.missing !== undefined;
 }
 
 function fits({ plan, request }: Pick, length: number): boolean {

@@ -29,7 +29,7 @@ export class Receiver {
   constructor(core: ShardCore, leases: Leases) {
     this.#core = core;
     this.#leases = leases;
-    this.#picker = new Picker(core.state, core.log, core.availability, (subscription, queue, error) =>
+    this.#picker = new Picker(core.state, core.log, core.clock, core.availability, (subscription, queue, error) =>
       this.#tellUnreadable(subscription, queue, error),
     );
   }

@@ -17,6 +17,7 @@ const gates = [
   { group: ['@grpc/*'], only: ['rpc'], why: 'gRPC is behind libs/rpc' },
   { group: ['pino', 'pino/*', 'prom-client'], only: ['runtime'], why: 'logs and metrics are behind libs/runtime' },
   { group: ['zod'], only: ['runtime'], why: 'configuration keys are made by libs/runtime' },
+  { group: ['@orbitmq/testkit'], only: [], why: 'testkit is for tests' },
   {
     group: ['node:child_process', 'child_process', 'node:vm', 'vm', 'node:worker_threads'],
     only: [],
@@ -80,7 +81,8 @@ export default [
         {
           enforceBuildableLibDependency: false,
           banTransitiveDependencies: true,
-          allow: [],
+          // kept from all but tests by a gate above
+          allow: ['@orbitmq/testkit'],
           depConstraints: [
             {
               sourceTag: 'type:app',
@@ -105,7 +107,7 @@ export default [
   },
   ...projects.map((project) => ({
     files: [`libs/${project}/src/**/*.ts`],
-    ignores: ['**/*.test.ts', '**/*.bench.ts'],
+    ignores: ['**/*.test.ts', '**/test-*.ts', '**/*.bench.ts'],
     rules: restricted([
       ...gates.filter((gate) => !gate.only.includes(project)),
       ...(enginePure.includes(project) ? engineGates : []),

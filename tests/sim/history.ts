@@ -89,6 +89,8 @@ export class History {
       await this.#clock.settle(this.#shard.putTopic(topicConfig(name, queueCount)));
     }
     for (const { name, orderly } of this.#groups) await this.#clock.settle(this.#shard.putGroup(groupConfig(name, orderly)));
+    // Under ASYNC_FLUSH a power loss may undo what is so young, and nothing would be left to look at.
+    await this.#clock.settle(this.#shard.snapshot());
     const steps = 60 + this.#below(120);
     for (let step = 0; step < steps; step++) {
       await this.#step();
@@ -248,6 +250,8 @@ export class History {
     const holding = inHand.group.holdings.get(inHand.id)!;
     if (holding.leaseId !== inHand.lease.leaseId || holding.settled !== 'no' || !this.#isHeld(inHand.id)) return;
     this.#shard.renew([inHand.lease], 1500);
+    // Later than that it may have been handed out again, and the answer be on the way.
+    if (this.#clock.monotonicMs() >= holding.earliestEndMs) return;
     // It counts when it is stored; a lease that would have ended later ends sooner.
     const earliestEndMs = this.#clock.monotonicMs() + 1500;
     const { leaseId } = holding;

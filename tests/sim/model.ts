@@ -106,9 +106,9 @@ export class Model {
     if (group.tag !== undefined && group.tag !== message.tag) throw new Violation('filters hold', facts);
     if (message.state === 'unknown') this.#claim(message);
     const former = group.holdings.get(id);
-    const isLate = former !== undefined && receive.attemptId !== undefined && delivery.leaseId < former.leaseId;
-    // The answer to a repeated attempt that was on its way while its message was given back or acked.
-    if (isLate || (former?.leaseId === delivery.leaseId && former.settled !== 'no')) return;
+    // An answer that was on its way while the message was handed out again, given back or acked.
+    if (former !== undefined && delivery.leaseId < former.leaseId && delivery.attempt <= former.attempt) return;
+    if (former?.leaseId === delivery.leaseId && receive.attemptId !== undefined && former.settled !== 'no') return;
     this.#checkLease(receive, delivery, message, nowMs);
     group.holdings.set(id, {
       attempt: delivery.attempt,
@@ -130,11 +130,11 @@ export class Model {
     // An attempt that asks again gets what it had, whatever has become of the messages behind.
     const isRepetition = batch.every((delivery) => {
       const former = this.#byPlace.get(`${topic}/${queueId}/${delivery.queueOffset}`);
-      return former !== undefined && delivery.leaseId <= (group.holdings.get(former.id)?.leaseId ?? -1);
+      const holding = former === undefined ? undefined : group.holdings.get(former.id);
+      if (holding === undefined) return false;
+      const isForgotten = holding.leaseId === 0 && holding.attemptId === receive.attemptId;
+      return delivery.leaseId <= holding.leaseId || (isForgotten && receive.attemptId !== undefined);
     });
-    if (offsets.some((offset, index) => index > 0 && offset <= offsets[index - 1]!)) {
-      throw new Violation('O1 a batch is in order', { group: group.name, topic, queueId, offsets });
-    }
     for (const message of this.messages) {
       if (message.topic !== topic || message.queueId !== queueId || message.state !== 'stored') continue;
       const holding = group.holdings.get(message.id);

@@ -12,6 +12,8 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     from: { type: 'string', default: '0' },
     count: { type: 'string', default: '1000' },
+    /** See mutate.ts. */
+    mutant: { type: 'string' },
   },
 });
 

@@ -19,10 +19,15 @@ export const RECORD = {
   change: 16,
   renewal: 17,
   trim: 18,
+  /** A message of a queue whose body another record holds: see `pointer.ts`. */
+  pointer: 19,
+  /** The log is about to begin at a later byte: u48. */
+  cut: 20,
 } as const;
 
 /*
- * Message, little-endian:
+ * Message, little-endian. Every record that holds a body has the same header, so that `messageBytes` reads them all; what
+ * the first ten bytes mean is each kind's own business.
  *
  *   offset  size  field
  *   0       4     queue uid
@@ -42,10 +47,15 @@ export function writeMessageHeader(
   tagHash: number,
   systemBytes: number,
 ): void {
+  writeQueuePlace(target, queueUid, queueOffset, tagHash);
+  target.writeUInt32LE(systemBytes, 14);
+}
+
+/** Writes what the records of all messages of queues begin with. */
+export function writeQueuePlace(target: Buffer, queueUid: number, queueOffset: number, tagHash: number): void {
   target.writeUInt32LE(queueUid, 0);
   target.writeUIntLE(queueOffset, 4, 6);
   target.writeInt32LE(tagHash, 10);
-  target.writeUInt32LE(systemBytes, 14);
 }
 
 /** Queue uid of a message record. Read byte by byte: this runs for every message, and makes no object. */
@@ -71,6 +81,17 @@ export function messageBytes(payload: Uint8Array): MessageBytes {
 
 function uint32At(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+/** The log is about to begin at `logStart`. */
+export function encodeCut(logStart: number): Uint8Array {
+  const writer = new ByteWriter(6);
+  writer.u48(logStart);
+  return writer.view();
+}
+
+export function decodeCut(payload: Uint8Array): number {
+  return new ByteReader(payload).u48();
 }
 
 /** Deletion of a topic or a group: u32 uid. */

@@ -11,6 +11,7 @@ export type {
   TopicMessageType,
 } from './metadata/types.ts';
 export { MetadataView } from './metadata/view.ts';
+export { type Pin, PinsView } from './pins/view.ts';
 export { NONE } from './progress/entry-slab.ts';
 export type { GroupQueue } from './progress/group-queue.ts';
 export { ProgressView } from './progress/view.ts';

@@ -7,7 +7,7 @@ export const ENTRY_BYTES = ENTRY_WORDS * 4;
 /** Where a message lies, and its tag. One object is filled again and again. */
 export interface IndexEntry {
   physicalOffset: number;
-  /** Bytes of the record in the log. */
+  /** Bytes of the record in the log, as the message was indexed: the low three bits are the caller's. */
   length: number;
   tagHash: number;
 }

@@ -1,0 +1,135 @@
+import { MqError } from '@orbitmq/base';
+import { type CommitLog, CorruptionError, type LogRecord } from '@orbitmq/storage';
+import { type BodyRef, decodePointer, isPointerEntry, type PointerRecord } from './pointer.ts';
+import { messageBytes, messageTagHash, RECORD } from './records.ts';
+import type { MessageBytes } from './shard.ts';
+
+/** A message as it was read from the log. */
+export interface StoredMessage {
+  /** When it came into its queue: of a pointer, not of the body. Milliseconds since 1970. */
+  readonly storeTimestampMs: number;
+  /** Bytes of the record that holds its body. */
+  readonly sizeBytes: number;
+  readonly message: MessageBytes;
+}
+
+/** Where a message's body is, and what its pointer adds. */
+export interface MessageSource {
+  readonly body: BodyRef;
+  readonly tagHash: number;
+  /** Additions to the body's system properties. */
+  readonly system: Uint8Array;
+  /** Additions to the other fields. */
+  readonly rest: Uint8Array;
+}
+
+/** The body that a pointer leads to was removed with its segment before its time: the disk was full. */
+export class BodyGone extends Error {
+  readonly physicalOffset: number;
+
+  constructor(physicalOffset: number) {
+    super(`the body at physical offset ${physicalOffset} has been removed from the log`);
+    this.name = 'BodyGone';
+    this.physicalOffset = physicalOffset;
+  }
+}
+
+/** Why a message can't be read, now and later. */
+export type Unreadable = CorruptionError | BodyGone;
+
+export function isUnreadable(error: unknown): error is Unreadable {
+  return error instanceof CorruptionError || error instanceof BodyGone;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** The one way in which messages are read back: follows pointers to bodies. There is never more than one hop. */
+export class MessageReader {
+  readonly #log: CommitLog;
+
+  constructor(log: CommitLog) {
+    this.#log = log;
+  }
+
+  /**
+   * The message of an index entry, at once when the tail in memory has it.
+   * @param length of the index entry
+   * @throws CorruptionError, BodyGone; MqError OFFSET_NOT_FOUND when the entry's own record is not there
+   */
+  read(physicalOffset: number, length: number): StoredMessage | Promise<StoredMessage> {
+    if (!isPointerEntry(length)) {
+      const record = this.#log.read(physicalOffset, length);
+      return record instanceof Promise ? record.then(plain) : plain(record);
+    }
+    const record = this.#log.read(physicalOffset);
+    return record instanceof Promise ? record.then((found) => this.#follow(found)) : this.#follow(record);
+  }
+
+  /**
+   * Where the body of an index entry's message is: what a new pointer must name.
+   * @throws as `read` does
+   */
+  source(physicalOffset: number, length: number): MessageSource | Promise<MessageSource> {
+    const record = this.#log.read(physicalOffset, isPointerEntry(length) ? undefined : length);
+    return record instanceof Promise ? record.then(sourceOf) : sourceOf(record);
+  }
+
+  /**
+   * The message in a record that holds a body, whatever its kind.
+   * @throws CorruptionError, BodyGone
+   */
+  body(ref: BodyRef): StoredMessage | Promise<StoredMessage> {
+    let record: LogRecord | Promise<LogRecord>;
+    try {
+      record = this.#log.read(ref.physicalOffset, ref.length);
+    } catch (error) {
+      throw goneOr(error, ref);
+    }
+    if (!(record instanceof Promise)) return plain(record);
+    return record.then(plain, (error: unknown) => {
+      throw goneOr(error, ref);
+    });
+  }
+
+  #follow(record: LogRecord): StoredMessage | Promise<StoredMessage> {
+    const pointer = decodePointer(record.payload);
+    const body = this.body(pointer.body);
+    return body instanceof Promise
+      ? body.then((found) => joined(record, pointer, found))
+      : joined(record, pointer, body);
+  }
+}
+
+function plain(record: LogRecord): StoredMessage {
+  return {
+    storeTimestampMs: record.storeTimestampMs,
+    sizeBytes: record.length,
+    message: messageBytes(record.payload),
+  };
+}
+
+function joined(record: LogRecord, pointer: PointerRecord, body: StoredMessage): StoredMessage {
+  const { system, rest } = body.message;
+  return {
+    storeTimestampMs: record.storeTimestampMs,
+    sizeBytes: body.sizeBytes,
+    message: { system: withMore(system, pointer.system), rest: withMore(rest, pointer.rest) },
+  };
+}
+
+function withMore(bytes: Uint8Array, more: Uint8Array): Uint8Array {
+  return more.length === 0 ? bytes : Buffer.concat([bytes, more]);
+}
+
+function sourceOf(record: LogRecord): MessageSource {
+  const tagHash = messageTagHash(record.payload);
+  if (record.type === RECORD.pointer) {
+    const { body, system, rest } = decodePointer(record.payload);
+    return { body, tagHash, system, rest };
+  }
+  return { body: record, tagHash, system: NOTHING, rest: NOTHING };
+}
+
+function goneOr(error: unknown, ref: BodyRef): unknown {
+  return error instanceof MqError && error.code === 'OFFSET_NOT_FOUND' ? new BodyGone(ref.physicalOffset) : error;
+}

@@ -1,0 +1,72 @@
+/** A small wrong in the engine that the histories must notice. */
+export interface Mutant {
+  readonly name: string;
+  /** File below the repository's root. */
+  readonly file: string;
+  /** Text that is in it once, and what takes its place. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'send-before-settled: an answer is given before the log has stored the message',
+    file: 'libs/shard/src/log-shard.ts',
+    from: 'return this.#core.log.settled();',
+    to: 'return Promise.resolve();',
+  },
+  {
+    name: 'visible-before-settled: consumers see what is not stored',
+    file: 'libs/shard/src/log-shard.ts',
+    from: 'this.#visibility.add(indexed, queueOffset, physicalOffset + record.length);',
+    to: 'indexed.visibleOffset = queueOffset + 1;',
+  },
+  {
+    name: 'ack-not-replayed: acknowledgements are forgotten at a restart',
+    file: 'libs/shard/src/recovery.ts',
+    from: 'state.apply(record);',
+    to: 'if (record.type !== RECORD.ack) state.apply(record);',
+  },
+  {
+    name: 'snapshot-ahead: a snapshot is written before the log is durable, and believed',
+    file: 'libs/shard/src/maintenance.ts',
+    from: 'await log.flush(position);',
+    to: '',
+  },
+  {
+    name: 'fifo-unblocked: a FIFO group is given the next batch while it holds one',
+    file: 'libs/shard/src/availability.ts',
+    from: 'return queue.picking || (orderly && queue.progress !== undefined && queue.progress.leasedCount > 0);',
+    to: 'return queue.picking;',
+  },
+  {
+    name: 'lease-unchecked: any handle settles a message',
+    file: 'libs/shard/src/leases.ts',
+    from: "if (current !== leaseId) return isOffset(leaseId) && leaseId < current ? SUPERSEDED : UNKNOWN;\n    return { outcome: 'done', key: { groupUid: lease.group.uid, queueUid: queue.uid, queueOffset, leaseId } };",
+    to: "return { outcome: 'done', key: { groupUid: lease.group.uid, queueUid: queue.uid, queueOffset, leaseId: current } };",
+  },
+  {
+    name: 'trim-past-leased: retention takes what is leased',
+    file: 'libs/shard/src/retention.ts',
+    from: 'state.progress.heldFrom(row.queueUid, heldAfterMs) ?? end',
+    to: 'end',
+  },
+  {
+    name: 'expiry-lost: an expired lease is not handed out again',
+    file: 'libs/views/src/progress/view.ts',
+    from: 'this.#linkReady(queue, slot);',
+    to: '',
+  },
+  {
+    name: 'wake-lost: nobody passes the event on',
+    file: 'libs/shard/src/receiver.ts',
+    from: 'this.#core.waiters.wake(subscription);',
+    to: '',
+  },
+  {
+    name: 'attempt-kept: a redelivery does not count',
+    file: 'libs/views/src/progress/view.ts',
+    from: 'this.#slab.attempt[slot]!++;',
+    to: '',
+  },
+];

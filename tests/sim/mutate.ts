@@ -1,0 +1,21 @@
+import { registerHooks } from 'node:module';
+import { MUTANTS } from './mutants.ts';
+
+/*
+ * Loaded before a history (`--import`), it puts the mutant that is named into the engine's source as it is read:
+ *
+ *   node --conditions=@orbitmq/source --import ./tests/sim/mutate.ts tests/sim/run.ts --mutant fifo-unblocked
+ */
+const wanted = process.argv[process.argv.indexOf('--mutant') + 1] ?? '';
+const mutant = MUTANTS.find(({ name }) => name.startsWith(`${wanted}:`));
+if (mutant === undefined) throw new Error(`there is no mutant ${wanted}`);
+
+registerHooks({
+  load(url, context, nextLoad) {
+    const loaded = nextLoad(url, context);
+    if (!url.endsWith(mutant.file)) return loaded;
+    const source = Buffer.from(loaded.source as Uint8Array).toString('utf8');
+    if (source.split(mutant.from).length !== 2) throw new Error(`mutant ${wanted}: its text is not once in ${mutant.file}`);
+    return { ...loaded, source: source.replace(mutant.from, mutant.to) };
+  },
+});

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '@orbitmq/base';
 import { type RegisterReply, type RegisterRequest, RouteServiceDefinition } from '@orbitmq/protocol/orbitmq.route.v1';
-import { type BidiCall, RpcError } from '@orbitmq/rpc';
+import { type BidiCall, RpcError, type RpcStatus } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
 import type { NameServer } from './name-servers.ts';
 import type { RegistrationSource } from './registration-source.ts';
@@ -18,8 +18,12 @@ export interface RegistrationLinkOptions {
 
 const PAUSE_MIN_MS = 50;
 const PAUSE_MAX_MS = 500;
+/** A name server that does not answer a farewell within this must not hold up the stop of the broker. */
+const FAREWELL_MAX_MS = 1000;
 /** Pause after a refusal: nothing changes until an operator does something. */
 const PAUSE_REFUSED_MS = 5000;
+
+const REFUSALS: ReadonlySet<RpcStatus> = new Set(['FAILED_PRECONDITION', 'INVALID_ARGUMENT', 'RESOURCE_EXHAUSTED']);
 
 const NOTHING: RegisterRequest = {
   begin: undefined,
@@ -85,7 +89,8 @@ export class RegistrationLink {
     this.#closing = true;
     this.#isFarewellDue = true;
     this.#write();
-    const deadline = this.#options.clock.setTimer(deadlineMs, () => this.#call?.cancel());
+    const waitMs = Math.min(deadlineMs, FAREWELL_MAX_MS);
+    const deadline = this.#options.clock.setTimer(waitMs, () => this.#call?.cancel());
     if (this.#versionShown === undefined) this.#call?.cancel();
     this.#endPause();
     await this.#ended;
@@ -101,7 +106,7 @@ export class RegistrationLink {
       const wasRegistered = this.#versionShown !== undefined;
       this.#versionShown = undefined;
       if (wasRegistered) pauseMs = PAUSE_MIN_MS;
-      const isRefusal = failure.status === 'FAILED_PRECONDITION' || failure.status === 'INVALID_ARGUMENT';
+      const isRefusal = REFUSALS.has(failure.status);
       if (isRefusal) this.#options.logger.error({ reason: failure.message }, 'name server refuses this broker');
       else if (wasRegistered || problem !== failure.message) {
         this.#options.logger.warn({ status: failure.status, reason: failure.message }, 'name server out of reach');

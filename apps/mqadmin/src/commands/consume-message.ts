@@ -19,6 +19,8 @@ const WAIT_DEFAULT_S = 5;
 const BATCH_MAX = 32;
 const INVISIBLE_S = 30n;
 const MARGIN_MS = 3000;
+/** Brokers that have messages answer within this. */
+const ABORT_DELAY_MS = 100;
 const BODY_SHOWN_MAX = 4096;
 
 interface Wanted {
@@ -29,6 +31,8 @@ interface Wanted {
   left: number;
   /** Monotonic milliseconds. */
   readonly endMs: number;
+  /** Ends the long polls of the other brokers. */
+  readonly enough: AbortController;
 }
 
 /** Receives messages as a member of a consumer group, prints and acknowledges them. */
@@ -39,6 +43,7 @@ export async function consumeMessage(context: AdminContext, options: Options): P
     expression: textOf(options, 'tags') ?? '*',
     left: wholeNumberOf(options, 'messageNumber', 1, COUNT_MAX) ?? COUNT_DEFAULT,
     endMs: systemClock.monotonicMs() + (wholeNumberOf(options, 'wait', 5, 3600) ?? WAIT_DEFAULT_S) * 1000,
+    enough: new AbortController(),
   };
   const sessions = await openSessions(context, wanted.topic.name, textOf(options, 'brokerName'));
   try {
@@ -56,18 +61,20 @@ interface Received {
   readonly message: Message;
 }
 
-/** Takes messages from one broker until there are enough, or none comes any more. */
+/** Takes messages from one broker until all brokers together gave enough, or none comes any more. */
 async function drain(session: BrokerSession, wanted: Wanted): Promise<Received[]> {
   const received: Received[] = [];
   while (wanted.left > 0 && systemClock.monotonicMs() < wanted.endMs) {
-    const batchSize = Math.min(wanted.left, BATCH_MAX);
-    // What another broker can't take any more is given back below.
-    wanted.left -= batchSize;
-    const messages = await receive(session, wanted, batchSize);
-    wanted.left += batchSize - messages.length;
+    const messages = await receive(session, wanted, Math.min(wanted.left, BATCH_MAX));
     if (messages.length === 0) break;
-    await acknowledge(session, wanted, messages);
-    for (const message of messages) received.push({ brokerName: session.brokerName, message });
+    // Several brokers answer at once: what is too much goes back.
+    const taken = messages.slice(0, wanted.left);
+    wanted.left -= taken.length;
+    // Answers that are under way are awaited: a message in one that is cut would come again only after its time.
+    if (wanted.left === 0) systemClock.setTimer(ABORT_DELAY_MS, () => wanted.enough.abort());
+    if (taken.length > 0) await acknowledge(session, wanted, taken);
+    await Promise.all(messages.slice(taken.length).map((message) => giveBack(session, wanted, message)));
+    for (const message of taken) received.push({ brokerName: session.brokerName, message });
   }
   return received;
 }
@@ -84,19 +91,37 @@ async function receive(session: BrokerSession, wanted: Wanted, batchSize: number
     autoRenew: false,
     longPollingTimeout: { seconds, nanos: 0 },
   };
-  const options = callOptions(Number(seconds) * 1000 + MARGIN_MS);
+  const options = { ...callOptions(Number(seconds) * 1000 + MARGIN_MS), signal: wanted.enough.signal };
   const messages: Message[] = [];
-  for await (const response of session.rpc.serverStream(
-    MessagingServiceDefinition,
-    'receiveMessage',
-    request,
-    options,
-  )) {
-    if (response.message) messages.push(response.message);
-    const code = response.status?.code;
-    if (code !== undefined && code !== Code.MESSAGE_NOT_FOUND) checkStatus(response.status, session.brokerName);
+  try {
+    const responses = session.rpc.serverStream(MessagingServiceDefinition, 'receiveMessage', request, options);
+    for await (const response of responses) {
+      if (response.message) messages.push(response.message);
+      const code = response.status?.code;
+      if (code !== undefined && code !== Code.MESSAGE_NOT_FOUND) checkStatus(response.status, session.brokerName);
+    }
+  } catch (error) {
+    if (!(error instanceof RpcError) || !wanted.enough.signal.aborted) throw error;
   }
   return messages;
+}
+
+/** Makes a message visible to others again at once. */
+async function giveBack(session: BrokerSession, wanted: Wanted, message: Message): Promise<void> {
+  const { messageId, receiptHandle } = message.systemProperties!;
+  const request = {
+    group: wanted.group,
+    topic: wanted.topic,
+    receiptHandle: receiptHandle ?? '',
+    invisibleDuration: { seconds: 0n, nanos: 0 },
+    messageId,
+  };
+  try {
+    await session.rpc.unary(MessagingServiceDefinition, 'changeInvisibleDuration', request, callOptions(MARGIN_MS));
+  } catch (error) {
+    // Then it comes back by itself, when its time is over.
+    if (!(error instanceof RpcError)) throw error;
+  }
 }
 
 async function acknowledge(session: BrokerSession, wanted: Wanted, messages: readonly Message[]): Promise<void> {

@@ -207,6 +207,21 @@ export function describeUnary(engine: RpcEngine): void {
       });
     });
 
+    it('may have a deadline that is years away', async () => {
+      const told: number[] = [];
+      const wait: TextUnary = async (_request, call) => {
+        told.push(call.remainingMs());
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return 'in time';
+      };
+      await withServer(engine, { unary: { wait } }, async (fixture) => {
+        for (const timeout of ['2562047H', '99999999H', '99999999M', '99999999S']) {
+          assert.equal(await fixture.text('wait', '', { metadata: [['grpc-timeout', timeout]] }), 'in time');
+        }
+        assert.ok(Math.min(...told) > 20 * 86_400_000, `${told}`);
+      });
+    });
+
     it('refuse too large metadata, and are not confused by odd ones', async () => {
       await withServer(engine, { unary: { echo } }, (fixture) =>
         withSession(fixture, async (session) => {

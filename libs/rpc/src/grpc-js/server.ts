@@ -14,7 +14,7 @@ import { Listener } from '../listener.ts';
 import type { RpcServer, RpcServerOptions, TlsIdentity } from '../server.ts';
 import { type BoundMethod, RpcError } from '../service.ts';
 import { Intake } from './intake.ts';
-import { http2OptionsOf } from './internals.ts';
+import { boundTimeouts, http2OptionsOf } from './internals.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
 import { UnreadStreams } from './unread-streams.ts';
@@ -88,6 +88,7 @@ class GrpcJsServer implements RpcServer, CallHost {
     this.unreadStreams = new UnreadStreams(this.clock);
     this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * options.limits.receiveMessageBytesMax));
     setLogVerbosity(logVerbosity.NONE); // it writes texts of clients to the console
+    boundTimeouts();
     this.#server = new Server(this.#serverOptions());
     http2OptionsOf(this.#server).settings = {
       maxConcurrentStreams: options.limits.concurrentStreamsMax,

@@ -48,7 +48,7 @@ export async function stored(shard: Shard): Promise<void> {
   } catch (cause) {
     throw new MqError(
       'MASTER_PERSISTENCE_TIMEOUT',
-      'The broker could not confirm that this has been stored; it may be or may not be. Try again.',
+      'the broker could not confirm that this was stored; it may be or may not be; try again',
       { cause },
     );
   }

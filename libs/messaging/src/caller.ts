@@ -57,13 +57,13 @@ export function clientIdOf(call: Call): string {
   if (clientId === undefined || clientId.trim() === '') {
     throw new MqError(
       'CLIENT_ID_REQUIRED',
-      'The header x-mq-client-id is missing or blank; every call needs one, the same for all calls of one client.',
+      'every call has a header x-mq-client-id; found none or a blank one; send the same for all calls of one client',
     );
   }
   if (clientId.length > CLIENT_ID_LENGTH_MAX) {
     throw new MqError(
       'BAD_REQUEST',
-      `The header x-mq-client-id has ${clientId.length} characters (${quoted(clientId, 32)}); at most ${CLIENT_ID_LENGTH_MAX} are allowed.`,
+      `a client id has at most ${CLIENT_ID_LENGTH_MAX} characters; found ${clientId.length} (${quoted(clientId, 32)}); choose a shorter one`,
     );
   }
   return clientId;

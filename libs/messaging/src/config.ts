@@ -62,6 +62,10 @@ export interface MessagingConfig {
   readonly autoCreateTopicEnable: boolean;
   /** A group is made when its first client appears. */
   readonly autoCreateSubscriptionGroup: boolean;
+  /** Consumers may subscribe with SQL expressions. */
+  readonly enablePropertyFilter: boolean;
+  /** A client whose expression for a topic differs from that of its group's living clients is refused. */
+  readonly refuseDifferentSubscriptions: boolean;
   /** Queues of a topic that a first send makes, 1…1024. */
   readonly defaultTopicQueueNums: number;
   readonly messageLimits: MessageLimits;
@@ -73,10 +77,12 @@ export interface MessagingConfig {
   readonly times: MessagingTimes;
 }
 
-/** Defaults of RocketMQ where it has them; only the names of the broker are missing. */
+/** Defaults of RocketMQ where it has them, but for SQL filters, which are on; only the names of the broker are missing. */
 export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost'> = {
   autoCreateTopicEnable: true,
   autoCreateSubscriptionGroup: true,
+  enablePropertyFilter: true,
+  refuseDifferentSubscriptions: true,
   defaultTopicQueueNums: 8,
   messageLimits: DEFAULT_MESSAGE_LIMITS,
   retryMaxTimes: 16,

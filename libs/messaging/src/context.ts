@@ -2,6 +2,7 @@ import type { Clock, Random } from '@orbitmq/base';
 import type { ReceiptHandleCodec } from '@orbitmq/protocol';
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
+import type { Agreements } from './agreements.ts';
 import type { MessagingConfig } from './config.ts';
 import type { MessagingEvents } from './events.ts';
 import type { Filters } from './filters.ts';
@@ -23,5 +24,6 @@ export interface MessagingContext {
   readonly renewals: Renewals;
   readonly provision: Provision;
   readonly filters: Filters;
+  readonly agreements: Agreements;
   readonly handles: ReceiptHandleCodec;
 }

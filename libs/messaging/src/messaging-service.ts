@@ -15,6 +15,7 @@ import { type BoundMethod, bidi, type Sink, serverStream, unary } from '@orbitmq
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
 import { ackMessage } from './ack.ts';
+import { Agreements } from './agreements.ts';
 import { answering } from './answers.ts';
 import { changeInvisibleDuration } from './change-invisible.ts';
 import type { MessagingConfig } from './config.ts';
@@ -70,13 +71,14 @@ export interface MessagingService {
 }
 
 export function createMessagingService(options: MessagingServiceOptions): MessagingService {
-  const { clock, config, events, shard } = options;
+  const { clock, config, events, logger, shard } = options;
   const context: MessagingContext = {
     ...options,
     sessions: new Sessions(clock, config.limits, config.times),
     renewals: new Renewals(shard, clock, events, config),
     provision: new Provision(shard, config),
-    filters: new Filters(),
+    filters: new Filters(config),
+    agreements: new Agreements(clock, logger, config),
     handles: new ReceiptHandleCodec(config.brokerName, shard.metadata.secret),
   };
   const telemetry = new Telemetry(context);

@@ -31,7 +31,7 @@ export class Provision {
    * Makes the topic of a first message, of the message's type, when the policy allows it.
    * @throws MqError ILLEGAL_TOPIC, TOPIC_NOT_FOUND, UNSUPPORTED
    */
-  topicForSend(name: string, messageType: TopicMessageType): Promise<Topic> {
+  topicOfFirstMessage(name: string, messageType: TopicMessageType): Promise<Topic> {
     checkTopicName(name);
     if (!this.mayMakeTopic(name)) throw topicNotFound(name);
     return once(this.topicsBeingMade, name, () => this.makeTopic(name, messageType));
@@ -59,7 +59,7 @@ export class Provision {
     if (!this.config.autoCreateSubscriptionGroup) {
       throw new MqError(
         'CONSUMER_GROUP_NOT_FOUND',
-        `Consumer group ${quoted(name)} does not exist, and this broker does not make groups by itself; create it with mqadmin updateSubGroup.`,
+        `the consumer group exists on this broker; found none named ${quoted(name)}; create it with mqadmin updateSubGroup`,
       );
     }
     return once(this.groupsBeingMade, name, () => this.makeGroup(name));
@@ -69,13 +69,13 @@ export class Provision {
     if (!CREATABLE_TYPES.includes(messageType)) {
       throw new MqError(
         'UNSUPPORTED',
-        `Topic ${quoted(name)} does not exist, and this broker makes topics of type ${CREATABLE_TYPES.join(' and ')} only, not for a ${messageType} message.`,
+        `a first message may make a topic of type ${CREATABLE_TYPES.join(' or ')}; found a ${messageType} message for ${quoted(name)}; this type is not served yet`,
       );
     }
     if (countAutoCreated(this.shard.metadata.topics()) >= this.config.limits.autoCreatedTopicsMax) {
       throw new MqError(
         'TOPIC_NOT_FOUND',
-        `Topic ${quoted(name)} does not exist, and ${this.config.limits.autoCreatedTopicsMax} topics, the limit, have been made by first messages; create it with mqadmin updateTopic, or delete some.`,
+        `first messages may make ${this.config.limits.autoCreatedTopicsMax} topics; found as many, and none named ${quoted(name)}; create it with mqadmin updateTopic`,
       );
     }
     return this.shard.putTopic({
@@ -95,7 +95,7 @@ export class Provision {
     if (countAutoCreated(this.shard.metadata.groups()) >= this.config.limits.autoCreatedGroupsMax) {
       throw new MqError(
         'CONSUMER_GROUP_NOT_FOUND',
-        `Consumer group ${quoted(name)} does not exist, and ${this.config.limits.autoCreatedGroupsMax} groups, the limit, have been made by their first client; create it with mqadmin updateSubGroup, or delete some.`,
+        `first clients may make ${this.config.limits.autoCreatedGroupsMax} groups; found as many, and none named ${quoted(name)}; create it with mqadmin updateSubGroup`,
       );
     }
     return this.shard.putGroup({
@@ -128,6 +128,6 @@ function countAutoCreated(all: Iterable<{ readonly autoCreated: boolean }>): num
 function topicNotFound(name: string): MqError {
   return new MqError(
     'TOPIC_NOT_FOUND',
-    `Topic ${quoted(name)} does not exist on this broker; create it with mqadmin updateTopic.`,
+    `the topic exists on this broker; found none named ${quoted(name)}; create it with mqadmin updateTopic`,
   );
 }

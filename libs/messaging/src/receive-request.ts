@@ -1,9 +1,9 @@
 import { MqError, quoted } from '@orbitmq/base';
 import { INVISIBLE_MS_MAX, INVISIBLE_MS_MIN, RECEIVE_BATCH_SIZE_MAX } from '@orbitmq/protocol';
-import type { ReceiveMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { FilterExpression, ReceiveMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
-import type { MessageFilter } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
+import type { Agreement } from './agreements.ts';
 import type { MessagingContext } from './context.ts';
 import { pollingMs } from './polling.ts';
 import { READ_BIT } from './route-source.ts';
@@ -17,7 +17,10 @@ const ATTEMPT_ID_LENGTH_MAX = 256;
 export interface ReceivePlan {
   readonly topicName: string;
   readonly groupName: string;
-  readonly filter: MessageFilter | undefined;
+  /** Compiled anew when it is no longer kept: what waits holds the text only. */
+  readonly expression: FilterExpression | undefined;
+  /** What the group's clients agree on; undefined when they need not. */
+  readonly agreement: Agreement | undefined;
   readonly countMax: number;
   readonly invisibleMs: number;
   readonly autoRenew: boolean;
@@ -37,11 +40,12 @@ export async function planReceive(
   call: Call,
   session: Session,
 ): Promise<ReceivePlan> {
-  const { clock, config, filters, provision } = context;
+  const { agreements, clock, config, filters, provision } = context;
   const startedMs = clock.monotonicMs();
   const topicName = request.messageQueue?.topic?.name ?? '';
   const groupName = request.group?.name ?? '';
-  const filter = filters.of(request.filterExpression);
+  const expression = request.filterExpression;
+  const filter = filters.of(expression);
   const countMax = batchSizeOf(request.batchSize);
   const invisibleMs = invisibleMsOf(request, config.times.renewedLeaseMs);
   const attemptId = attemptIdOf(request.attemptId);
@@ -55,9 +59,10 @@ export async function planReceive(
   // a topic that a first send may make is waited for; any other must be there
   if (!provision.mayMakeTopic(topicName)) provision.topic(topicName);
   await provision.group(groupName);
+  const agreement = agreements.join(session, groupName, topicName, filter);
   const { autoRenew } = request;
   const endMs = startedMs + waitMs;
-  return { topicName, groupName, filter, countMax, invisibleMs, autoRenew, attemptId, endMs };
+  return { topicName, groupName, expression, agreement, countMax, invisibleMs, autoRenew, attemptId, endMs };
 }
 
 /** @throws MqError FORBIDDEN when the topic may not be read, or the group may not consume */

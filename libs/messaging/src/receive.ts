@@ -98,7 +98,7 @@ export class Receiving {
       if (call.draining || clock.monotonicMs() >= plan.endMs) return undefined;
       const waiter = found ? shard.waitForMessages(found.group, found.topic) : topicWaiter(shard, plan.topicName);
       await this.polls.wait(waiter, plan.endMs, call, session);
-      if (call.cancelled || session.ended) {
+      if (call.cancelled || session.ended || plan.agreement?.replaced) {
         // it may have been woken in vain: whoever waits next is woken instead
         waiter.cancel();
         return undefined;
@@ -107,14 +107,14 @@ export class Receiving {
   }
 
   private async take(plan: ReceivePlan, topic: Topic): Promise<Found> {
-    const { clock, config, provision, shard } = this.context;
+    const { clock, config, filters, provision, shard } = this.context;
     const group = await provision.group(plan.groupName);
     checkReadable(topic, group);
     const handedOutMs = clock.monotonicMs();
     const deliveries = await shard.receive({
       group,
       topic,
-      filter: plan.filter,
+      filter: filters.of(plan.expression).filter,
       countMax: plan.countMax,
       bytesMax: config.receiveBatchBytesMax,
       invisibleMs: plan.invisibleMs,

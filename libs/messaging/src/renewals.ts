@@ -78,7 +78,7 @@ export class Renewals {
     if (own < this.limits.renewedPerClientMax && this.total < this.limits.renewedMax) return;
     throw new MqError(
       'TOO_MANY_REQUESTS',
-      `This client holds ${own} messages that it has not acknowledged, all clients of this broker ${this.total}; acknowledge some before receiving more.`,
+      `a client holds at most ${this.limits.renewedPerClientMax} messages that it has not acknowledged, all clients ${this.limits.renewedMax}; found ${own} and ${this.total}; acknowledge some before receiving more`,
     );
   }
 

@@ -80,7 +80,7 @@ export class Sending {
     if (known) return known;
     const messageType = typeOf(messages[0]!);
     const other = messages.find((message) => typeOf(message) !== messageType);
-    if (!other) return this.context.provision.topicForSend(topicName, messageType);
+    if (!other) return this.context.provision.topicOfFirstMessage(topicName, messageType);
     throw new MqError(
       'MESSAGE_PROPERTY_CONFLICT_WITH_TYPE',
       `all messages of one send have the same type; found ${messageType} and ${typeOf(other)}; send them apart`,

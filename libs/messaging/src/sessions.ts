@@ -46,7 +46,7 @@ export class Sessions {
     if (this.byClientId.size >= this.limits.sessionsMax) {
       throw new MqError(
         'TOO_MANY_REQUESTS',
-        `This broker already serves ${this.byClientId.size} clients, its limit; close clients that are not needed, or try again later.`,
+        `this broker serves at most ${this.limits.sessionsMax} clients; found as many; close some, or try again later`,
       );
     }
     const session = new Session(caller, this.clock.monotonicMs());
@@ -64,7 +64,7 @@ export class Sessions {
     if (totalBytes > this.limits.settingsTotalBytesMax) {
       throw new MqError(
         'TOO_MANY_REQUESTS',
-        'The settings of all clients together are larger than this broker keeps; use fewer clients or fewer topics a client.',
+        `the settings of all clients have at most ${this.limits.settingsTotalBytesMax} bytes; found ${totalBytes}; use fewer clients, or fewer topics in one`,
       );
     }
     this.settingsTotalBytes = totalBytes;

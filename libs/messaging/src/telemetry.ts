@@ -103,7 +103,7 @@ export class Telemetry {
   }
 
   private async takeSettings(stream: TelemetryStream, settings: Settings, caller: Caller): Promise<void> {
-    const { config, sessions } = this.context;
+    const { agreements, config, filters, sessions } = this.context;
     const sizeBytes = checkSettings(settings, config.limits);
     const group = await this.groupOf(settings);
     const named = languageOfEnum(settings.userAgent?.language);
@@ -114,6 +114,9 @@ export class Telemetry {
     session.clientType = settings.clientType ?? clientTypeOf(settings);
     session.group = settings.subscription?.group?.name;
     session.groupTold = group;
+    if (settings.subscription) {
+      agreements.told(session, session.group ?? '', settings.subscription.subscriptions, filters);
+    }
     stream.attachTo(session);
     await stream.send(settingsAnswer(settings, group, caller.language, config));
   }

@@ -1,8 +1,9 @@
-import { type Clock, MqError, quoted } from '@orbitmq/base';
+import { assert, type Clock, MqError, quoted } from '@orbitmq/base';
 import type { Logger } from '@orbitmq/runtime';
 import type { CommitLog, LogRecord } from '@orbitmq/storage';
 import type { Group, Topic } from '@orbitmq/views';
 import { Availability } from './availability.ts';
+import { MessageReader } from './message-reader.ts';
 import type { ShardSettings } from './options.ts';
 import type { ShardState } from './state.ts';
 import { type Subscription, Subscriptions } from './subscription.ts';
@@ -18,6 +19,7 @@ export class ShardCore {
   readonly subscriptions = new Subscriptions();
   readonly availability: Availability;
   readonly waiters: Waiters;
+  readonly reader: MessageReader;
   #stopping = false;
 
   constructor(log: CommitLog, state: ShardState, clock: Clock, logger: Logger, settings: ShardSettings) {
@@ -27,6 +29,7 @@ export class ShardCore {
     this.logger = logger;
     this.settings = settings;
     this.availability = new Availability(state, settings.outstandingMax);
+    this.reader = new MessageReader(log);
     this.waiters = new Waiters(this.availability, settings);
   }
 
@@ -44,6 +47,13 @@ export class ShardCore {
     const record = this.log.append(type, parts);
     this.state.apply(record);
     return record;
+  }
+
+  /** First byte of the segment that holds the byte at `physicalOffset`, which the log still has. */
+  segmentStartOf(physicalOffset: number): number {
+    const segment = this.log.segments().findLast((candidate) => candidate.startOffset <= physicalOffset);
+    assert(segment !== undefined, 'no segment of the log holds what a record is to refer to');
+    return segment.startOffset;
   }
 
   /** @throws MqError when the group or the topic has been deleted */

@@ -6,8 +6,8 @@ import type { ShardCore } from './core.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { Leases } from './leases.ts';
 import type { Maintenance } from './maintenance.ts';
+import { MessageAppender } from './message-appender.ts';
 import { Receiver } from './receiver.ts';
-import { MESSAGE_HEADER_BYTES, RECORD, writeMessageHeader } from './records.ts';
 import type { ViewsReport } from './recovery.ts';
 import type {
   Delivery,
@@ -20,8 +20,7 @@ import type {
   Shard,
   Waiter,
 } from './shard.ts';
-import { type SentCounters, type ShardStatistics, subscriptionStatistics, topicStatistics } from './statistics.ts';
-import { Visibility } from './visibility.ts';
+import { type ShardStatistics, subscriptionStatistics, topicStatistics } from './statistics.ts';
 
 /** A shard that has been opened: what its node can do beside serving. */
 export interface OpenedShard extends Shard {
@@ -61,10 +60,8 @@ export class LogShard implements OpenedShard {
   readonly #leases: Leases;
   readonly #receiver: Receiver;
   readonly #administration: Administration;
-  readonly #visibility = new Visibility();
+  readonly #appender: MessageAppender;
   readonly #release: () => Promise<void>;
-  readonly #sent = new Map<number, SentCounters>();
-  readonly #header = Buffer.alloc(MESSAGE_HEADER_BYTES);
   #closing: Promise<void> | undefined;
 
   constructor(parts: LogShardParts) {
@@ -76,7 +73,7 @@ export class LogShard implements OpenedShard {
     this.#leases = new Leases(parts.core);
     this.#receiver = new Receiver(parts.core, this.#leases);
     this.#administration = new Administration(parts.core);
-    parts.core.log.onSettled((settledOffset) => this.#settle(settledOffset));
+    this.#appender = new MessageAppender(parts.core);
     this.#leases.expire();
   }
 
@@ -102,7 +99,7 @@ export class LogShard implements OpenedShard {
 
   deleteTopic(name: string): Promise<boolean> {
     const topic = this.#core.state.metadata.topic(name);
-    if (topic !== undefined) this.#sent.delete(topic.uid);
+    if (topic !== undefined) this.#appender.sent.delete(topic.uid);
     return this.#administration.deleteTopic(name);
   }
 
@@ -126,7 +123,7 @@ export class LogShard implements OpenedShard {
       request.queueId >= 0 && request.queueId < topic.writeQueueCount,
       'a send names a queue that takes no writes',
     );
-    return this.#append(topic, request);
+    return this.#appender.append(topic, request);
   }
 
   settled(): Promise<void> {
@@ -183,7 +180,7 @@ export class LogShard implements OpenedShard {
   statistics(): ShardStatistics {
     const { log, state, waiters } = this.#core;
     return {
-      topics: topicStatistics(this.#core, this.#sent),
+      topics: topicStatistics(this.#core, this.#appender.sent),
       subscriptions: subscriptionStatistics(this.#core),
       log: log.statistics,
       logStartOffset: log.startOffset,
@@ -212,32 +209,6 @@ export class LogShard implements OpenedShard {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
-  }
-
-  #append(topic: Topic, request: SendRequest): SentMessage {
-    const { queueId, message } = request;
-    const indexed = this.#core.state.index.queue(topic.queues[queueId]!.uid)!;
-    const queueOffset = indexed.nextOffset;
-    writeMessageHeader(this.#header, indexed.uid, queueOffset, request.tagHash, message.system.length);
-    const record = this.#core.append(RECORD.message, [this.#header, message.system, message.rest]);
-    const { physicalOffset, storeTimestampMs } = record;
-    this.#visibility.add(indexed, queueOffset, physicalOffset + record.length);
-    const sent = this.#sent.get(topic.uid);
-    if (sent === undefined) this.#sent.set(topic.uid, { count: 1, bytes: record.length });
-    else {
-      sent.count++;
-      sent.bytes += record.length;
-    }
-    return { queueId, queueOffset, physicalOffset, storeTimestampMs };
-  }
-
-  #settle(settledOffset: number): void {
-    const { state, subscriptions, waiters } = this.#core;
-    this.#visibility.settle(settledOffset, (queue) => {
-      const topicUid = state.metadata.queueByUid(queue.uid)?.topicUid;
-      if (topicUid === undefined) return;
-      for (const subscription of subscriptions.ofTopic(topicUid)) waiters.wake(subscription);
-    });
   }
 
   async #close(): Promise<void> {

@@ -1,8 +1,7 @@
 import type { Clock } from '@orbitmq/base';
-import { type CommitLog, CorruptionError, type LogRecord } from '@orbitmq/storage';
 import { type IndexEntry, NONE } from '@orbitmq/views';
 import type { Availability } from './availability.ts';
-import { messageBytes } from './records.ts';
+import { isUnreadable, type MessageReader, type StoredMessage, type Unreadable } from './message-reader.ts';
 import type { ReceiveRequest } from './shard.ts';
 import type { ShardState } from './state.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
@@ -38,7 +37,7 @@ export interface Plan {
 }
 
 /** A message that was read ahead of the filter's question, or the reason why it can't be. */
-export type Prepared = Map<number, LogRecord | CorruptionError>;
+export type Prepared = Map<number, StoredMessage | Unreadable>;
 
 /** What a pick works with. */
 interface Pick {
@@ -53,22 +52,22 @@ interface Pick {
 /** Chooses messages for receives. */
 export class Picker {
   readonly #state: ShardState;
-  readonly #log: CommitLog;
+  readonly #reader: MessageReader;
   readonly #clock: Clock;
   readonly #availability: Availability;
   readonly #entry: IndexEntry = { physicalOffset: 0, length: 0, tagHash: 0 };
   /** Hears of a message that can't be read and is passed over. */
-  readonly #onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: CorruptionError) => void;
+  readonly #onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: Unreadable) => void;
 
   constructor(
     state: ShardState,
-    log: CommitLog,
+    reader: MessageReader,
     clock: Clock,
     availability: Availability,
-    onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: CorruptionError) => void,
+    onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: Unreadable) => void,
   ) {
     this.#state = state;
-    this.#log = log;
+    this.#reader = reader;
     this.#clock = clock;
     this.#availability = availability;
     this.#onUnreadable = onUnreadable;
@@ -183,26 +182,36 @@ export class Picker {
     if (!filter.mayMatch(this.#entry.tagHash)) return false;
     if (filter.matches === undefined) return true;
     const { physicalOffset, length } = this.#entry;
-    let record = pick.prepared.get(physicalOffset);
-    if (record === undefined) {
-      const read = this.#log.read(physicalOffset, length);
+    let found = pick.prepared.get(physicalOffset);
+    if (found === undefined) {
+      const read = this.#readNow(physicalOffset, length);
       if (read instanceof Promise) {
         this.#prepare(pick, planned, read);
         return undefined;
       }
-      record = read;
+      found = read;
     }
-    if (record instanceof CorruptionError) {
-      this.#onUnreadable(subscription, planned.queue, record);
+    if (found instanceof Error) {
+      this.#onUnreadable(subscription, planned.queue, found);
       return false;
     }
-    const wanted = filter.matches(messageBytes(record.payload));
+    const wanted = filter.matches(found.message);
     if (this.#clock.monotonicMs() >= pick.filterUntilMs) pick.plan.late = true;
     return wanted;
   }
 
+  /** Begins to read; gives at once what memory has, or the reason why it can't be read. */
+  #readNow(physicalOffset: number, length: number): StoredMessage | Unreadable | Promise<StoredMessage> {
+    try {
+      return this.#reader.read(physicalOffset, length);
+    } catch (error) {
+      if (isUnreadable(error)) return error;
+      throw error;
+    }
+  }
+
   /** The messages that the filter will be asked about next come from the disk: reads as many as may be wanted. */
-  #prepare(pick: Pick, planned: PlannedQueue, first: Promise<LogRecord>): void {
+  #prepare(pick: Pick, planned: PlannedQueue, first: Promise<StoredMessage>): void {
     const reads = [prepared(pick.prepared, this.#entry.physicalOffset, first)];
     if (pick.plan.count === 0) {
       const { indexed } = planned.queue;
@@ -211,7 +220,7 @@ export class Picker {
         if (!this.#state.index.locate(indexed, offset++, this.#entry)) break;
         const { physicalOffset, length, tagHash } = this.#entry;
         if (!pick.request.filter!.mayMatch(tagHash)) continue;
-        const read = this.#log.read(physicalOffset, length);
+        const read = this.#readNow(physicalOffset, length);
         if (read instanceof Promise) reads.push(prepared(pick.prepared, physicalOffset, read));
       }
       pick.plan.missing ??= { queue: planned.queue, loaded: Promise.all(reads) };
@@ -258,11 +267,11 @@ function fits({ plan, request }: Pick, length: number): boolean {
   return plan.count < request.countMax && (plan.count === 0 || plan.bytes + length <= request.bytesMax);
 }
 
-async function prepared(into: Prepared, physicalOffset: number, read: Promise<LogRecord>): Promise<void> {
+async function prepared(into: Prepared, physicalOffset: number, read: Promise<StoredMessage>): Promise<void> {
   try {
     into.set(physicalOffset, await read);
   } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
+    if (!isUnreadable(error)) throw error;
     into.set(physicalOffset, error);
   }
 }

@@ -1,9 +1,9 @@
 import { MqError, quoted } from '@orbitmq/base';
-import { CorruptionError, type LogRecord } from '@orbitmq/storage';
 import type { ShardCore } from './core.ts';
 import { invisibleDuration, type Leases } from './leases.ts';
+import { BodyGone, isUnreadable, type StoredMessage, type Unreadable } from './message-reader.ts';
 import { Picker, type Plan, type PlannedQueue, type Prepared } from './picker.ts';
-import { encodeLease, encodeLeaseKey, encodeRenewal, type LeaseKey, messageBytes, RECORD } from './records.ts';
+import { encodeLease, encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
 import type { Delivery, ReceiveRequest } from './shard.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
 
@@ -17,7 +17,7 @@ interface Handed {
   readonly physicalOffset: number;
   readonly leaseId: number;
   readonly attempt: number;
-  readonly record: LogRecord | Error | Promise<LogRecord | Error>;
+  readonly stored: StoredMessage | Error | Promise<StoredMessage | Error>;
 }
 
 /** Hands out messages. */
@@ -29,7 +29,7 @@ export class Receiver {
   constructor(core: ShardCore, leases: Leases) {
     this.#core = core;
     this.#leases = leases;
-    this.#picker = new Picker(core.state, core.log, core.clock, core.availability, (subscription, queue, error) =>
+    this.#picker = new Picker(core.state, core.reader, core.clock, core.availability, (subscription, queue, error) =>
       this.#tellUnreadable(subscription, queue, error),
     );
   }
@@ -108,20 +108,20 @@ export class Receiver {
           physicalOffset: physicalOffsets[index]!,
           leaseId: progress.leaseId(slot),
           attempt: progress.attempt(slot),
-          record: this.#read(physicalOffsets[index]!, lengths[index]!),
+          stored: this.#read(physicalOffsets[index]!, lengths[index]!),
         });
       }
     }
     return handed;
   }
 
-  /** The record, or why it can't be read. */
-  #read(physicalOffset: number, length: number): LogRecord | Error | Promise<LogRecord | Error> {
+  /** The message, or why it can't be read. */
+  #read(physicalOffset: number, length: number): StoredMessage | Error | Promise<StoredMessage | Error> {
     try {
-      const record = this.#core.log.read(physicalOffset, length);
-      return record instanceof Promise ? record.catch((error: Error) => error) : record;
+      const stored = this.#core.reader.read(physicalOffset, length);
+      return stored instanceof Promise ? stored.catch((error: Error) => error) : stored;
     } catch (error) {
-      if (error instanceof CorruptionError) return error;
+      if (isUnreadable(error)) return error;
       throw error;
     }
   }
@@ -131,14 +131,14 @@ export class Receiver {
     await this.#core.log.settled();
     const deliveries: Delivery[] = [];
     const { counters } = subscription;
-    for (const { queue, queueOffset, physicalOffset, leaseId, attempt, record: reading } of handed) {
-      const record = reading instanceof Promise ? await reading : reading;
-      if (record instanceof Error) {
-        this.#giveUp(subscription, queue, { queueOffset, leaseId, error: record });
+    for (const { queue, queueOffset, physicalOffset, leaseId, attempt, stored: reading } of handed) {
+      const stored = reading instanceof Promise ? await reading : reading;
+      if (stored instanceof Error) {
+        this.#giveUp(subscription, queue, { queueOffset, leaseId, error: stored });
         continue;
       }
       counters.deliveredCount++;
-      counters.deliveredBytes += record.length;
+      counters.deliveredBytes += stored.sizeBytes;
       if (attempt > 1) counters.redeliveredCount++;
       deliveries.push({
         queueId: queue.queue.id,
@@ -146,8 +146,8 @@ export class Receiver {
         physicalOffset,
         leaseId,
         attempt,
-        storeTimestampMs: record.storeTimestampMs,
-        message: messageBytes(record.payload),
+        storeTimestampMs: stored.storeTimestampMs,
+        message: stored.message,
       });
     }
     return deliveries;
@@ -159,7 +159,7 @@ export class Receiver {
     queue: SubscribedQueue,
     lost: { queueOffset: number; leaseId: number; error: Error },
   ): void {
-    if (!(lost.error instanceof CorruptionError)) {
+    if (!isUnreadable(lost.error)) {
       this.#core.logger.error(
         { err: lost.error, queueUid: queue.queue.uid, queueOffset: lost.queueOffset },
         'a message could not be read; it will be handed out again when its lease ends',
@@ -171,7 +171,11 @@ export class Receiver {
     this.#core.append(RECORD.ack, [encodeLeaseKey(key)]);
   }
 
-  #tellUnreadable(subscription: Subscription, queue: SubscribedQueue, error: CorruptionError): void {
+  #tellUnreadable(subscription: Subscription, queue: SubscribedQueue, error: Unreadable): void {
+    if (error instanceof BodyGone) {
+      subscription.counters.unconsumedCount++;
+      return;
+    }
     subscription.counters.unreadableCount++;
     const { metadata } = this.#core.state;
     this.#core.logger.error(

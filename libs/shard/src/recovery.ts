@@ -2,6 +2,7 @@ import type { Logger } from '@orbitmq/runtime';
 import { type CommitLog, CorruptionError, type SegmentInfo } from '@orbitmq/storage';
 import { type Vfs, VfsError } from '@orbitmq/vfs';
 import { findSnapshot, QueueIndex, type SegmentRange, type Snapshot, type SnapshotSection } from '@orbitmq/views';
+import { indexedLength } from './pointer.ts';
 import { messageQueueOffset, messageQueueUid, messageTagHash, RECORD } from './records.ts';
 import { openIndexBytes, ShardState } from './state.ts';
 import { findState } from './state-records.ts';
@@ -105,14 +106,14 @@ function makeIndex(recovery: ViewRecovery, files: { rebuilt: number }): QueueInd
     segmentAt: (physicalOffset) => segmentAt(log.segments(), physicalOffset),
     scanMessages: async (from, to, visit) => {
       await log.scan(from, to, (record) => {
-        if (record.type !== RECORD.message) return;
-        const { payload, physicalOffset, length } = record;
+        if (record.type !== RECORD.message && record.type !== RECORD.pointer) return;
+        const { payload, physicalOffset } = record;
         visit({
           queueUid: messageQueueUid(payload),
           queueOffset: messageQueueOffset(payload),
           tagHash: messageTagHash(payload),
           physicalOffset,
-          length,
+          length: indexedLength(record),
         });
       });
     },

@@ -4,14 +4,17 @@ import {
   decodeGroupConfig,
   decodeTopicConfig,
   MetadataView,
+  PinsView,
   ProgressView,
   type QueueIndex,
   SnapshotDamage,
   type SnapshotSection,
 } from '@orbitmq/views';
+import { decodePointer, indexedLength } from './pointer.ts';
 import {
   decodeAck,
   decodeChange,
+  decodeCut,
   decodeLease,
   decodeRenewal,
   decodeTrim,
@@ -24,7 +27,7 @@ import {
 import { StateRecordTracker } from './state-records.ts';
 
 /** Sections of a snapshot. The open part of the index is left out where it can be read from the log as well. */
-const SECTION = { metadata: 1, ranges: 2, progress: 3, stateRecords: 4, openIndex: 5 } as const;
+const SECTION = { metadata: 1, ranges: 2, progress: 3, stateRecords: 4, openIndex: 5, pins: 6 } as const;
 const SECTION_VERSION = 1;
 
 /**
@@ -34,6 +37,7 @@ const SECTION_VERSION = 1;
 export class ShardState {
   readonly metadata = new MetadataView();
   readonly progress = new ProgressView();
+  readonly pins = new PinsView();
   readonly stateRecords = new StateRecordTracker();
   readonly index: QueueIndex;
   /** Hears of messages that were removed before a group had settled them. */
@@ -49,6 +53,9 @@ export class ShardState {
     switch (record.type) {
       case RECORD.message:
         this.#message(record);
+        break;
+      case RECORD.pointer:
+        this.#pointer(record);
         break;
       case RECORD.lease:
         this.#lease(record);
@@ -80,6 +87,9 @@ export class ShardState {
       case RECORD.trim:
         this.#trim(payload);
         break;
+      case RECORD.cut:
+        this.pins.applyCut(decodeCut(payload));
+        break;
       case RECORD.state:
         this.stateRecords.apply(payload);
         break;
@@ -100,6 +110,7 @@ export class ShardState {
       section(SECTION.metadata, this.metadata.snapshot()),
       section(SECTION.ranges, this.index.snapshotRanges()),
       section(SECTION.progress, this.progress.snapshot()),
+      section(SECTION.pins, this.pins.snapshot()),
       section(SECTION.stateRecords, this.stateRecords.snapshot()),
     ];
   }
@@ -117,6 +128,7 @@ export class ShardState {
     this.metadata.restore(bytesOf(sections, SECTION.metadata));
     this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
     this.progress.restore(bytesOf(sections, SECTION.progress));
+    this.pins.restore(bytesOf(sections, SECTION.pins));
     this.stateRecords.restore(bytesOf(sections, SECTION.stateRecords));
   }
 
@@ -126,9 +138,15 @@ export class ShardState {
       messageQueueUid(payload),
       messageQueueOffset(payload),
       record.physicalOffset,
-      record.length,
+      indexedLength(record),
       messageTagHash(payload),
     );
+  }
+
+  #pointer(record: LogRecord): void {
+    this.#message(record);
+    const { bodySegment } = decodePointer(record.payload);
+    this.pins.applyPointer(bodySegment, record.physicalOffset);
   }
 
   #lease(record: LogRecord): void {

@@ -1,5 +1,5 @@
 import { quoted } from '@orbitmq/base';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { environmentName, fromEnvironment } from './environment.ts';
 import { nearestName } from './nearest.ts';
 import { parseProperties } from './properties.ts';

@@ -1,4 +1,6 @@
-import { collectDefaultMetrics, type Metric, Registry as PromRegistry } from 'prom-client';
+// These two files alone: the package as a whole also loads its cluster mode and push gateway, megabytes that nobody uses.
+import collectDefaultMetrics from 'prom-client/lib/defaultMetrics.js';
+import PromRegistry from 'prom-client/lib/registry.js';
 import { CounterSeries, HistogramSeries, type Labels, type Sample, SeriesTable } from './series.ts';
 
 /** What a metric is; all of a registry are listed in `docs/reference/metrics.md`. */
@@ -71,7 +73,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     definitions.push({ ...definition, type });
     const { name, help } = definition;
     // Of a metric, a registry uses its name and what `get` gives.
-    registry.registerMetric({ name, get: async () => ({ name, help, type, values: samples() }) } as unknown as Metric);
+    registry.registerMetric({ name, get: async () => ({ name, help, type, values: samples() }) });
   };
   const registerAsked = (
     definition: MetricDefinition,

@@ -194,6 +194,7 @@ export class History {
       const id = Buffer.from(delivery.message.rest).readUInt32LE();
       this.#model.delivered(receive, delivery, id, nowMs);
       const { queueId, queueOffset, leaseId } = delivery;
+      if (!receive.group.holdings.has(id)) continue;
       this.#hand.push({ group: receive.group, id, lease: { group, topic, queueId, queueOffset, leaseId } });
     }
   }
@@ -294,7 +295,7 @@ export class History {
 
   async #restart(how: 'clean' | 'kill' | 'power'): Promise<void> {
     this.#restartCount++;
-    const before = this.#shard.checksum();
+    const stopped = this.#shard;
     if (how === 'clean') {
       this.#disk.setCapacity(this.#capacityBytes);
       const life = this.#life;
@@ -314,7 +315,7 @@ export class History {
     const wasFailed = this.#failed;
     await this.#start();
     if (how === 'clean' && !wasFailed) {
-      assert.equal(this.#shard.checksum().checksum, before.checksum, 'a clean stop and start changes no state');
+      assert.equal(this.#shard.checksum().checksum, stopped.checksum().checksum, 'a clean stop and start changes no state');
     }
     const forgottenFromMs = forgets ? this.#clock.monotonicMs() - FORGOTTEN_MS : Number.POSITIVE_INFINITY;
     this.#model.checkStored((topic, queueId) => this.#range(topic, queueId), forgottenFromMs);
@@ -468,7 +469,7 @@ export class History {
   #noteRemoved(): void {
     for (const message of this.#model.messages) {
       if (message.state === 'stored' && message.offset < this.#range(message.topic, message.queueId).minOffset) {
-        message.state = 'gone';
+        message.state = 'removed';
       }
     }
   }

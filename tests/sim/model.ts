@@ -10,9 +10,9 @@ export class Violation extends Error {
 
 /**
  * What a producer knows of a message. `pending`: not answered yet; `stored`: answered with OK, or seen by a consumer;
- * `unknown`: its process died first; `gone`: rightly lost or removed.
+ * `unknown`: its process died first; `gone`: rightly lost; `removed`: by retention.
  */
-type MessageState = 'pending' | 'stored' | 'unknown' | 'gone';
+type MessageState = 'pending' | 'stored' | 'unknown' | 'gone' | 'removed';
 
 export interface SimMessage {
   readonly id: number;
@@ -102,6 +102,8 @@ export class Model {
       throw new Violation('a message stays at its offset', facts);
     }
     if (message.state === 'pending') throw new Violation('D8 consumers see only what is stored', facts);
+    // It was read, and removed before the answer was there.
+    if (message.state === 'removed') return;
     if (message.state === 'gone') throw new Violation('what is gone stays gone', facts);
     if (group.tag !== undefined && group.tag !== message.tag) throw new Violation('filters hold', facts);
     if (message.state === 'unknown') this.#claim(message);
@@ -154,7 +156,7 @@ export class Model {
   checkHeld(group: SimGroup, minOffset: (topic: string, queueId: number) => number, nowMs: number): void {
     for (const [id, holding] of group.holdings) {
       const message = this.messages[id]!;
-      if (holding.settled !== 'no' || nowMs >= holding.earliestEndMs || message.state === 'gone') continue;
+      if (holding.settled !== 'no' || nowMs >= holding.earliestEndMs || message.state !== 'stored') continue;
       const least = minOffset(message.topic, message.queueId);
       if (message.offset < least) throw new Violation('D13 what is leased is not removed', { message, holding, least });
     }
@@ -188,10 +190,10 @@ export class Model {
   checkStored(range: (topic: string, queueId: number) => { minOffset: number; maxOffset: number }, forgottenFromMs: number): void {
     this.#answered.clear();
     for (const message of this.messages) {
-      if (message.state === 'gone') continue;
+      if (message.state === 'gone' || message.state === 'removed') continue;
       const { minOffset, maxOffset } = range(message.topic, message.queueId);
       if (message.offset < minOffset) {
-        message.state = 'gone';
+        message.state = 'removed';
       } else if (message.offset >= maxOffset) {
         if (message.state === 'stored' && message.sentAtMs < forgottenFromMs) {
           throw new Violation('D1 what was answered is stored', { message, minOffset, maxOffset });

@@ -108,8 +108,8 @@ export class Maintenance {
 
   async #retain(): Promise<void> {
     const { log, state } = this.#core;
-    if (this.#unfiled().length > 0) await this.#fileAndSnapshot();
-    else if (this.#snapshotPending) await this.#snapshot();
+    // On a full disk no file can be written: that must not keep retention from making room.
+    await this.#tryAgain();
     const { removableBefore } = await this.#retention.round(this.#options.isCrowded());
     if (removableBefore <= log.startOffset) return;
     if (state.stateRecords.position < removableBefore) await this.#appendState();
@@ -117,6 +117,16 @@ export class Maintenance {
     await log.flush();
     this.#removedBytes += await log.removeBefore(removableBefore);
     await state.index.removeBefore(log.startOffset);
+  }
+
+  async #tryAgain(): Promise<void> {
+    try {
+      if (this.#unfiled().length > 0) await this.#fileAndSnapshot();
+      else if (this.#snapshotPending) await this.#snapshot();
+    } catch (error) {
+      if (!(error instanceof VfsError)) throw error;
+      this.#core.logger.warn({ err: error }, 'an index file or a snapshot could not be written; it is tried again');
+    }
   }
 
   async #appendState(): Promise<void> {

@@ -5,8 +5,12 @@ import { NONE } from './entry-slab.ts';
 import { ProgressView } from './view.ts';
 
 /** The same in the plainest way. */
+/** The same in the plainest way. */
 class PlainProgress {
-  readonly queues = new Map<string, { next: number; entries: Map<number, { lease: number; deadline: number; attempt: number }> }>();
+  readonly queues = new Map<
+    string,
+    { next: number; entries: Map<number, { lease: number; deadline: number; attempt: number }> }
+  >();
 
   queue(group: number, queue: number) {
     const key = `${group}/${queue}`;
@@ -29,8 +33,28 @@ type Step =
 
 const small = (max: number) => fc.integer({ min: 0, max });
 const steps: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('lease' as const), group: small(1), queue: small(2), count: small(4), again: small(3), duration: small(50) }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('ack', 'change', 'renew'), group: small(1), queue: small(2), pick: small(20), stale: fc.boolean(), duration: small(50) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('lease' as const),
+      group: small(1),
+      queue: small(2),
+      count: small(4),
+      again: small(3),
+      duration: small(50),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('ack', 'change', 'renew'),
+      group: small(1),
+      queue: small(2),
+      pick: small(20),
+      stale: fc.boolean(),
+      duration: small(50),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('trim' as const), queue: small(2), by: small(4) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('wait' as const), duration: small(60) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('deleteGroup' as const), group: small(1) }) },
@@ -57,7 +81,7 @@ test('progress does what a plain model does, also over snapshots', () => {
         } else if (step.kind === 'trim') {
           for (const queue of view.groupsOf(step.queue)) {
             const model = plain.queue(queue.groupUid, step.queue);
-            const minOffset = Math.min(...[...model.entries.keys(), model.next]) + step.by;
+            const minOffset: number = Math.min(...[...model.entries.keys(), model.next]) + step.by;
             const gone = [...model.entries.keys()].filter((offset) => offset < minOffset);
             const expected = gone.length + Math.max(0, minOffset - model.next);
             assert.equal(view.applyTrim(queue, 0, minOffset), expected);
@@ -139,7 +163,8 @@ test('a million outstanding entries take tens of megabytes', () => {
   const view = new ProgressView();
   const queue = view.obtain(1, 1);
   const before = process.memoryUsage();
-  for (let offset = 0; offset < 1_000_000; offset++) view.applyLease(queue, offset, 8 * offset, 60_000 + (offset % 977));
+  for (let offset = 0; offset < 1_000_000; offset++)
+    view.applyLease(queue, offset, 8 * offset, 60_000 + (offset % 977));
   const after = process.memoryUsage();
   const megabytes = (after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed) / 2 ** 20;
   assert.ok(megabytes < 150, `${megabytes} MiB`);

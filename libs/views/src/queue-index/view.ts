@@ -173,15 +173,16 @@ export class QueueIndex {
   async queuesOf(segmentStart: number): Promise<readonly SegmentQueue[]> {
     const part = this.#parts.get(segmentStart);
     if (part === undefined) return [];
-    if (part.file !== undefined) {
-      try {
-        return (await readIndexFile(this.#options.vfs, part.file.path)).queues;
-      } catch (error) {
-        if (!(error instanceof IndexFileDamage || error instanceof VfsError)) throw error;
-        await this.#rebuild(part, error.message);
-      }
+    if (part.file === undefined) return segmentQueues(part.memory!);
+    try {
+      return (await readIndexFile(this.#options.vfs, part.file.path)).queues;
+    } catch (error) {
+      if (!(error instanceof IndexFileDamage || error instanceof VfsError)) throw error;
+      await this.#rebuild(part, error.message);
+      return part.file === undefined
+        ? segmentQueues(part.memory!)
+        : (await readIndexFile(this.#options.vfs, part.file.path)).queues;
     }
-    return part.memory === undefined ? [] : segmentQueues(part.memory);
   }
 
   /** Writes the file of a segment that is sealed and durable, and lets go of its entries in memory. */

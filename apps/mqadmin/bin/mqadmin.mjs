@@ -1,4 +1,4 @@
 #!/usr/bin/env -S node --disable-proto=throw --disallow-code-generation-from-strings
-import { launch } from '../../../tools/launch.mjs';
+import { launch } from '../../../bin/launch.mjs';
 
 await launch('mqadmin');

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import nodeModule from 'node:module';
 import { constants } from 'node:os';
 import { pathToFileURL } from 'node:url';
-import { findNode, nodeMissing, ROOT } from './install.mjs';
+import { findNode, nodeMissing, ROOT } from '../tools/install.mjs';
 
 const FLAGS = ['--disable-proto=throw', '--disallow-code-generation-from-strings'];
 

@@ -19,8 +19,8 @@ export class Agreement {
   readonly holders = new Set<Session>();
   /** Clients that were refused, which is logged once. */
   readonly refused = new WeakSet<Session>();
-  /** Another expression has taken its place: receives that still wait by this one are to end. */
-  replaced = false;
+  /** Nobody holds it any longer, and another may take its place: receives that still wait by this one are to end. */
+  isOver = false;
 
   constructor(groupName: string, topicName: string, { identity, shown }: SubscribedFilter) {
     this.groupName = groupName;
@@ -76,7 +76,6 @@ export class Agreements {
       const other = this.livingHolder(known);
       if (other) throw this.refusal(session, known, other, filter);
       for (const holder of known.holders) this.leave(holder, known);
-      known.replaced = true;
     }
     const agreement = new Agreement(groupName, topicName, filter);
     this.hold(session, agreement);
@@ -123,6 +122,7 @@ export class Agreements {
     if (!agreement.holders.delete(session)) return;
     this.bySession.get(session)?.delete(agreement);
     if (agreement.holders.size > 0) return;
+    agreement.isOver = true;
     const byTopic = this.byGroup.get(agreement.groupName);
     byTopic?.delete(agreement.topicName);
     if (byTopic?.size === 0) this.byGroup.delete(agreement.groupName);

@@ -98,7 +98,7 @@ export class Receiving {
       if (call.draining || clock.monotonicMs() >= plan.endMs) return undefined;
       const waiter = found ? shard.waitForMessages(found.group, found.topic) : topicWaiter(shard, plan.topicName);
       await this.polls.wait(waiter, plan.endMs, call, session);
-      if (call.cancelled || session.ended || plan.agreement?.replaced) {
+      if (call.cancelled || session.ended || plan.agreement?.isOver) {
         // it may have been woken in vain: whoever waits next is woken instead
         waiter.cancel();
         return undefined;

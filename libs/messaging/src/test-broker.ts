@@ -60,6 +60,8 @@ export interface ReceiveWish {
   readonly group?: string;
   readonly topic?: string;
   readonly tags?: string;
+  /** Takes the place of `tags`. */
+  readonly sql?: string;
   readonly batchSize?: number;
   readonly invisibleMs?: number;
   readonly autoRenew?: boolean;
@@ -224,7 +226,10 @@ export class TestBroker {
       ...ReceiveMessageRequest.decode(new Uint8Array()),
       group: resource(group),
       messageQueue: { topic: resource(topic), id: 0, permission: 4, broker: undefined, acceptMessageTypes: [] },
-      filterExpression: { type: FilterType.TAG, expression: tags },
+      filterExpression:
+        wish.sql === undefined
+          ? { type: FilterType.TAG, expression: tags }
+          : { type: FilterType.SQL, expression: wish.sql },
       batchSize,
       invisibleDuration: wish.autoRenew ? undefined : durationOf(invisibleMs),
       autoRenew: wish.autoRenew ?? false,

@@ -98,7 +98,7 @@ describe('relay', () => {
       assert.equal(status?.code, Code.OK);
       assert.deepEqual(
         messageQueues.map(({ broker, id }) => `${broker?.name}/${id}/${broker?.endpoints?.addresses[0]?.port}`),
-        [`broker-a/0/${portA}`, `broker-a/1/${portA}`, `broker-b/0/${portB}`, `broker-b/1/${portB}`],
+        [`broker-a/0/${portA}`, `broker-b/0/${portB}`, `broker-a/1/${portA}`, `broker-b/1/${portB}`],
       );
       assert.ok(messageQueues.every(({ topic }) => topic?.resourceNamespace === 'space'));
     });

@@ -62,6 +62,8 @@ describe('RouteTable routes', () => {
     const route = table.routeOf('orders');
     assert.equal(route.exists, true);
     assert.deepEqual(shape(route), ['broker-a:0,1,2', 'broker-b:0,1']);
+    const order = route.queues.map((queue) => `${queue.broker?.name}/${queue.id}`);
+    assert.deepEqual(order, ['broker-a/0', 'broker-b/0', 'broker-a/1', 'broker-b/1', 'broker-a/2']);
     assert.ok(route.queues.every((queue) => queue.permission === Permission.READ_WRITE && queue.broker?.id === 0));
   });
 

@@ -40,6 +40,9 @@ export function buildRoute(topicName: string, masters: readonly BrokerEntry[]): 
     else if (isWidened) queues.push(...queuesWouldBe(topicName, typesElsewhere, master));
   }
   if (queues.length === 0) return NO_ROUTE;
+  // Clients go through the list in turns: simple consumers that wait at one broker after the other must not meet the
+  // same broker for as many turns as it has queues.
+  queues.sort((one, other) => one.id - other.id);
   const usable = queues.filter((queue) => queue.permission !== Permission.NONE);
   return { exists: holders.length > 0, queues: usable.length > 0 ? usable : queues };
 }

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { MqError, type Random, seededRandom } from '@orbitmq/base';
 import type { Logger } from '@orbitmq/runtime';
-import { type Delivery, type LeaseRef, type MessageFilter, type OpenedShard, openShard, type ShardOptions } from '@orbitmq/shard';
+import {
+  type Delivery,
+  type LeaseRef,
+  type MessageFilter,
+  type OpenedShard,
+  openShard,
+  type ShardOptions,
+} from '@orbitmq/shard';
 import { SimClock, SimDisk, type SimProcessClock } from '@orbitmq/testkit';
 import type { Group, Topic } from '@orbitmq/views';
 import { Model, type SimGroup, type SimReceive, Violation } from './model.ts';
@@ -50,6 +57,7 @@ export class History {
   /** Number of the process; what an older one still says is not heard. */
   #life = 0;
   #failed = false;
+  #failedAtMs = Number.POSITIVE_INFINITY;
   #violation: Error | undefined;
   #wallJumpedMs = 0;
   #restartCount = 0;
@@ -60,7 +68,11 @@ export class History {
     this.#seed = seed;
     this.#random = seededRandom(seed * 2 + 1);
     this.#flushDiskType = this.#chance(0.5) ? 'SYNC_FLUSH' : 'ASYNC_FLUSH';
-    this.#disk = new SimDisk({ clock: this.#clock, random: seededRandom(seed * 2 + 2), capacityBytes: this.#capacityBytes });
+    this.#disk = new SimDisk({
+      clock: this.#clock,
+      random: seededRandom(seed * 2 + 2),
+      capacityBytes: this.#capacityBytes,
+    });
     const segmentSizeBytes = this.#pick([8192, 16384, 65536]);
     this.#options = {
       log: {
@@ -78,7 +90,12 @@ export class History {
       diskReserveBytes: 3 * segmentSizeBytes,
     };
     this.#topics = ['first', 'second'].slice(0, 1 + this.#below(2));
-    const group = (name: string, orderly: boolean, tag?: number): SimGroup => ({ name, orderly, tag, holdings: new Map() });
+    const group = (name: string, orderly: boolean, tag?: number): SimGroup => ({
+      name,
+      orderly,
+      tag,
+      holdings: new Map(),
+    });
     this.#groups = [group('standard', false), group('fifo', true), group('filtered', this.#chance(0.3), 1)];
   }
 
@@ -88,7 +105,8 @@ export class History {
       const queueCount = 1 + this.#below(3);
       await this.#clock.settle(this.#shard.putTopic(topicConfig(name, queueCount)));
     }
-    for (const { name, orderly } of this.#groups) await this.#clock.settle(this.#shard.putGroup(groupConfig(name, orderly)));
+    for (const { name, orderly } of this.#groups)
+      await this.#clock.settle(this.#shard.putGroup(groupConfig(name, orderly)));
     // Under ASYNC_FLUSH a power loss may undo what is so young, and nothing would be left to look at.
     await this.#clock.settle(this.#shard.snapshot());
     const steps = 60 + this.#below(120);
@@ -117,7 +135,8 @@ export class History {
     else if (dice < 840) await this.#clock.advance(this.#below(1500));
     else if (dice < 860) void this.#shard.snapshot();
     else if (dice < 875) this.#jumpWall();
-    else if (dice < 890) this.#disk.inject({ operation: this.#pick(['write', 'sync']), delayMs: this.#below(300), count: 3 });
+    else if (dice < 890)
+      this.#disk.inject({ operation: this.#pick(['write', 'sync']), delayMs: this.#below(300), count: 3 });
     else if (dice < 900) this.#breakLog();
     else if (dice < 915) this.#breakViews();
     else if (dice < 930) this.#fillDisk();
@@ -220,10 +239,17 @@ export class History {
     const isCurrent = holding.leaseId === lease.leaseId;
     // Later than that another receive may have it, and its answer be on the way.
     const isExpired = this.#clock.monotonicMs() >= holding.earliestEndMs;
-    if (isCurrent && !isExpired && holding.settled === 'no' && outcome !== 'done' && !holding.isAttemptLoose && this.#isHeld(id)) {
+    if (
+      isCurrent &&
+      !isExpired &&
+      holding.settled === 'no' &&
+      outcome !== 'done' &&
+      !holding.isAttemptLoose &&
+      this.#isHeld(id)
+    ) {
       throw new Violation('C4 the current lease can be acked', { id, lease: lease.leaseId, holding, outcome });
     }
-    if (!isCurrent && outcome === 'done' && holding.leaseId > lease.leaseId) {
+    if (!isCurrent && outcome === 'done' && holding.leaseId > lease.leaseId && !holding.isAttemptLoose) {
       throw new Violation('C4 an older lease settles nothing', { id, lease: lease.leaseId, holding });
     }
     if (outcome !== 'done') return;
@@ -284,7 +310,12 @@ export class History {
 
   #breakViews(): void {
     const operation = this.#pick(['write', 'sync', 'rename', 'syncDirectory', 'open'] as const);
-    this.#disk.inject({ operation, path: this.#pick(['queueindex', 'snapshots']), error: 'EIO', after: this.#below(3) });
+    this.#disk.inject({
+      operation,
+      path: this.#pick(['queueindex', 'snapshots']),
+      error: 'EIO',
+      after: this.#below(3),
+    });
   }
 
   #fillDisk(): void {
@@ -313,11 +344,16 @@ export class History {
     this.#model.died(this.#groups, forgets);
     this.#hand = this.#hand.filter(() => this.#chance(0.5));
     const wasFailed = this.#failed;
+    const endedAtMs = Math.min(this.#failedAtMs, this.#clock.monotonicMs());
     await this.#start();
     if (how === 'clean' && !wasFailed) {
-      assert.equal(this.#shard.checksum().checksum, stopped.checksum().checksum, 'a clean stop and start changes no state');
+      assert.equal(
+        this.#shard.checksum().checksum,
+        stopped.checksum().checksum,
+        'a clean stop and start changes no state',
+      );
     }
-    const forgottenFromMs = forgets ? this.#clock.monotonicMs() - FORGOTTEN_MS : Number.POSITIVE_INFINITY;
+    const forgottenFromMs = forgets ? endedAtMs - FORGOTTEN_MS : Number.POSITIVE_INFINITY;
     this.#model.checkStored((topic, queueId) => this.#range(topic, queueId), forgottenFromMs);
     this.#reissue();
   }
@@ -326,21 +362,31 @@ export class History {
   #reissue(): void {
     this.#hand = this.#hand.flatMap(({ group, id, lease }) => {
       const [found, topic] = [this.#group(group), this.#topic(lease.topic.name)];
-      return found === undefined || topic === undefined ? [] : [{ group, id, lease: { ...lease, group: found, topic } }];
+      return found === undefined || topic === undefined
+        ? []
+        : [{ group, id, lease: { ...lease, group: found, topic } }];
     });
   }
 
   async #start(): Promise<void> {
     this.#failed = false;
+    this.#failedAtMs = Number.POSITIVE_INFINITY;
     this.#processClock = this.#clock.process();
     if (this.#wallJumpedMs > 0) this.#model.leasesAged(this.#groups, this.#wallJumpedMs);
     this.#wallJumpedMs = 0;
-    this.#shard = await this.#clock.settle(this.#open(this.#disk, () => {
-      this.#failed = true;
-    }));
+    this.#shard = await this.#clock.settle(
+      this.#open(this.#disk, () => {
+        this.#failed = true;
+        this.#failedAtMs = this.#clock.monotonicMs();
+      }),
+    );
   }
 
-  #open(vfs: SimDisk, onFailure: (error: Error) => void, clock: SimProcessClock = this.#processClock): Promise<OpenedShard> {
+  #open(
+    vfs: SimDisk,
+    onFailure: (error: Error) => void,
+    clock: SimProcessClock = this.#processClock,
+  ): Promise<OpenedShard> {
     const random = seededRandom(this.#seed + this.#life);
     return openShard({ vfs, clock, random, logger: silent, directory: DIRECTORY, options: this.#options, onFailure });
   }
@@ -382,7 +428,10 @@ export class History {
     assert.equal(twice.checksum, once.checksum, 'a second recovery gives the same state');
     for (const [path, bytes] of again.image()) {
       if (!path.includes('commitlog')) continue;
-      assert.ok(Buffer.compare(bytes, first.get(path) ?? Buffer.alloc(0)) === 0, `a second recovery leaves ${path} alone`);
+      assert.ok(
+        Buffer.compare(bytes, first.get(path) ?? Buffer.alloc(0)) === 0,
+        `a second recovery leaves ${path} alone`,
+      );
     }
   }
 
@@ -413,7 +462,8 @@ export class History {
       return this.#groups.every((group) => this.#model.open(group).length === 0);
     };
     for (const group of this.#groups) {
-      for (const topic of this.#topics) for (let index = 0; index < 2; index++) void this.#consume(group, topic, this.#life);
+      for (const topic of this.#topics)
+        for (let index = 0; index < 2; index++) void this.#consume(group, topic, this.#life);
     }
     try {
       await this.#clock.runUntil(isDone, 120_000);
@@ -439,10 +489,20 @@ export class History {
         invisibleMs: 5000,
         attemptId: undefined,
       };
+      this.#model.called(receive);
       try {
-        const request = { group: found, topic, filter, countMax: 8, bytesMax: 20_000, invisibleMs: 5000, attemptId: undefined };
+        const request = {
+          group: found,
+          topic,
+          filter,
+          countMax: 8,
+          bytesMax: 20_000,
+          invisibleMs: 5000,
+          attemptId: undefined,
+        };
         const deliveries = await this.#shard.receive(request);
         if (life !== this.#life) return;
+        this.#model.returned(receive);
         this.#hand = [];
         this.#take(receive, found, topic, deliveries);
         for (const inHand of this.#hand) this.#acknowledge(inHand);

@@ -17,7 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'visible-before-settled: consumers see what is not stored',
-    file: 'libs/shard/src/log-shard.ts',
+    file: 'libs/shard/src/message-appender.ts',
     from: 'this.#visibility.add(indexed, queueOffset, physicalOffset + record.length);',
     to: 'indexed.visibleOffset = queueOffset + 1;',
   },

@@ -15,7 +15,8 @@ registerHooks({
     const loaded = nextLoad(url, context);
     if (!url.endsWith(mutant.file)) return loaded;
     const source = Buffer.from(loaded.source as Uint8Array).toString('utf8');
-    if (source.split(mutant.from).length !== 2) throw new Error(`mutant ${wanted}: its text is not once in ${mutant.file}`);
+    if (source.split(mutant.from).length !== 2)
+      throw new Error(`mutant ${wanted}: its text is not once in ${mutant.file}`);
     return { ...loaded, source: source.replace(mutant.from, mutant.to) };
   },
 });

@@ -113,6 +113,8 @@ function openMessaging(
       storeHost: addressOf(config.brokerIP1, config.listenPort),
       autoCreateTopicEnable: config.autoCreateTopicEnable,
       autoCreateSubscriptionGroup: config.autoCreateSubscriptionGroup,
+      enablePropertyFilter: config.enablePropertyFilter,
+      refuseDifferentSubscriptions: config.refuseDifferentSubscriptions,
       defaultTopicQueueNums: config.defaultTopicQueueNums,
       messageLimits: { ...MESSAGING_DEFAULTS.messageLimits, bodyBytesMax: config.maxMessageSize },
     },

@@ -179,6 +179,16 @@ const messagingKeys = {
     default: true,
     description: 'A consumer group is made when its first client appears.',
   }),
+  enablePropertyFilter: flag({
+    default: true,
+    description: 'Consumers may subscribe with SQL92 expressions over the properties of messages.',
+  }),
+  refuseDifferentSubscriptions: flag({
+    default: true,
+    description:
+      'A client whose expression for a topic differs from that of the living clients of its group is refused; ' +
+      'what one client does not want is passed over for its whole group.',
+  }),
   defaultTopicQueueNums: wholeNumber({
     default: 8,
     min: 1,

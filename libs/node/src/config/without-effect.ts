@@ -90,11 +90,15 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
      authenticationWhitelist authorizationWhitelist migrateAuthFromV1Enabled`,
   ],
   [
-    'queries by key, SQL filters, compaction, light topics and traces come with a later version',
-    `messageIndexEnable messageIndexSafe maxHashSlotNum maxIndexNum enablePropertyFilter enableCalcFilterBitMap
-     filterSupportRetry expectConsumerNumUseFilter maxErrorRateOfBloomFilter filterDataCleanTimeSpan enableCompaction
+    'queries by key, compaction, light topics and traces come with a later version',
+    `messageIndexEnable messageIndexSafe maxHashSlotNum maxIndexNum enableCompaction
      compactionScheduleInternal compactionThreadNum enableLmq enableMultiDispatch maxLmqConsumeQueueNum
      enableMixedMessageType traceTopicEnable msgTraceTopicName traceOn storeReplyMessageEnable`,
+  ],
+  [
+    'filters are compiled and asked when messages are handed out; nothing is calculated when they are stored',
+    `enableCalcFilterBitMap filterSupportRetry expectConsumerNumUseFilter maxErrorRateOfBloomFilter
+     filterDataCleanTimeSpan`,
   ],
   [
     'limits of memory and connections replace it',

@@ -49,7 +49,7 @@ export async function startPollingCollector(
   const messages: ReceivedMessage[] = [];
   let isClosing = false;
   const poll = async () => {
-    while (!isClosing) {
+    while (!isClosing && driver.isRunning) {
       for (const message of await receiveOrWait(driver, name)) {
         messages.push(message);
         if (holdMs > 0) await sleep(holdMs);

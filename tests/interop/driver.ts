@@ -76,6 +76,7 @@ export class Driver {
   readonly #progress = new Map<string, number>();
   readonly #exited: Promise<void>;
   #nextId = 1;
+  #isRunning = true;
 
   constructor(command: DriverCommand, logFile: string) {
     mkdirSync(dirname(logFile), { recursive: true });
@@ -88,6 +89,7 @@ export class Driver {
     this.#exited = new Promise((resolve) => {
       const finish = (cause: string) => {
         process.off('exit', killAtExit);
+        this.#isRunning = false;
         for (const waiter of this.#waiters.values())
           waiter.reject(new Error(`the driver ended (${cause}), see ${logFile}`));
         this.#waiters.clear();
@@ -98,12 +100,18 @@ export class Driver {
     });
   }
 
+  /** True until the program has ended. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /**
    * Runs one operation.
    *
    * @throws Error with the client's own text when the operation failed, or when it took longer than `timeoutMs`
    */
   call(op: string, fields: object, timeoutMs = 60_000): Promise<Record<string, unknown>> {
+    if (!this.#isRunning) return Promise.reject(new Error(`${op}: the driver has ended`));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(

@@ -35,7 +35,7 @@ class Bench {
   readonly client: InteropClient;
   readonly connection: Connection = { endpoints: '', tls: false };
   #target: Target | undefined;
-  #driver: Driver | undefined;
+  readonly #drivers: Driver[] = [];
   #nextName = 0;
 
   constructor(client: InteropClient) {
@@ -48,24 +48,27 @@ class Bench {
   }
 
   get driver(): Driver {
-    assert(this.#driver);
-    return this.#driver;
+    const [first] = this.#drivers;
+    assert(first);
+    return first;
   }
 
   async start(): Promise<void> {
     this.#target = await startTarget();
     Object.assign(this.connection, this.connectionTo(this.#target.endpoints));
-    this.#driver = this.newDriver();
+    this.newDriver();
   }
 
   async stop(): Promise<void> {
-    await this.#driver?.stop();
+    await Promise.all(this.#drivers.map((driver) => driver.stop()));
     await this.#target?.stop();
   }
 
-  /** Another process of the same client library. */
+  /** Another process of the same client library; ends with the bench. */
   newDriver(): Driver {
-    return new Driver(this.client.command, join(LOGS, `${this.client.language}.log`));
+    const driver = new Driver(this.client.command, join(LOGS, `${this.client.language}.log`));
+    this.#drivers.push(driver);
+    return driver;
   }
 
   connectionTo(endpoints: readonly string[]): Connection {
@@ -365,7 +368,6 @@ function describeTransport(bench: Bench): void {
       async () => (await driver.receive('consumer', 1, INVISIBLE_MS_MIN))[0],
     );
     assert.equal(received.messageId, messageId);
-    await driver.stop();
   });
 }
 

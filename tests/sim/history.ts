@@ -213,7 +213,6 @@ export class History {
       const id = Buffer.from(delivery.message.rest).readUInt32LE();
       this.#model.delivered(receive, delivery, id, nowMs);
       const { queueId, queueOffset, leaseId } = delivery;
-      if (!receive.group.holdings.has(id)) continue;
       this.#hand.push({ group: receive.group, id, lease: { group, topic, queueId, queueOffset, leaseId } });
     }
   }

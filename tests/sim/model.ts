@@ -106,11 +106,10 @@ export class Model {
       throw new Violation('a message stays at its offset', facts);
     }
     if (message.state === 'pending') throw new Violation('D8 consumers see only what is stored', facts);
-    // It was read, and removed before the answer was there.
-    if (message.state === 'removed') return;
     if (message.state === 'gone') throw new Violation('what is gone stays gone', facts);
     if (group.tag !== undefined && group.tag !== message.tag) throw new Violation('filters hold', facts);
-    if (message.state === 'unknown') this.#claim(message);
+    // Removed: it was read before, or the power failed before the removal was stored.
+    if (message.state === 'unknown' || message.state === 'removed') this.#claim(message);
     const former = group.holdings.get(id);
     // An answer that was on its way while the message was handed out again, given back or acked.
     if (former !== undefined && delivery.leaseId < former.leaseId && delivery.attempt <= former.attempt) return;
@@ -197,10 +196,13 @@ export class Model {
   ): void {
     this.#answered.clear();
     for (const message of this.messages) {
-      if (message.state === 'gone' || message.state === 'removed') continue;
+      if (message.state === 'gone') continue;
       const { minOffset, maxOffset } = range(message.topic, message.queueId);
       if (message.offset < minOffset) {
         message.state = 'removed';
+      } else if (message.state === 'removed') {
+        // The removal was not stored when the power failed.
+        message.state = 'unknown';
       } else if (message.offset >= maxOffset) {
         if (message.state === 'stored' && message.sentAtMs < forgottenFromMs) {
           throw new Violation('D1 what was answered is stored', { message, minOffset, maxOffset });

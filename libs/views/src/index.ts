@@ -29,3 +29,6 @@ export {
   type SnapshotSection,
   writeSnapshot,
 } from './snapshot/file.ts';
+export { type PendingTimer, type TimerPage, TimersView } from './timers/view.ts';
+export { TRANSACTION_END, type TransactionEnd } from './transactions/ended.ts';
+export { type HalfMessage, type HalfRef, TransactionsView } from './transactions/view.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { type BuildOptions, build } from 'esbuild';
+import { type BuildOptions, build, stop } from 'esbuild';
 import { APPS, type App, ROOT } from './repository.ts';
 
 /** What a bundle was made from: if nothing of it has changed, it need not be made again. */
@@ -38,6 +38,8 @@ function optionsOf(app: App): BuildOptions {
 export async function bundleApps(apps: readonly App[] = APPS): Promise<App[]> {
   const stale = apps.filter((app) => existsSync(`${ROOT}/apps/${app}/src/main.ts`) && !isFresh(app));
   for (const app of stale) await bundleApp(app);
+  // esbuild is a process of its own, which would stay as long as this one.
+  if (stale.length > 0) await stop();
   return stale;
 }
 

@@ -51,7 +51,14 @@ export {
 } from './received-message.ts';
 export { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
 export { decodeSendMessageRequest } from './send-request.ts';
+export { brokerNameOfSigned, SignedTextCodec, type SignedTextKind } from './signed-text.ts';
 export { encodeStoredSystem, type StoringFacts } from './stored-system.ts';
 export { readMessageGroup, readMessageId, readTag } from './system-properties.ts';
+export {
+  brokerNameOfTransaction,
+  type ReadTransactionId,
+  type TransactionId,
+  TransactionIdCodec,
+} from './transaction-id.ts';
 export { WireError } from './wire/wire-error.ts';
 export { WireReader } from './wire/wire-reader.ts';

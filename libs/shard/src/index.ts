@@ -12,7 +12,13 @@ export type {
   ReceiveRequest,
   SendRequest,
   SentMessage,
+  SentTimer,
   Shard,
+  TimedMessage,
+  TimedMessagePage,
+  TimedRequest,
+  TimerPosition,
+  TimerRef,
   Waiter,
 } from './shard.ts';
-export type { ShardStatistics, SubscriptionStatistics, TopicStatistics } from './statistics.ts';
+export type { ShardStatistics, SubscriptionStatistics, TimerStatistics, TopicStatistics } from './statistics.ts';

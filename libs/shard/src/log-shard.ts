@@ -17,10 +17,17 @@ import type {
   ReceiveRequest,
   SendRequest,
   SentMessage,
+  SentTimer,
   Shard,
+  TimedMessage,
+  TimedMessagePage,
+  TimedRequest,
+  TimerPosition,
+  TimerRef,
   Waiter,
 } from './shard.ts';
 import { type ShardStatistics, subscriptionStatistics, topicStatistics } from './statistics.ts';
+import { TimedMessages } from './timers.ts';
 
 /** A shard that has been opened: what its node can do beside serving. */
 export interface OpenedShard extends Shard {
@@ -61,6 +68,7 @@ export class LogShard implements OpenedShard {
   readonly #receiver: Receiver;
   readonly #administration: Administration;
   readonly #appender: MessageAppender;
+  readonly #timers: TimedMessages;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -74,7 +82,9 @@ export class LogShard implements OpenedShard {
     this.#receiver = new Receiver(parts.core, this.#leases);
     this.#administration = new Administration(parts.core);
     this.#appender = new MessageAppender(parts.core);
+    this.#timers = new TimedMessages(parts.core, this.#appender);
     this.#leases.expire();
+    this.#timers.start();
   }
 
   get metadata(): Metadata {
@@ -112,18 +122,29 @@ export class LogShard implements OpenedShard {
   }
 
   send(request: SendRequest): SentMessage {
+    return this.#appender.append(this.#checkSend(request), request);
+  }
+
+  sendTimed(request: TimedRequest): SentTimer {
+    const topic = this.#checkSend(request);
+    return this.#timers.send(topic, request);
+  }
+
+  findTimer(topic: Topic, timer: TimerRef): Promise<TimedMessage | undefined> {
+    return this.#timers.find(topic, timer);
+  }
+
+  cancelTimer(topic: Topic, timer: TimerRef): boolean {
     this.#core.checkRunning();
-    const { refusal } = this.#disk;
-    if (refusal !== undefined) throw new MqError('FORBIDDEN', refusal);
-    const topic = this.#core.state.metadata.topicByUid(request.topic.uid);
-    if (topic === undefined) {
-      throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(request.topic.name)} has been deleted: create it first`);
-    }
-    assert(
-      request.queueId >= 0 && request.queueId < topic.writeQueueCount,
-      'a send names a queue that takes no writes',
-    );
-    return this.#appender.append(topic, request);
+    return this.#timers.cancel(topic, timer);
+  }
+
+  timers(topic: Topic, from: TimerPosition, countMax: number): Promise<TimedMessagePage> {
+    return this.#timers.page(topic, from, countMax);
+  }
+
+  timerCount(topic: Topic): number {
+    return this.#timers.count(topic);
   }
 
   settled(): Promise<void> {
@@ -182,6 +203,7 @@ export class LogShard implements OpenedShard {
     return {
       topics: topicStatistics(this.#core, this.#appender.sent),
       subscriptions: subscriptionStatistics(this.#core),
+      timers: this.#timers.statistics(),
       log: log.statistics,
       logStartOffset: log.startOffset,
       logEndOffset: log.endOffset,
@@ -211,9 +233,26 @@ export class LogShard implements OpenedShard {
     return this.#closing;
   }
 
+  /** The topic as it is now. @throws MqError FORBIDDEN, TOPIC_NOT_FOUND */
+  #checkSend(request: SendRequest): Topic {
+    this.#core.checkRunning();
+    const { refusal } = this.#disk;
+    if (refusal !== undefined) throw new MqError('FORBIDDEN', refusal);
+    const topic = this.#core.state.metadata.topicByUid(request.topic.uid);
+    if (topic === undefined) {
+      throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(request.topic.name)} has been deleted: create it first`);
+    }
+    assert(
+      request.queueId >= 0 && request.queueId < topic.writeQueueCount,
+      'a send names a queue that takes no writes',
+    );
+    return topic;
+  }
+
   async #close(): Promise<void> {
     this.#core.stop();
     this.#leases.stop();
+    this.#timers.stop();
     this.#disk.stop();
     try {
       await this.#maintenance.stop();

@@ -2,7 +2,9 @@ import { MqError, type Timer } from '@orbitmq/base';
 import type { SegmentInfo } from '@orbitmq/storage';
 import { type Vfs, VfsError } from '@orbitmq/vfs';
 import { writeSnapshot } from '@orbitmq/views';
+import { Carrier } from './carrier.ts';
 import type { ShardCore } from './core.ts';
+import { encodeCut, RECORD } from './records.ts';
 import { Retention } from './retention.ts';
 import { appendState } from './state-records.ts';
 
@@ -24,6 +26,7 @@ export class Maintenance {
   readonly #core: ShardCore;
   readonly #options: MaintenanceOptions;
   readonly #retention: Retention;
+  readonly #carrier: Carrier;
   #work: Promise<void> = Promise.resolve();
   #snapshotPending = false;
   #timer: Timer | undefined;
@@ -33,6 +36,7 @@ export class Maintenance {
     this.#core = core;
     this.#options = options;
     this.#retention = new Retention(core);
+    this.#carrier = new Carrier(core);
   }
 
   /** Bytes of the log that retention has removed since the start. */
@@ -107,11 +111,20 @@ export class Maintenance {
   }
 
   async #retain(): Promise<void> {
-    const { log, state } = this.#core;
     // On a full disk no file can be written: that must not keep retention from making room.
+    const { log } = this.#core;
     await this.#tryAgain();
-    const { removableBefore } = await this.#retention.round(this.#options.isCrowded());
-    if (removableBefore <= log.startOffset) return;
+    const { removableBefore, carry } = await this.#retention.round(this.#options.isCrowded());
+    if (removableBefore > log.startOffset) await this.#remove(removableBefore);
+    if (carry !== undefined) await this.#carrier.carry(carry);
+  }
+
+  async #remove(removableBefore: number): Promise<void> {
+    const { log, state } = this.#core;
+    const oldestPin = state.pins.first();
+    if (oldestPin !== undefined && oldestPin < removableBefore) {
+      this.#core.append(RECORD.cut, [encodeCut(removableBefore)]);
+    }
     if (state.stateRecords.position < removableBefore) await this.#appendState();
     // Trims and state first: what the log then begins with must be enough to rebuild everything.
     await log.flush();

@@ -18,6 +18,8 @@ export interface ShardOptions {
   readonly retentionIntervalMs?: number;
   /** A message whose lease ran out holds its segment for this long; a leased one always does. Milliseconds, default 1 h. */
   readonly heldAfterExpiryMs?: number;
+  /** Timed messages that may wait for their time, about 44 bytes of memory each; beyond it sends of more are refused. Default 2,000,000. */
+  readonly timersMax?: number;
   /** How often the room on the disk is looked at. Milliseconds, default 1 s. */
   readonly diskCheckIntervalMs?: number;
   /** Share of the disk in use at which the oldest segments go before their time; RocketMQ's `diskSpaceCleanForciblyRatio`. Default 0.85. */
@@ -45,6 +47,7 @@ export function shardSettings(options: ShardOptions): ShardSettings {
     retentionBytes: options.retentionBytes ?? Number.POSITIVE_INFINITY,
     retentionIntervalMs: options.retentionIntervalMs ?? 10 * SECOND_MS,
     heldAfterExpiryMs: options.heldAfterExpiryMs ?? HOUR_MS,
+    timersMax: options.timersMax ?? 2_000_000,
     diskCheckIntervalMs: options.diskCheckIntervalMs ?? SECOND_MS,
     diskCleanRatio: options.diskCleanRatio ?? 0.85,
     diskFullRatio: options.diskFullRatio ?? 0.9,

@@ -23,6 +23,12 @@ export const RECORD = {
   pointer: 19,
   /** The log is about to begin at a later byte: u48. */
   cut: 20,
+  /** A message that waits for its time: as a message, with the time (wall ms) in place of the queue offset. */
+  timed: 21,
+  /** The body of a pending item again: see `pending.ts`. */
+  carried: 22,
+  /** A pending item that never becomes a message. */
+  pendingEnd: 23,
 } as const;
 
 /*

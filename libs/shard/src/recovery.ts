@@ -69,7 +69,7 @@ interface Base {
 async function findBase(recovery: ViewRecovery, files: { rebuilt: number }): Promise<Base> {
   const { vfs, log, logger, directories } = recovery;
   const restored = (snapshot: Snapshot): ShardState => {
-    const state = new ShardState(makeIndex(recovery, files));
+    const state = emptyState(recovery, files);
     state.restore(snapshot.sections);
     return state;
   };
@@ -84,7 +84,7 @@ async function findBase(recovery: ViewRecovery, files: { rebuilt: number }): Pro
     return { kind: 'snapshot', state: accepted.at(-1)!, position: snapshot.position, sections: snapshot.sections };
   }
   if (log.startOffset === 0) {
-    return { kind: 'nothing', state: new ShardState(makeIndex(recovery, files)), position: 0, sections: [] };
+    return { kind: 'nothing', state: emptyState(recovery, files), position: 0, sections: [] };
   }
   const found = await findState(log);
   if (found === undefined) {
@@ -96,6 +96,11 @@ async function findBase(recovery: ViewRecovery, files: { rebuilt: number }): Pro
     );
   }
   return { kind: 'state in the log', state: restored(found), position: found.position, sections: found.sections };
+}
+
+function emptyState(recovery: ViewRecovery, files: { rebuilt: number }): ShardState {
+  const { log } = recovery;
+  return new ShardState(makeIndex(recovery, files), (physicalOffset) => segmentAt(log.segments(), physicalOffset));
 }
 
 function makeIndex(recovery: ViewRecovery, files: { rebuilt: number }): QueueIndex {

@@ -1,5 +1,5 @@
 import type { SegmentInfo } from '@orbitmq/storage';
-import type { SegmentQueue, Topic } from '@orbitmq/views';
+import type { Pin, SegmentQueue, Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { encodeTrim, type QueueTrim, RECORD } from './records.ts';
 
@@ -10,6 +10,8 @@ const TRIMMED_MAX = 1000;
 export interface RetentionRound {
   /** Segments that end at or before this hold nothing that is wanted any more. */
   readonly removableBefore: number;
+  /** The segment behind them, when only pending bodies keep it: they are to be carried forward. */
+  readonly carry: SegmentInfo | undefined;
 }
 
 /** How much of each topic lies in newer segments; only for topics that have a limit of their own. */
@@ -33,8 +35,7 @@ export class Retention {
     const sealed = log.segments().filter((segment) => segment.sealed);
     const forcedCount = Math.max(crowded ? 1 : 0, this.#overSize(sealed));
     const newerBytes = await this.#newerBytes(sealed);
-    let removableBefore = log.startOffset;
-    let whole = true;
+    const wanted: boolean[] = [];
     for (const [index, segment] of sealed.entries()) {
       const forced = index < forcedCount;
       if (!forced && newerBytes.length === 0 && segment.newestTimestampMs + this.#shortestMs() > clock.wallMs()) break;
@@ -43,11 +44,29 @@ export class Retention {
         forced ||
         segment.newestTimestampMs + (topic.retentionMs ?? this.#core.settings.retentionMs) < clock.wallMs() ||
         (topic.retentionBytes !== undefined && (newerBytes[index]?.get(topic.uid) ?? 0) >= topic.retentionBytes);
-      const wanted = this.#trim(rows, expired);
-      whole &&= !wanted;
-      if (whole) removableBefore = segment.endOffset;
+      wanted.push(this.#trim(rows, expired));
     }
-    return { removableBefore };
+    return this.#removable(sealed, wanted, forcedCount);
+  }
+
+  /** @param wanted of the oldest segments, whether a queue wants messages of them; the others are too young to go */
+  #removable(sealed: readonly SegmentInfo[], wanted: readonly boolean[], forcedCount: number): RetentionRound {
+    const { log, state, clock, settings } = this.#core;
+    let removableBefore = log.startOffset;
+    for (const [index, isWanted] of wanted.entries()) {
+      const segment = sealed[index]!;
+      const pin = state.pins.pin(segment.startOffset);
+      const forced = index < forcedCount;
+      if (isWanted || (!forced && pin !== undefined && isPointedAt(pin, sealed, wanted))) break;
+      if (pin !== undefined && pin.pendingCount > 0) {
+        // Carrying makes no room when nearly all of the segment is pending: then only its age is a reason.
+        const isOld = segment.newestTimestampMs + settings.retentionMs < clock.wallMs();
+        const makesRoom = pin.pendingBytes * 2 <= segment.endOffset - segment.startOffset;
+        return { removableBefore, carry: isOld || makesRoom ? segment : undefined };
+      }
+      removableBefore = segment.endOffset;
+    }
+    return { removableBefore, carry: undefined };
   }
 
   /** Oldest segments beyond the size that the log may have. */
@@ -116,4 +135,12 @@ export class Retention {
     }
     return wanted;
   }
+}
+
+/** Whether a queue wants a pointer to a body in the pinned segment. */
+function isPointedAt(pin: Pin, sealed: readonly SegmentInfo[], wanted: readonly boolean[]): boolean {
+  if (pin.newestPointer < 0) return false;
+  const index = sealed.findLastIndex((segment) => segment.startOffset <= pin.newestPointer);
+  const isOpen = index >= 0 && pin.newestPointer >= sealed[index]!.endOffset;
+  return isOpen || (wanted[index] ?? true);
 }

@@ -24,6 +24,41 @@ export interface SentMessage {
   readonly storeTimestampMs: number;
 }
 
+/** A message that is to be delivered later. */
+export interface TimedRequest extends SendRequest {
+  /** Not before this moment of the wall clock; milliseconds since 1970, at most 2^48 − 1. */
+  readonly deliveryTimestampMs: number;
+}
+
+/** Names a timed message on its shard, for ever. */
+export interface TimerRef {
+  readonly id: number;
+  /** Where the shard finds it. */
+  readonly slot: number;
+}
+
+export interface SentTimer {
+  readonly timer: TimerRef;
+  readonly storeTimestampMs: number;
+}
+
+/** A message that waits for its time. */
+export interface TimedMessage {
+  readonly timer: TimerRef;
+  readonly queueId: number;
+  readonly deliveryTimestampMs: number;
+  readonly message: MessageBytes;
+}
+
+/** Where a page of timed messages begins: 0 for the first, then what the page before said. */
+export type TimerPosition = number;
+
+export interface TimedMessagePage {
+  readonly messages: readonly TimedMessage[];
+  /** undefined = that was the last page. A page may be empty and not the last. */
+  readonly next: TimerPosition | undefined;
+}
+
 /** Which messages a consumer wants. */
 export interface MessageFilter {
   /** Quick look at the tag hash in the queue index: false = surely not wanted. */
@@ -116,6 +151,19 @@ export interface Shard {
    * @throws MqError FORBIDDEN when the disk is beyond its watermark or the shard is stopping, TOO_MANY_REQUESTS when the log is behind
    */
   send(request: SendRequest): SentMessage;
+  /**
+   * Appends a message that nobody sees before its time; then it comes into its queue, exactly once.
+   * @throws as `send` does; MqError TOO_MANY_REQUESTS also when too many wait
+   */
+  sendTimed(request: TimedRequest): SentTimer;
+  /** A timed message that waits; undefined when it has come, was cancelled, or is none of this topic. */
+  findTimer(topic: Topic, timer: TimerRef): Promise<TimedMessage | undefined>;
+  /** Cancels a timed message; false when it does not wait (any more). Await `settled()` before answering. */
+  cancelTimer(topic: Topic, timer: TimerRef): boolean;
+  /** Timed messages of a topic that wait, in no particular order. @param countMax at least 1 */
+  timers(topic: Topic, from: TimerPosition, countMax: number): Promise<TimedMessagePage>;
+  /** How many timed messages of a topic wait. */
+  timerCount(topic: Topic): number;
   /** Settles when all that was appended before is stored (see CommitLog.settled). */
   settled(): Promise<void>;
 

@@ -7,10 +7,13 @@ import {
   PinsView,
   ProgressView,
   type QueueIndex,
+  type SegmentRange,
   SnapshotDamage,
   type SnapshotSection,
+  TimersView,
 } from '@orbitmq/views';
-import { decodePointer, indexedLength } from './pointer.ts';
+import { decodeCarried, decodePendingEnd, type PendingBody } from './pending.ts';
+import { type BodyRef, decodePointer, indexedLength, PENDING, type PendingRef } from './pointer.ts';
 import {
   decodeAck,
   decodeChange,
@@ -27,7 +30,7 @@ import {
 import { StateRecordTracker } from './state-records.ts';
 
 /** Sections of a snapshot. The open part of the index is left out where it can be read from the log as well. */
-const SECTION = { metadata: 1, ranges: 2, progress: 3, stateRecords: 4, openIndex: 5, pins: 6 } as const;
+const SECTION = { metadata: 1, ranges: 2, progress: 3, stateRecords: 4, openIndex: 5, pins: 6, timers: 7 } as const;
 const SECTION_VERSION = 1;
 
 /**
@@ -38,13 +41,19 @@ export class ShardState {
   readonly metadata = new MetadataView();
   readonly progress = new ProgressView();
   readonly pins = new PinsView();
+  readonly timers = new TimersView();
   readonly stateRecords = new StateRecordTracker();
   readonly index: QueueIndex;
   /** Hears of messages that were removed before a group had settled them. */
   onUnconsumed: (groupUid: number, queueUid: number, count: number) => void = () => {};
 
-  constructor(index: QueueIndex) {
+  readonly #segmentAt: (physicalOffset: number) => SegmentRange;
+  #lastSegment: SegmentRange = { startOffset: 0, endOffset: 0 };
+
+  /** @param segmentAt the segment that holds a record which is being applied */
+  constructor(index: QueueIndex, segmentAt: (physicalOffset: number) => SegmentRange) {
     this.index = index;
+    this.#segmentAt = segmentAt;
   }
 
   /** @throws Error for a record of a kind that this version doesn't know */
@@ -87,6 +96,15 @@ export class ShardState {
       case RECORD.trim:
         this.#trim(payload);
         break;
+      case RECORD.timed:
+        this.#timed(record);
+        break;
+      case RECORD.carried:
+        this.#carried(record);
+        break;
+      case RECORD.pendingEnd:
+        this.#endPending(decodePendingEnd(payload));
+        break;
       case RECORD.cut:
         this.pins.applyCut(decodeCut(payload));
         break;
@@ -111,6 +129,7 @@ export class ShardState {
       section(SECTION.ranges, this.index.snapshotRanges()),
       section(SECTION.progress, this.progress.snapshot()),
       section(SECTION.pins, this.pins.snapshot()),
+      section(SECTION.timers, this.timers.snapshot()),
       section(SECTION.stateRecords, this.stateRecords.snapshot()),
     ];
   }
@@ -129,7 +148,21 @@ export class ShardState {
     this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
     this.progress.restore(bytesOf(sections, SECTION.progress));
     this.pins.restore(bytesOf(sections, SECTION.pins));
+    this.timers.restore(bytesOf(sections, SECTION.timers));
     this.stateRecords.restore(bytesOf(sections, SECTION.stateRecords));
+  }
+
+  /** Up to `countMax` bodies in [from, to) of the log that no queue has yet. */
+  pendingBodiesIn(from: number, to: number, countMax: number): PendingBody[] {
+    return this.timers.withBodyIn(from, to, countMax).map(({ slot, id, bodyOffset, bodyLength }) => ({
+      pending: { kind: PENDING.timer, id, slot },
+      body: { physicalOffset: bodyOffset, length: bodyLength },
+    }));
+  }
+
+  /** Whether an item is still pending, with its body where it was. */
+  isPendingAt({ pending, body }: PendingBody): boolean {
+    return this.#bodyOf(pending)?.physicalOffset === body.physicalOffset;
   }
 
   #message(record: LogRecord): void {
@@ -145,8 +178,54 @@ export class ShardState {
 
   #pointer(record: LogRecord): void {
     this.#message(record);
-    const { bodySegment } = decodePointer(record.payload);
+    const { bodySegment, ends } = decodePointer(record.payload);
     this.pins.applyPointer(bodySegment, record.physicalOffset);
+    this.#endPending(ends);
+  }
+
+  #timed(record: LogRecord): void {
+    const { payload } = record;
+    const queueUid = messageQueueUid(payload);
+    if (this.metadata.queueByUid(queueUid) === undefined) return;
+    this.timers.applyTimed({
+      id: record.physicalOffset,
+      deliveryMs: messageQueueOffset(payload),
+      queueUid,
+      tagHash: messageTagHash(payload),
+      bodyLength: record.length,
+    });
+    this.pins.applyPending(this.#segmentOf(record), record.length);
+  }
+
+  #carried(record: LogRecord): void {
+    const pending = decodeCarried(record.payload);
+    const former = this.#bodyOf(pending);
+    if (former === undefined) return;
+    this.pins.applyPendingEnd(former.physicalOffset, former.length);
+    this.pins.applyPending(this.#segmentOf(record), record.length);
+    this.timers.applyCarried(pending.slot, record.physicalOffset, record.length);
+  }
+
+  #endPending(pending: PendingRef): void {
+    const body = this.#bodyOf(pending);
+    if (body === undefined) return;
+    this.pins.applyPendingEnd(body.physicalOffset, body.length);
+    this.timers.applyEnd(pending.slot);
+  }
+
+  /** Where the body of a pending item is; undefined when it is not pending (any more). */
+  #bodyOf({ kind, slot, id }: PendingRef): BodyRef | undefined {
+    if (kind !== PENDING.timer || !this.timers.isPending(slot, id)) return undefined;
+    const { bodyOffset, bodyLength } = this.timers.get(slot);
+    return { physicalOffset: bodyOffset, length: bodyLength };
+  }
+
+  /** Start of the segment that holds a record which is being applied. */
+  #segmentOf({ physicalOffset }: LogRecord): number {
+    const { startOffset, endOffset } = this.#lastSegment;
+    if (physicalOffset < startOffset || physicalOffset >= endOffset)
+      this.#lastSegment = this.#segmentAt(physicalOffset);
+    return this.#lastSegment.startOffset;
   }
 
   #lease(record: LogRecord): void {
@@ -192,6 +271,10 @@ export class ShardState {
 
   #topicDeletion(payload: Uint8Array): void {
     const topic = this.metadata.applyTopicDeletion(decodeUid(payload));
+    const queueUids = new Set(topic?.queues.map((queue) => queue.uid));
+    this.timers.applyQueueDeletions(queueUids, ({ bodyOffset, bodyLength }) =>
+      this.pins.applyPendingEnd(bodyOffset, bodyLength),
+    );
     for (const queue of topic?.queues ?? []) {
       this.index.applyQueueDeletion(queue.uid);
       this.progress.applyQueueDeletion(queue.uid);

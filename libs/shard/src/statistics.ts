@@ -6,6 +6,8 @@ export interface TopicStatistics {
   readonly topic: string;
   readonly sentCount: number;
   readonly sentBytes: number;
+  /** Messages that wait for their time of delivery. */
+  readonly timedCount: number;
 }
 
 /** Counts of one group on one topic since the start of the process, and how it stands now. */
@@ -26,10 +28,23 @@ export interface SubscriptionStatistics {
   readonly waitingReceives: number;
 }
 
+/** Timed messages; counts since the start of the process. */
+export interface TimerStatistics {
+  readonly pendingCount: number;
+  readonly firedCount: number;
+  readonly cancelledCount: number;
+  /** Sum of the times that passed between the moment of delivery and the firing. */
+  readonly latenessSumMs: number;
+  readonly latenessMaxMs: number;
+  /** How long ago the first pending one was due; 0 when none is due. */
+  readonly behindMs: number;
+}
+
 /** Numbers for metrics. Topics and groups are those that exist: their number bounds the labels. */
 export interface ShardStatistics {
   readonly topics: readonly TopicStatistics[];
   readonly subscriptions: readonly SubscriptionStatistics[];
+  readonly timers: TimerStatistics;
   readonly log: LogStatistics;
   readonly logStartOffset: number;
   readonly logEndOffset: number;
@@ -50,7 +65,8 @@ export interface SentCounters {
 export function topicStatistics(core: ShardCore, sent: ReadonlyMap<number, SentCounters>): TopicStatistics[] {
   return [...core.state.metadata.topics()].map((topic) => {
     const counters = sent.get(topic.uid);
-    return { topic: topic.name, sentCount: counters?.count ?? 0, sentBytes: counters?.bytes ?? 0 };
+    const timedCount = topic.queues.reduce((sum, queue) => sum + core.state.timers.countOf(queue.uid), 0);
+    return { topic: topic.name, sentCount: counters?.count ?? 0, sentBytes: counters?.bytes ?? 0, timedCount };
   });
 }
 

@@ -21,9 +21,9 @@ export class PinsView {
     return this.#pins.get(segmentStart);
   }
 
-  /** Start of the oldest segment with pending bodies; undefined when there is none. */
-  oldestPending(): number | undefined {
-    return this.#starts.find((start) => this.#pins.get(start)!.pendingCount > 0);
+  /** Start of the oldest segment that anything refers to; undefined when there is none. */
+  first(): number | undefined {
+    return this.#starts[0];
   }
 
   /** A queue has a pointer to a body in the segment. */

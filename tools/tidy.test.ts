@@ -128,16 +128,24 @@ function dependencyProblems(path: string): string[] {
   const manifest = JSON.parse(read(path)) as Manifest;
   const folder = dirname(path);
   const listed = Object.keys(manifest.dependencies ?? {});
+  const forTests = Object.keys(manifest.devDependencies ?? {});
   const own = files.filter((file) => file.startsWith(`${folder}/`) && file.endsWith('.ts'));
-  const imported = new Set(own.flatMap((file) => importsOf(file)));
-  const inProduct = new Set(own.filter((file) => !isTest(file)).flatMap((file) => importsOf(file)));
-  const missing = [...imported].filter(
-    (name) => !listed.includes(name) && name !== manifest.name && !(shared.has(name) && !inProduct.has(name)),
-  );
-  // The test projects list libraries for all that is written in them, also in other languages' folders.
-  const unused = /^(tests|tools)$/.test(folder) ? [] : listed.filter((name) => !imported.has(name));
+  const importedBy = (paths: readonly string[]): Set<string> => new Set(paths.flatMap((file) => importsOf(file)));
+  // The test projects are tests from end to end.
+  const isTestProject = /^(tests|tools|libs\/testkit)$/.test(folder);
+  const product = importedBy(own.filter((file) => isTestProject || !isTest(file)));
+  const tests = importedBy(own.filter(isTest));
+  const atHand = new Set([...listed, ...forTests, ...shared, manifest.name]);
+  const lacking = [
+    ...[...product].filter((name) => !listed.includes(name) && !(isTestProject && atHand.has(name))),
+    ...[...tests].filter((name) => !atHand.has(name)),
+  ];
+  // What is listed for other languages' folders can't be seen here.
+  const unused = isTestProject
+    ? []
+    : [...listed.filter((name) => !product.has(name)), ...forTests.filter((name) => !tests.has(name))];
   return [
-    ...missing.map((name) => `${path} lacks ${name}`),
+    ...lacking.map((name) => `${path} lacks ${name}`),
     ...unused.map((name) => `${path} lists ${name}, which nothing imports`),
   ];
 }

@@ -59,6 +59,8 @@ export class Model {
   readonly messages: SimMessage[] = [];
   /** By topic, queue and offset: offsets that somebody has been told of. */
   readonly #byPlace = new Map<string, SimMessage>();
+  /** All calls of one attempt. */
+  readonly #attempts = new Map<string, readonly SimReceive[]>();
   /** Receives under way. */
   readonly #open = new Set<SimReceive>();
   /** Highest offset that was answered, by topic and queue. */
@@ -87,6 +89,10 @@ export class Model {
   /** A receive is under way. When it repeats an attempt, the leases of that end when it says, answered or not. */
   called(receive: SimReceive): void {
     this.#open.add(receive);
+    if (receive.attemptId !== undefined) {
+      const calls = this.#attempts.get(attemptOf(receive)) ?? [];
+      this.#attempts.set(attemptOf(receive), [...calls, receive]);
+    }
     for (const holding of receive.group.holdings.values()) {
       if (receive.attemptId === undefined || holding.attemptId !== receive.attemptId) continue;
       holding.earliestEndMs = Math.min(holding.earliestEndMs, receive.calledAtMs + receive.invisibleMs);
@@ -140,6 +146,12 @@ export class Model {
       const isForgotten = holding.leaseId === 0 && holding.attemptId === receive.attemptId;
       return delivery.leaseId <= holding.leaseId || (isForgotten && receive.attemptId !== undefined);
     });
+    // An answer that others have overtaken says how it was, not how it is.
+    const isOvertaken = batch.some((delivery) => {
+      const former = this.#byPlace.get(`${topic}/${queueId}/${delivery.queueOffset}`);
+      return former !== undefined && delivery.leaseId < (group.holdings.get(former.id)?.leaseId ?? 0);
+    });
+    if (isOvertaken) return;
     for (const message of this.messages) {
       if (message.topic !== topic || message.queueId !== queueId || message.state !== 'stored') continue;
       const holding = group.holdings.get(message.id);
@@ -225,13 +237,11 @@ export class Model {
     });
   }
 
-  /** A repetition of the attempt that is under way may have moved the deadline already. */
+  /** A repetition of the attempt may have moved the deadline already, answered or not. */
   #earliestEnd(receive: SimReceive): number {
     let earliest = receive.calledAtMs + receive.invisibleMs;
-    for (const other of this.#open) {
-      if (receive.attemptId === undefined || other.attemptId !== receive.attemptId || other.group !== receive.group)
-        continue;
-      earliest = Math.min(earliest, other.calledAtMs + other.invisibleMs);
+    for (const other of this.#attempts.get(attemptOf(receive)) ?? []) {
+      if (other.calledAtMs >= receive.calledAtMs) earliest = Math.min(earliest, other.calledAtMs + other.invisibleMs);
     }
     return earliest;
   }
@@ -267,6 +277,10 @@ export class Model {
       : delivery.attempt === expected || isOvertaking;
     if (!holds) throw new Violation('C3 each delivery counts one up', { ...facts, expected });
   }
+}
+
+function attemptOf({ group, attemptId }: SimReceive): string {
+  return `${group.name}/${attemptId ?? ''}`;
 }
 
 function placeOf(message: SimMessage): string {

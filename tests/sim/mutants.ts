@@ -16,10 +16,10 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'return Promise.resolve();',
   },
   {
-    name: 'visible-before-settled: consumers see what is not stored',
-    file: 'libs/shard/src/message-appender.ts',
-    from: 'this.#visibility.add(indexed, queueOffset, physicalOffset + record.length);',
-    to: 'indexed.visibleOffset = queueOffset + 1;',
+    name: 'lease-unsettled: messages are handed out before their lease is stored',
+    file: 'libs/shard/src/receiver.ts',
+    from: 'await this.#core.log.settled();\n    const deliveries',
+    to: 'const deliveries',
   },
   {
     name: 'ack-not-replayed: acknowledgements are forgotten at a restart',
@@ -58,9 +58,9 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'wake-lost: nobody passes the event on',
-    file: 'libs/shard/src/receiver.ts',
-    from: 'this.#core.waiters.wake(subscription);',
+    name: 'wake-lost: the end of a lease wakes nobody',
+    file: 'libs/shard/src/leases.ts',
+    from: 'if (subscription !== undefined) waiters.wake(subscription);',
     to: '',
   },
   {

@@ -11,12 +11,18 @@ export interface TestRecord {
   readonly reason?: string;
 }
 
+/** It failed because something in it did, which is reported by itself. */
+export function isOfSubtests(failure: Extract<TestEvent, { type: 'test:fail' }>['data']): boolean {
+  return (failure.details.error as { failureType?: string }).failureType === 'subtestsFailed';
+}
+
 /** Writes how each test ended, a JSON line a test; suites are not counted, only what is in them. */
 export default async function* record(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   for await (const event of events) {
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const { name, file, details, skip, todo } = event.data;
     if (details.type === 'suite' && event.type === 'test:pass') continue;
+    if (event.type === 'test:fail' && isOfSubtests(event.data)) continue;
     const skipped = skip ?? todo;
     const line: TestRecord = {
       outcome: event.type === 'test:fail' ? 'failed' : skipped !== undefined ? 'skipped' : 'passed',

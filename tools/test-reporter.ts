@@ -1,12 +1,13 @@
 import { relative } from 'node:path';
 import type { TestEvent } from 'node:test/reporters';
 import { ROOT } from './repository.ts';
+import { isOfSubtests } from './test-record.ts';
 
 /** Tells how a test run goes for people: a line for each file as it ends, and failures in full at once. */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   for await (const event of events) {
     if (event.type === 'test:stderr') yield event.data.message;
-    if (event.type === 'test:fail') yield describeFailure(event.data);
+    if (event.type === 'test:fail' && !isOfSubtests(event.data)) yield describeFailure(event.data);
     if (event.type === 'test:summary' && event.data.file !== undefined) yield describeFile(event.data);
   }
 }

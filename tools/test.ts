@@ -166,7 +166,7 @@ async function main(): Promise<number> {
   for (const [index, step] of steps.entries()) {
     console.log(`[${index + 1}/${steps.length}] ${step.name}: ${step.says}`);
     const stepStartedMs = performance.now();
-    const found = await step.run();
+    const found = await runStep(step);
     records.push(...found);
     console.log(`[${index + 1}/${steps.length}] ${step.name}: ${summary(found)} (${elapsed(stepStartedMs)})\n`);
   }
@@ -176,6 +176,21 @@ async function main(): Promise<number> {
   console.log(`all steps took ${elapsed(startedMs)}`);
   console.log(summary(records));
   return records.some(({ outcome }) => outcome === 'failed') ? 1 : 0;
+}
+
+/** A step that can't even run has failed; the others go on. */
+async function runStep(step: Step): Promise<readonly TestRecord[]> {
+  try {
+    return await step.run();
+  } catch (error) {
+    console.error(error);
+    return [
+      {
+        outcome: 'failed',
+        name: `${step.name}: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`,
+      },
+    ];
+  }
 }
 
 function summary(records: readonly TestRecord[]): string {

@@ -1,3 +1,10 @@
+export {
+  type DeadLetterOrigin,
+  encodeDeadLetterOrigin,
+  encodeTopicField,
+  readDeadLetterOrigin,
+  readKeys,
+} from './dead-letter.ts';
 export { IncomingMessage } from './incoming-message.ts';
 export {
   DEFAULT_MESSAGE_LIMITS,

@@ -4,13 +4,16 @@ export { type ShardOptions, type ShardSettings, shardSettings } from './options.
 export { recoverViews, type ViewDirectories, type ViewRecovery, type ViewsReport } from './recovery.ts';
 export type {
   Delivery,
+  HalfRequest,
   LeaseOutcome,
   LeaseRef,
   MessageBytes,
   MessageFilter,
+  OpenTransaction,
   QueueProgress,
   ReceiveRequest,
   SendRequest,
+  SentHalf,
   SentMessage,
   SentTimer,
   Shard,
@@ -19,6 +22,13 @@ export type {
   TimedRequest,
   TimerPosition,
   TimerRef,
+  TransactionOutcome,
   Waiter,
 } from './shard.ts';
-export type { ShardStatistics, SubscriptionStatistics, TimerStatistics, TopicStatistics } from './statistics.ts';
+export type {
+  ShardStatistics,
+  SubscriptionStatistics,
+  TimerStatistics,
+  TopicStatistics,
+  TransactionStatistics,
+} from './statistics.ts';

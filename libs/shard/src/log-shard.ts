@@ -1,6 +1,15 @@
 import { assert, MqError, quoted } from '@orbitmq/base';
 import type { RecoveryReport } from '@orbitmq/storage';
-import { type Group, type GroupConfig, type Metadata, NONE, type Topic, type TopicConfig } from '@orbitmq/views';
+import {
+  type Group,
+  type GroupConfig,
+  type HalfRef,
+  type Metadata,
+  NONE,
+  type Topic,
+  type TopicConfig,
+  type TransactionEnd,
+} from '@orbitmq/views';
 import { Administration } from './administration.ts';
 import type { ShardCore } from './core.ts';
 import type { DiskWatch } from './disk-watch.ts';
@@ -11,11 +20,15 @@ import { Receiver } from './receiver.ts';
 import type { ViewsReport } from './recovery.ts';
 import type {
   Delivery,
+  HalfRequest,
   LeaseOutcome,
   LeaseRef,
+  MessageBytes,
+  OpenTransaction,
   QueueProgress,
   ReceiveRequest,
   SendRequest,
+  SentHalf,
   SentMessage,
   SentTimer,
   Shard,
@@ -24,10 +37,12 @@ import type {
   TimedRequest,
   TimerPosition,
   TimerRef,
+  TransactionOutcome,
   Waiter,
 } from './shard.ts';
 import { type ShardStatistics, subscriptionStatistics, topicStatistics } from './statistics.ts';
 import { TimedMessages } from './timers.ts';
+import { Transactions } from './transactions.ts';
 
 /** A shard that has been opened: what its node can do beside serving. */
 export interface OpenedShard extends Shard {
@@ -69,6 +84,7 @@ export class LogShard implements OpenedShard {
   readonly #administration: Administration;
   readonly #appender: MessageAppender;
   readonly #timers: TimedMessages;
+  readonly #transactions: Transactions;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -83,6 +99,7 @@ export class LogShard implements OpenedShard {
     this.#administration = new Administration(parts.core);
     this.#appender = new MessageAppender(parts.core);
     this.#timers = new TimedMessages(parts.core, this.#appender);
+    this.#transactions = new Transactions(parts.core, this.#appender);
     this.#leases.expire();
     this.#timers.start();
   }
@@ -147,6 +164,36 @@ export class LogShard implements OpenedShard {
     return this.#timers.count(topic);
   }
 
+  sendHalf(request: HalfRequest): SentHalf {
+    return this.#transactions.send(this.#checkAccepts(request.topic), request);
+  }
+
+  endTransaction(topic: Topic, half: HalfRef, end: TransactionEnd, queueId: number): TransactionOutcome {
+    this.#core.checkRunning();
+    return this.#transactions.end(topic, half, end, queueId);
+  }
+
+  transactionTopics(): Topic[] {
+    return this.#transactions.topics();
+  }
+
+  openTransactions(topic: Topic, afterId: number, countMax: number): OpenTransaction[] {
+    return this.#transactions.list(topic, afterId, countMax);
+  }
+
+  dueTransactions(topic: Topic, countMax: number): OpenTransaction[] {
+    return this.#transactions.due(topic, countMax);
+  }
+
+  readHalf(half: HalfRef): Promise<MessageBytes | undefined> {
+    return this.#transactions.read(half);
+  }
+
+  transactionsChecked(halves: readonly HalfRef[], pauseMs: number): void {
+    this.#core.checkRunning();
+    this.#transactions.checked(halves, pauseMs);
+  }
+
   settled(): Promise<void> {
     return this.#core.log.settled();
   }
@@ -204,6 +251,7 @@ export class LogShard implements OpenedShard {
       topics: topicStatistics(this.#core, this.#appender.sent),
       subscriptions: subscriptionStatistics(this.#core),
       timers: this.#timers.statistics(),
+      transactions: this.#transactions.statistics(),
       log: log.statistics,
       logStartOffset: log.startOffset,
       logEndOffset: log.endOffset,
@@ -235,18 +283,22 @@ export class LogShard implements OpenedShard {
 
   /** The topic as it is now. @throws MqError FORBIDDEN, TOPIC_NOT_FOUND */
   #checkSend(request: SendRequest): Topic {
-    this.#core.checkRunning();
-    const { refusal } = this.#disk;
-    if (refusal !== undefined) throw new MqError('FORBIDDEN', refusal);
-    const topic = this.#core.state.metadata.topicByUid(request.topic.uid);
-    if (topic === undefined) {
-      throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(request.topic.name)} has been deleted: create it first`);
-    }
+    const topic = this.#checkAccepts(request.topic);
     assert(
       request.queueId >= 0 && request.queueId < topic.writeQueueCount,
       'a send names a queue that takes no writes',
     );
     return topic;
+  }
+
+  /** The topic as it is now. @throws MqError FORBIDDEN, TOPIC_NOT_FOUND */
+  #checkAccepts({ uid, name }: Topic): Topic {
+    this.#core.checkRunning();
+    const { refusal } = this.#disk;
+    if (refusal !== undefined) throw new MqError('FORBIDDEN', refusal);
+    const topic = this.#core.state.metadata.topicByUid(uid);
+    if (topic !== undefined) return topic;
+    throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(name)} has been deleted: create it first`);
   }
 
   async #close(): Promise<void> {

@@ -20,6 +20,8 @@ export interface ShardOptions {
   readonly heldAfterExpiryMs?: number;
   /** Timed messages that may wait for their time, about 44 bytes of memory each; beyond it sends of more are refused. Default 2,000,000. */
   readonly timersMax?: number;
+  /** Transactions that may be open, about 60 bytes of memory each; beyond it half messages are refused. Default 500,000. */
+  readonly transactionsMax?: number;
   /** How often the room on the disk is looked at. Milliseconds, default 1 s. */
   readonly diskCheckIntervalMs?: number;
   /** Share of the disk in use at which the oldest segments go before their time; RocketMQ's `diskSpaceCleanForciblyRatio`. Default 0.85. */
@@ -48,6 +50,7 @@ export function shardSettings(options: ShardOptions): ShardSettings {
     retentionIntervalMs: options.retentionIntervalMs ?? 10 * SECOND_MS,
     heldAfterExpiryMs: options.heldAfterExpiryMs ?? HOUR_MS,
     timersMax: options.timersMax ?? 2_000_000,
+    transactionsMax: options.transactionsMax ?? 500_000,
     diskCheckIntervalMs: options.diskCheckIntervalMs ?? SECOND_MS,
     diskCleanRatio: options.diskCleanRatio ?? 0.85,
     diskFullRatio: options.diskFullRatio ?? 0.9,

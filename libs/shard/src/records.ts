@@ -29,6 +29,10 @@ export const RECORD = {
   carried: 22,
   /** A pending item that never becomes a message. */
   pendingEnd: 23,
+  /** The message of an open transaction: see `half.ts`. */
+  half: 24,
+  halfEnd: 25,
+  halfCheck: 26,
 } as const;
 
 /*

@@ -1,4 +1,4 @@
-import type { Group, GroupConfig, Metadata, Topic, TopicConfig } from '@orbitmq/views';
+import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, TransactionEnd } from '@orbitmq/views';
 
 /** A message as the log keeps it: bytes of the wire, never decoded on the way in or out. */
 export interface MessageBytes {
@@ -58,6 +58,37 @@ export interface TimedMessagePage {
   /** undefined = that was the last page. A page may be empty and not the last. */
   readonly next: TimerPosition | undefined;
 }
+
+/** A message whose transaction is open. */
+export interface HalfRequest {
+  readonly topic: Topic;
+  readonly tagHash: number;
+  readonly message: MessageBytes;
+  /** Its producer is asked about it after so long; milliseconds. */
+  readonly immunityMs: number;
+}
+
+export interface SentHalf {
+  readonly half: HalfRef;
+  readonly storeTimestampMs: number;
+}
+
+/** A transaction that was neither committed nor rolled back. */
+export interface OpenTransaction {
+  readonly half: HalfRef;
+  /** How often a producer was asked. */
+  readonly checkCount: number;
+  /** Bytes of its record. */
+  readonly sizeBytes: number;
+  /** Since the half message was stored, milliseconds. */
+  readonly ageMs: number;
+}
+
+/** What became of an attempt to end a transaction. `unknown`: it never was, or ended long ago. */
+export type TransactionOutcome =
+  | { readonly kind: 'ended'; readonly ageMs: number }
+  | { readonly kind: 'ended before'; readonly end: TransactionEnd }
+  | { readonly kind: 'unknown' };
 
 /** Which messages a consumer wants. */
 export interface MessageFilter {
@@ -164,6 +195,31 @@ export interface Shard {
   timers(topic: Topic, from: TimerPosition, countMax: number): Promise<TimedMessagePage>;
   /** How many timed messages of a topic wait. */
   timerCount(topic: Topic): number;
+  /**
+   * Appends a message that nobody sees before its transaction is committed.
+   * @throws as `send` does; MqError TOO_MANY_REQUESTS also when too many transactions are open
+   */
+  sendHalf(request: HalfRequest): SentHalf;
+  /**
+   * Ends a transaction, unless it has ended; a commit puts its message into a queue in the same step. Await `settled()`
+   * before answering.
+   * @param queueId of a commit, 0 … writeQueueCount − 1
+   * @throws MqError TOO_MANY_REQUESTS when the log is behind, FORBIDDEN when the shard is stopping
+   */
+  endTransaction(topic: Topic, half: HalfRef, end: TransactionEnd, queueId: number): TransactionOutcome;
+  /** Topics with open transactions. */
+  transactionTopics(): Topic[];
+  /** Open transactions of a topic whose half has an id above `afterId`, the oldest first. */
+  openTransactions(topic: Topic, afterId: number, countMax: number): OpenTransaction[];
+  /** Open transactions of a topic about which a producer is to be asked now. */
+  dueTransactions(topic: Topic, countMax: number): OpenTransaction[];
+  /**
+   * The message of an open transaction; undefined when it is not open.
+   * @throws MqError INTERNAL_SERVER_ERROR when it can't be read
+   */
+  readHalf(half: HalfRef): Promise<MessageBytes | undefined>;
+  /** A producer was asked about each of these; they are due again after `pauseMs`. */
+  transactionsChecked(halves: readonly HalfRef[], pauseMs: number): void;
   /** Settles when all that was appended before is stored (see CommitLog.settled). */
   settled(): Promise<void>;
 

@@ -11,9 +11,13 @@ import {
   SnapshotDamage,
   type SnapshotSection,
   TimersView,
+  TRANSACTION_END,
+  type TransactionEnd,
+  TransactionsView,
 } from '@orbitmq/views';
+import { decodeHalfCheck, decodeHalfEnd } from './half.ts';
 import { decodeCarried, decodePendingEnd, type PendingBody } from './pending.ts';
-import { type BodyRef, decodePointer, indexedLength, PENDING, type PendingRef } from './pointer.ts';
+import { type BodyRef, decodePointer, indexedLength, PENDING, type PendingKind, type PendingRef } from './pointer.ts';
 import {
   decodeAck,
   decodeChange,
@@ -30,7 +34,16 @@ import {
 import { StateRecordTracker } from './state-records.ts';
 
 /** Sections of a snapshot. The open part of the index is left out where it can be read from the log as well. */
-const SECTION = { metadata: 1, ranges: 2, progress: 3, stateRecords: 4, openIndex: 5, pins: 6, timers: 7 } as const;
+const SECTION = {
+  metadata: 1,
+  ranges: 2,
+  progress: 3,
+  stateRecords: 4,
+  openIndex: 5,
+  pins: 6,
+  timers: 7,
+  transactions: 8,
+} as const;
 const SECTION_VERSION = 1;
 
 /**
@@ -42,6 +55,7 @@ export class ShardState {
   readonly progress = new ProgressView();
   readonly pins = new PinsView();
   readonly timers = new TimersView();
+  readonly transactions = new TransactionsView();
   readonly stateRecords = new StateRecordTracker();
   readonly index: QueueIndex;
   /** Hears of messages that were removed before a group had settled them. */
@@ -99,11 +113,22 @@ export class ShardState {
       case RECORD.timed:
         this.#timed(record);
         break;
+      case RECORD.half:
+        this.#half(record);
+        break;
+      case RECORD.halfEnd: {
+        const { half, end } = decodeHalfEnd(payload);
+        this.#endPending({ kind: PENDING.half, ...half }, end);
+        break;
+      }
+      case RECORD.halfCheck:
+        this.#halfCheck(record);
+        break;
       case RECORD.carried:
         this.#carried(record);
         break;
       case RECORD.pendingEnd:
-        this.#endPending(decodePendingEnd(payload));
+        this.#endPending(decodePendingEnd(payload), TRANSACTION_END.discarded);
         break;
       case RECORD.cut:
         this.pins.applyCut(decodeCut(payload));
@@ -130,6 +155,7 @@ export class ShardState {
       section(SECTION.progress, this.progress.snapshot()),
       section(SECTION.pins, this.pins.snapshot()),
       section(SECTION.timers, this.timers.snapshot()),
+      section(SECTION.transactions, this.transactions.snapshot()),
       section(SECTION.stateRecords, this.stateRecords.snapshot()),
     ];
   }
@@ -149,15 +175,18 @@ export class ShardState {
     this.progress.restore(bytesOf(sections, SECTION.progress));
     this.pins.restore(bytesOf(sections, SECTION.pins));
     this.timers.restore(bytesOf(sections, SECTION.timers));
+    this.transactions.restore(bytesOf(sections, SECTION.transactions));
     this.stateRecords.restore(bytesOf(sections, SECTION.stateRecords));
   }
 
   /** Up to `countMax` bodies in [from, to) of the log that no queue has yet. */
   pendingBodiesIn(from: number, to: number, countMax: number): PendingBody[] {
-    return this.timers.withBodyIn(from, to, countMax).map(({ slot, id, bodyOffset, bodyLength }) => ({
-      pending: { kind: PENDING.timer, id, slot },
-      body: { physicalOffset: bodyOffset, length: bodyLength },
-    }));
+    const timers = this.timers.withBodyIn(from, to, countMax);
+    const halves = this.transactions.within(from, to, countMax - timers.length);
+    return [
+      ...timers.map((timer) => pendingBody(PENDING.timer, timer)),
+      ...halves.map((half) => pendingBody(PENDING.half, half)),
+    ];
   }
 
   /** Whether an item is still pending, with its body where it was. */
@@ -180,7 +209,7 @@ export class ShardState {
     this.#message(record);
     const { bodySegment, ends } = decodePointer(record.payload);
     this.pins.applyPointer(bodySegment, record.physicalOffset);
-    this.#endPending(ends);
+    this.#endPending(ends, TRANSACTION_END.committed);
   }
 
   #timed(record: LogRecord): void {
@@ -203,19 +232,51 @@ export class ShardState {
     if (former === undefined) return;
     this.pins.applyPendingEnd(former.physicalOffset, former.length);
     this.pins.applyPending(this.#segmentOf(record), record.length);
-    this.timers.applyCarried(pending.slot, record.physicalOffset, record.length);
+    if (pending.kind === PENDING.timer) {
+      this.timers.applyCarried(pending.slot, record.physicalOffset, record.length);
+    } else {
+      this.transactions.applyMoved(pending, record.physicalOffset, record.length);
+    }
   }
 
-  #endPending(pending: PendingRef): void {
+  #half(record: LogRecord): void {
+    const { payload, physicalOffset, length, shardTimeMs } = record;
+    const topicUid = messageQueueUid(payload);
+    if (this.metadata.topicByUid(topicUid) === undefined) return;
+    this.transactions.applyHalf({
+      id: physicalOffset,
+      topicUid,
+      tagHash: messageTagHash(payload),
+      bodyLength: length,
+      openedMs: shardTimeMs,
+      nextCheckMs: shardTimeMs + messageQueueOffset(payload),
+    });
+    this.pins.applyPending(this.#segmentOf(record), length);
+  }
+
+  #halfCheck(record: LogRecord): void {
+    const { pauseMs, halves } = decodeHalfCheck(record.payload);
+    for (const half of halves) this.transactions.applyChecked(half, record.shardTimeMs + pauseMs);
+  }
+
+  /** @param transactionEnd what becomes of a transaction when the item is one */
+  #endPending(pending: PendingRef, transactionEnd: TransactionEnd): void {
     const body = this.#bodyOf(pending);
     if (body === undefined) return;
     this.pins.applyPendingEnd(body.physicalOffset, body.length);
-    this.timers.applyEnd(pending.slot);
+    if (pending.kind === PENDING.timer) this.timers.applyEnd(pending.slot);
+    else this.transactions.applyEnd(pending, transactionEnd);
   }
 
   /** Where the body of a pending item is; undefined when it is not pending (any more). */
-  #bodyOf({ kind, slot, id }: PendingRef): BodyRef | undefined {
-    if (kind !== PENDING.timer || !this.timers.isPending(slot, id)) return undefined;
+  #bodyOf(pending: PendingRef): BodyRef | undefined {
+    const { kind, slot, id } = pending;
+    if (kind === PENDING.none) return undefined;
+    if (kind === PENDING.half) {
+      const half = this.transactions.find(pending);
+      return half === undefined ? undefined : { physicalOffset: half.bodyOffset, length: half.bodyLength };
+    }
+    if (!this.timers.isPending(slot, id)) return undefined;
     const { bodyOffset, bodyLength } = this.timers.get(slot);
     return { physicalOffset: bodyOffset, length: bodyLength };
   }
@@ -275,6 +336,9 @@ export class ShardState {
     this.timers.applyQueueDeletions(queueUids, ({ bodyOffset, bodyLength }) =>
       this.pins.applyPendingEnd(bodyOffset, bodyLength),
     );
+    for (const half of topic === undefined ? [] : this.transactions.applyTopicDeletion(topic.uid)) {
+      this.pins.applyPendingEnd(half.bodyOffset, half.bodyLength);
+    }
     for (const queue of topic?.queues ?? []) {
       this.index.applyQueueDeletion(queue.uid);
       this.progress.applyQueueDeletion(queue.uid);
@@ -297,6 +361,14 @@ export class ShardState {
       this.index.applyTrim(queue, minOffset);
     }
   }
+}
+
+function pendingBody(
+  kind: PendingKind,
+  item: { readonly id: number; readonly slot: number; readonly bodyOffset: number; readonly bodyLength: number },
+): PendingBody {
+  const { id, slot, bodyOffset, bodyLength } = item;
+  return { pending: { kind, id, slot }, body: { physicalOffset: bodyOffset, length: bodyLength } };
 }
 
 function refuse(record: LogRecord): void {

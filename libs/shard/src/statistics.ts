@@ -40,11 +40,19 @@ export interface TimerStatistics {
   readonly behindMs: number;
 }
 
+/** Open transactions of one topic. */
+export interface TransactionStatistics {
+  readonly topic: string;
+  readonly openCount: number;
+}
+
 /** Numbers for metrics. Topics and groups are those that exist: their number bounds the labels. */
 export interface ShardStatistics {
   readonly topics: readonly TopicStatistics[];
   readonly subscriptions: readonly SubscriptionStatistics[];
   readonly timers: TimerStatistics;
+  /** One entry for each topic that has any. */
+  readonly transactions: readonly TransactionStatistics[];
   readonly log: LogStatistics;
   readonly logStartOffset: number;
   readonly logEndOffset: number;

@@ -30,6 +30,12 @@ export class TransactionsView {
   readonly #byTopic = new Map<number, CheckHeap>();
   readonly #ended = new EndedTransactions();
   #openCount = 0;
+  #lastSlot = 0;
+
+  /** Slot of the half that was stored last. */
+  get lastSlot(): number {
+    return this.#lastSlot;
+  }
 
   get openCount(): number {
     return this.#openCount;
@@ -78,6 +84,7 @@ export class TransactionsView {
   applyHalf(half: Omit<HalfMessage, 'slot' | 'checkCount' | 'bodyOffset'>): HalfRef {
     const slot = this.#slab.take();
     this.#fill(slot, { ...half, slot, bodyOffset: half.id, checkCount: 0 });
+    this.#lastSlot = slot;
     return { id: half.id, slot };
   }
 

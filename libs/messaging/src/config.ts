@@ -53,6 +53,18 @@ export interface MessagingTimes {
   readonly stalledWriteMs: number;
 }
 
+/** When producers are asked about transactions that they have left open. */
+export interface TransactionRules {
+  /** A half message is this old before its producer is asked, where it sets no longer time itself. Milliseconds. */
+  readonly timeOutMs: number;
+  /** Pause between two checks of a transaction. Milliseconds. */
+  readonly checkIntervalMs: number;
+  /** A transaction that was checked so often is discarded when it would be checked again. */
+  readonly checkMax: number;
+  /** A transaction that is open for longer is discarded, whether anybody could be asked or not. Milliseconds. */
+  readonly ageMaxMs: number;
+}
+
 export interface MessagingConfig {
   /** RocketMQ key `brokerName`. */
   readonly brokerName: string;
@@ -66,6 +78,8 @@ export interface MessagingConfig {
   readonly enablePropertyFilter: boolean;
   /** A client whose expression for a topic differs from that of its group's living clients is refused. */
   readonly refuseDifferentSubscriptions: boolean;
+  /** Producers may cancel timed messages that have not come yet. */
+  readonly recallMessageEnable: boolean;
   /** Queues of a topic that a first send makes, 1…1024. */
   readonly defaultTopicQueueNums: number;
   readonly messageLimits: MessageLimits;
@@ -73,20 +87,23 @@ export interface MessagingConfig {
   readonly retryMaxTimes: number;
   /** One receive hands out no more than this (but at least one message). Bytes. */
   readonly receiveBatchBytesMax: number;
+  readonly transactions: TransactionRules;
   readonly limits: MessagingLimits;
   readonly times: MessagingTimes;
 }
 
-/** Defaults of RocketMQ where it has them, but for SQL filters, which are on; only the names of the broker are missing. */
+/** Defaults of RocketMQ where it has them, but for SQL filters and recalls, which are on; only the names of the broker are missing. */
 export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost'> = {
   autoCreateTopicEnable: true,
   autoCreateSubscriptionGroup: true,
   enablePropertyFilter: true,
   refuseDifferentSubscriptions: true,
+  recallMessageEnable: true,
   defaultTopicQueueNums: 8,
   messageLimits: DEFAULT_MESSAGE_LIMITS,
   retryMaxTimes: 16,
   receiveBatchBytesMax: 4 * MIB,
+  transactions: { timeOutMs: 6 * SECOND_MS, checkIntervalMs: 30 * SECOND_MS, checkMax: 15, ageMaxMs: 720 * HOUR_MS },
   limits: {
     sessionsMax: 50_000,
     settingsTotalBytesMax: 64 * MIB,

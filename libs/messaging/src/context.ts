@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@orbitmq/base';
-import type { ReceiptHandleCodec } from '@orbitmq/protocol';
+import type { RecallHandleCodec, ReceiptHandleCodec } from '@orbitmq/protocol';
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
 import type { Agreements } from './agreements.ts';
@@ -26,4 +26,5 @@ export interface MessagingContext {
   readonly filters: Filters;
   readonly agreements: Agreements;
   readonly handles: ReceiptHandleCodec;
+  readonly recallHandles: RecallHandleCodec;
 }

@@ -1,5 +1,10 @@
 import type { Clock, Random, Timer } from '@orbitmq/base';
-import { decodeSendMessageRequest, type IncomingMessage, ReceiptHandleCodec } from '@orbitmq/protocol';
+import {
+  decodeSendMessageRequest,
+  type IncomingMessage,
+  RecallHandleCodec,
+  ReceiptHandleCodec,
+} from '@orbitmq/protocol';
 import {
   type AckMessageRequest,
   type ChangeInvisibleDurationRequest,
@@ -8,6 +13,7 @@ import {
   type NotifyClientTerminationRequest,
   type QueryAssignmentRequest,
   type QueryRouteRequest,
+  type RecallMessageRequest,
   type ReceiveMessageRequest,
   type SendMessageResponse,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
@@ -25,6 +31,7 @@ import type { MessagingEvents } from './events.ts';
 import { Filters } from './filters.ts';
 import { heartbeat, notifyClientTermination } from './presence.ts';
 import { Provision } from './provision.ts';
+import { recallMessage } from './recall.ts';
 import { Receiving } from './receive.ts';
 import { Renewals } from './renewals.ts';
 import type { RouteSource } from './route-source.ts';
@@ -80,6 +87,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
     filters: new Filters(config),
     agreements: new Agreements(clock, logger, config),
     handles: new ReceiptHandleCodec(config.brokerName, shard.metadata.secret),
+    recallHandles: new RecallHandleCodec(config.brokerName, shard.metadata.secret),
   };
   const telemetry = new Telemetry(context);
   const receiving = new Receiving(context);
@@ -192,6 +200,16 @@ function methodsOf(context: MessagingContext, telemetry: Telemetry, receiving: R
         events,
         (request: ChangeInvisibleDurationRequest, call) => changeInvisibleDuration(context, request, call),
         (status) => ({ status, receiptHandle: '' }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'recallMessage',
+      answering(
+        'RecallMessage',
+        events,
+        (request: RecallMessageRequest, call) => recallMessage(context, request, call),
+        (status) => ({ status, messageId: '' }),
       ),
     ),
     bidi(MessagingServiceDefinition, 'telemetry', telemetry.handle),

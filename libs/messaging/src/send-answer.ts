@@ -1,4 +1,9 @@
-import { Code, SendMessageResponse as Responses, type SendMessageResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
+import {
+  Code,
+  SendMessageResponse as Responses,
+  type SendMessageResponse,
+  type SendResultEntry,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
 import { OK_STATUS } from './answers.ts';
 
 const ENTRY_TAG = 0x12;
@@ -10,8 +15,8 @@ const SMALL_MAX = 0x7f;
 const OK_FIELD = Buffer.from(Responses.encode({ status: OK_STATUS, entries: [] }).finish());
 
 /**
- * Encodes the answer to a send. That to a single message that was stored is by far the most frequent, and put together
- * by hand; all others are left to the generated code.
+ * Encodes the answer to a send. That to a single ordinary message that was stored is by far the most frequent, and put
+ * together by hand; all others are left to the generated code.
  *
  * ```
  *   1: Status OK, 2: SendResultEntry { 1: Status OK, 2: message_id, 4: offset }
@@ -19,7 +24,12 @@ const OK_FIELD = Buffer.from(Responses.encode({ status: OK_STATUS, entries: [] }
  */
 export function encodeSendAnswer(answer: SendMessageResponse): Uint8Array {
   const entry = answer.entries[0];
-  if (answer.status !== OK_STATUS || answer.entries.length !== 1 || entry?.status?.code !== Code.OK) {
+  if (
+    answer.status !== OK_STATUS ||
+    answer.entries.length !== 1 ||
+    entry?.status?.code !== Code.OK ||
+    hasHandle(entry)
+  ) {
     return Responses.encode(answer).finish();
   }
   const idSize = Buffer.byteLength(entry.messageId);
@@ -42,6 +52,10 @@ export function encodeSendAnswer(answer: SendMessageResponse): Uint8Array {
   for (; rest > SMALL_MAX; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 0x80;
   bytes[at] = rest;
   return bytes;
+}
+
+function hasHandle({ transactionId, recallHandle }: SendResultEntry): boolean {
+  return transactionId !== '' || recallHandle !== '';
 }
 
 function varintSize(value: number): number {

@@ -14,7 +14,7 @@ import {
   type Status,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
-import type { SentMessage } from '@orbitmq/shard';
+import type { SendRequest } from '@orbitmq/shard';
 import type { Topic, TopicMessageType } from '@orbitmq/views';
 import { OK_STATUS, statusOf, stored } from './answers.ts';
 import { clientIdOf } from './caller.ts';
@@ -24,9 +24,16 @@ import { WRITE_BIT } from './route-source.ts';
 
 const TYPE_NAMES: readonly TopicMessageType[] = typeNames();
 
-/** How many messages of a request have been appended, and why not all of them. */
+/** What a producer is told of a message that was appended. */
+interface Receipt {
+  readonly queueOffset: number;
+  /** For what can be recalled; otherwise empty. */
+  readonly recallHandle: string;
+}
+
+/** What became of the messages of a request, and why not all of them were appended. */
 interface Appended {
-  readonly sent: readonly SentMessage[];
+  readonly sent: readonly Receipt[];
   readonly refusal: MqError | undefined;
 }
 
@@ -92,24 +99,12 @@ export class Sending {
    * @throws MqError when that is the first of all
    */
   private append(topic: Topic, messages: readonly IncomingMessage[], call: Call, nowMs: number): Appended {
-    const { config, shard } = this.context;
     if ((topic.permission & WRITE_BIT) === 0 || topic.writeQueueCount === 0) throw notWritable(topic);
-    const sent: SentMessage[] = [];
+    const sent: Receipt[] = [];
     for (const message of messages) {
-      const { tag, messageGroup } = message;
-      const system = encodeStoredSystem(message, {
-        messageType: deriveMessageType(message),
-        bornTimestampMs: nowMs,
-        bornHost: message.bornHost === '' ? hostOf(call.peer) : '',
-        storeHost: config.storeHost,
-      });
-      const queueId =
-        messageGroup === undefined
-          ? this.roundRobin.next(topic)
-          : queueOfMessageGroup(messageGroup, topic.writeQueueCount);
-      const tagHash = tag === undefined ? 0 : javaStringHash(tag);
+      const request = this.request(topic, message, call, nowMs);
       try {
-        sent.push(shard.send({ topic, queueId, tagHash, message: { system, rest: message.rest } }));
+        sent.push(this.appendOne(topic, message, request, nowMs));
       } catch (error) {
         if (!(error instanceof MqError) || sent.length === 0) throw error;
         return { sent, refusal: error };
@@ -117,12 +112,39 @@ export class Sending {
     }
     return { sent, refusal: undefined };
   }
+
+  private request(topic: Topic, message: IncomingMessage, call: Call, nowMs: number): SendRequest {
+    const { tag, messageGroup } = message;
+    const system = encodeStoredSystem(message, {
+      messageType: deriveMessageType(message),
+      bornTimestampMs: nowMs,
+      bornHost: message.bornHost === '' ? hostOf(call.peer) : '',
+      storeHost: this.context.config.storeHost,
+    });
+    const queueId =
+      messageGroup === undefined
+        ? this.roundRobin.next(topic)
+        : queueOfMessageGroup(messageGroup, topic.writeQueueCount);
+    const tagHash = tag === undefined ? 0 : javaStringHash(tag);
+    return { topic, queueId, tagHash, message: { system, rest: message.rest } };
+  }
+
+  private appendOne(topic: Topic, message: IncomingMessage, request: SendRequest, nowMs: number): Receipt {
+    const { recallHandles, shard } = this.context;
+    const { deliveryTimestampMs } = message;
+    // What is due already comes at once, as any other message.
+    if (deliveryTimestampMs === undefined || deliveryTimestampMs <= nowMs) {
+      return { queueOffset: shard.send(request).queueOffset, recallHandle: '' };
+    }
+    const { timer } = shard.sendTimed({ ...request, deliveryTimestampMs });
+    return { queueOffset: 0, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...timer }) };
+  }
 }
 
 /** One entry for each message, in order. */
 function answerOf(
   messages: readonly IncomingMessage[],
-  sent: readonly SentMessage[],
+  sent: readonly Receipt[],
   refusal: MqError | undefined,
 ): SendMessageResponse {
   const refused = refusal && statusOf(refusal);
@@ -132,17 +154,13 @@ function answerOf(
   return { status: { code: Code.MULTIPLE_RESULTS, message }, entries };
 }
 
-function entryOf(
-  message: IncomingMessage,
-  sent: SentMessage | undefined,
-  refused: Status | undefined,
-): SendResultEntry {
+function entryOf(message: IncomingMessage, sent: Receipt | undefined, refused: Status | undefined): SendResultEntry {
   return {
     status: sent ? OK_STATUS : refused,
     messageId: message.messageId,
     transactionId: '',
     offset: BigInt(sent?.queueOffset ?? 0),
-    recallHandle: '',
+    recallHandle: sent?.recallHandle ?? '',
   };
 }
 
@@ -160,6 +178,7 @@ function checkType(topic: Topic, messageType: TopicMessageType): void {
 
 function remedyFor(topicType: TopicMessageType): string {
   if (topicType === 'FIFO') return 'set a message group';
+  if (topicType === 'DELAY') return 'set a delivery time';
   return topicType === 'NORMAL'
     ? 'set neither message group nor delivery time nor priority, and use no transaction'
     : 'set what makes such a message';

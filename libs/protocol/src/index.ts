@@ -48,6 +48,7 @@ export {
   SYSTEM_TOPICS,
 } from './names.ts';
 export { PropertyReader } from './property-reader.ts';
+export { brokerNameOfRecallHandle, type RecallHandle, RecallHandleCodec } from './recall-handle.ts';
 export { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec } from './receipt-handle.ts';
 export {
   type DeliveryFacts,

@@ -12,13 +12,13 @@ export interface MessageLimits {
   readonly propertyBytesMax: number;
   /** UTF-8 bytes of a message group (inclusive). */
   readonly messageGroupBytesMax: number;
-  /** How far ahead a delivery time may be, milliseconds. */
+  /** How far ahead a delivery time may be, milliseconds; infinite = as far as the protocol can say it. */
   readonly deliveryDelayMsMax: number;
   /** Longest time before an undecided half message is asked about, milliseconds. */
   readonly recoveryDelayMsMax: number;
 }
 
-/** RocketMQ's own bounds. */
+/** RocketMQ's own bounds, but for delivery times, which may lie as far ahead as anybody wants. */
 export const DEFAULT_MESSAGE_LIMITS: MessageLimits = Object.freeze({
   bodyBytesMax: 4 * MIB,
   bodyRequired: true,
@@ -26,7 +26,7 @@ export const DEFAULT_MESSAGE_LIMITS: MessageLimits = Object.freeze({
   propertyBytesMax: 16 * KIB,
   // the original's 64 is exclusive
   messageGroupBytesMax: 63,
-  deliveryDelayMsMax: 24 * HOUR_MS,
+  deliveryDelayMsMax: Number.POSITIVE_INFINITY,
   recoveryDelayMsMax: HOUR_MS,
 });
 

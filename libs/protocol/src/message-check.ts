@@ -91,7 +91,7 @@ function checkTimes(message: IncomingMessage, limits: MessageLimits, nowMs: numb
   if (deliveryTimestampMs !== undefined && !(deliveryTimestampMs - nowMs <= limits.deliveryDelayMsMax)) {
     throw new MqError(
       'ILLEGAL_DELIVERY_TIME',
-      `a delivery time is at most ${limits.deliveryDelayMsMax} ms ahead; found ${describeMs(deliveryTimestampMs)}; choose an earlier one`,
+      `a delivery time ${deliveryRule(limits)}; found ${describeMs(deliveryTimestampMs)}; choose another one`,
     );
   }
   if (recoveryDurationMs !== undefined && !(recoveryDurationMs <= limits.recoveryDelayMsMax)) {
@@ -100,6 +100,12 @@ function checkTimes(message: IncomingMessage, limits: MessageLimits, nowMs: numb
       `orphaned_transaction_recovery_duration is at most ${limits.recoveryDelayMsMax} ms; found ${describeMs(recoveryDurationMs)}; choose a shorter one`,
     );
   }
+}
+
+function deliveryRule({ deliveryDelayMsMax }: MessageLimits): string {
+  return Number.isFinite(deliveryDelayMsMax)
+    ? `is at most ${deliveryDelayMsMax} ms ahead`
+    : 'lies in the years 1 to 9999';
 }
 
 function describeMs(valueMs: number): string {

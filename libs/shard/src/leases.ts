@@ -89,6 +89,7 @@ export class Leases {
     const progress = state.progress.find(lease.group.uid, queue.uid);
     const { queueOffset, leaseId } = lease;
     if (progress === undefined || !isOffset(queueOffset) || queueOffset >= progress.nextOffset) return UNKNOWN;
+    if (leaseId < progress.resetPosition) return UNKNOWN;
     const slot = state.progress.entry(progress, queueOffset);
     if (slot === NONE) return SETTLED;
     const current = state.progress.leaseId(slot);

@@ -16,6 +16,7 @@ import type { DiskWatch } from './disk-watch.ts';
 import { Leases } from './leases.ts';
 import type { Maintenance } from './maintenance.ts';
 import { MessageAppender } from './message-appender.ts';
+import { Offsets } from './offsets.ts';
 import { Receiver } from './receiver.ts';
 import type { ViewsReport } from './recovery.ts';
 import type {
@@ -24,6 +25,8 @@ import type {
   LeaseOutcome,
   LeaseRef,
   MessageBytes,
+  OffsetChange,
+  OffsetRequest,
   OpenTransaction,
   QueueProgress,
   ReceiveRequest,
@@ -85,6 +88,7 @@ export class LogShard implements OpenedShard {
   readonly #appender: MessageAppender;
   readonly #timers: TimedMessages;
   readonly #transactions: Transactions;
+  readonly #offsets: Offsets;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -100,6 +104,7 @@ export class LogShard implements OpenedShard {
     this.#appender = new MessageAppender(parts.core);
     this.#timers = new TimedMessages(parts.core, this.#appender);
     this.#transactions = new Transactions(parts.core, this.#appender);
+    this.#offsets = new Offsets(parts.core);
     this.#leases.expire();
     this.#timers.start();
   }
@@ -235,8 +240,21 @@ export class LogShard implements OpenedShard {
         nextOffset,
         inflightCount: progress?.leasedCount ?? 0,
         readyAgainCount: progress?.readyCount ?? 0,
+        begun: progress !== undefined,
       };
     });
+  }
+
+  planOffsets(request: OffsetRequest): Promise<OffsetChange[]> {
+    return this.#offsets.plan(request);
+  }
+
+  setOffsets(request: OffsetRequest): Promise<OffsetChange[]> {
+    return this.#offsets.set(request);
+  }
+
+  offsetAt(topic: Topic, queueId: number, timestampMs: number): Promise<number> {
+    return this.#offsets.at(topic, queueId, timestampMs);
   }
 
   queueRange(topic: Topic, queueId: number): { minOffset: number; maxOffset: number } {

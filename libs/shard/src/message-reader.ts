@@ -66,6 +66,15 @@ export class MessageReader {
   }
 
   /**
+   * When the message of an index entry came into its queue, milliseconds since 1970. Its body need not be there.
+   * @throws CorruptionError; MqError OFFSET_NOT_FOUND
+   */
+  storeTimestamp(physicalOffset: number, length: number): number | Promise<number> {
+    const record = this.#log.read(physicalOffset, isPointerEntry(length) ? undefined : length);
+    return record instanceof Promise ? record.then((found) => found.storeTimestampMs) : record.storeTimestampMs;
+  }
+
+  /**
    * Where the body of an index entry's message is: what a new pointer must name.
    * @throws as `read` does
    */

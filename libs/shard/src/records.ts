@@ -33,6 +33,8 @@ export const RECORD = {
   half: 24,
   halfEnd: 25,
   halfCheck: 26,
+  /** A group's offsets, set by somebody: see `offset-records.ts`. */
+  offsets: 40,
 } as const;
 
 /*

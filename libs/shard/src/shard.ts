@@ -160,6 +160,49 @@ export interface QueueProgress {
   readonly inflightCount: number;
   /** Handed out before, expired, waiting to be handed out again. */
   readonly readyAgainCount: number;
+  /** Something was handed out or passed over here, or its offset was set: `nextOffset` is not only where it would begin. */
+  readonly begun: boolean;
+}
+
+/** Where a group is to go on. */
+export type OffsetTarget =
+  | { readonly kind: 'earliest' | 'latest' }
+  /** The first message stored at or after this, milliseconds since 1970; behind the last one when there is none. */
+  | { readonly kind: 'time'; readonly timestampMs: number }
+  /** From the queue's first offset to its end. */
+  | { readonly kind: 'offset'; readonly offset: number }
+  /** Where another group has settled everything before; queues that it has not begun are left alone. */
+  | { readonly kind: 'group'; readonly group: Group };
+
+export interface OffsetRequest {
+  readonly group: Group;
+  readonly topic: Topic;
+  /** undefined = all queues of the topic. */
+  readonly queueId: number | undefined;
+  readonly target: OffsetTarget;
+}
+
+/** What setting an offset does, or would do, to a group on one queue. */
+export interface OffsetChange {
+  readonly queueId: number;
+  readonly minOffset: number;
+  readonly maxOffset: number;
+  /** Before: everything below was settled. */
+  readonly floorOffset: number;
+  /** Before: first offset not handed out. */
+  readonly nextOffset: number;
+  /** First offset that is handed out after it. */
+  readonly newOffset: number;
+  /** Messages that were settled and are handed out again. */
+  readonly redeliveredCount: number;
+  /** Messages that were not settled and are never handed out (again). */
+  readonly skippedCount: number;
+  /** Messages in flight or to be handed out again: what was given out of them is void. */
+  readonly inflightCount: number;
+  /** When the message at `newOffset` was stored, milliseconds since 1970; undefined at the end of the queue. */
+  readonly newOffsetTimestampMs: number | undefined;
+  /** The same of `floorOffset`. */
+  readonly floorTimestampMs: number | undefined;
 }
 
 /**
@@ -235,6 +278,22 @@ export interface Shard {
   renew(leases: readonly LeaseRef[], invisibleMs: number): void;
 
   progress(group: Group, topic: Topic): QueueProgress[];
+  /**
+   * Says what `setOffsets` would do now.
+   * @throws MqError ILLEGAL_OFFSET for an offset outside the queue, BAD_REQUEST for a queue that is not there
+   */
+  planOffsets(request: OffsetRequest): Promise<OffsetChange[]>;
+  /**
+   * Sets where a group goes on with a topic, in one step for all queues; resolves when that is stored. What is in flight
+   * of the group there is given up: its leases are `unknown` from now on. Receives that wait go on at the new place.
+   * @throws as `planOffsets` does
+   */
+  setOffsets(request: OffsetRequest): Promise<OffsetChange[]>;
+  /**
+   * First offset of a queue whose message was stored at or after a time, by bisection: exact as long as the wall clock
+   * did not go back. The queue's end when there is none.
+   */
+  offsetAt(topic: Topic, queueId: number, timestampMs: number): Promise<number>;
   /** Offsets of a queue. */
   queueRange(topic: Topic, queueId: number): { readonly minOffset: number; readonly maxOffset: number };
 }

@@ -16,6 +16,7 @@ import {
   TransactionsView,
 } from '@orbitmq/views';
 import { decodeHalfCheck, decodeHalfEnd } from './half.ts';
+import { decodeOffsets } from './offset-records.ts';
 import { decodeCarried, decodePendingEnd, type PendingBody } from './pending.ts';
 import { type BodyRef, decodePointer, indexedLength, PENDING, type PendingKind, type PendingRef } from './pointer.ts';
 import {
@@ -43,6 +44,7 @@ const SECTION = {
   pins: 6,
   timers: 7,
   transactions: 8,
+  resets: 9,
 } as const;
 const SECTION_VERSION = 1;
 
@@ -133,6 +135,9 @@ export class ShardState {
       case RECORD.cut:
         this.pins.applyCut(decodeCut(payload));
         break;
+      case RECORD.offsets:
+        this.#offsets(record);
+        break;
       case RECORD.state:
         this.stateRecords.apply(payload);
         break;
@@ -157,6 +162,7 @@ export class ShardState {
       section(SECTION.timers, this.timers.snapshot()),
       section(SECTION.transactions, this.transactions.snapshot()),
       section(SECTION.stateRecords, this.stateRecords.snapshot()),
+      section(SECTION.resets, this.progress.snapshotResets()),
     ];
   }
 
@@ -173,6 +179,8 @@ export class ShardState {
     this.metadata.restore(bytesOf(sections, SECTION.metadata));
     this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
     this.progress.restore(bytesOf(sections, SECTION.progress));
+    // Snapshots from before offsets could be set have no such section.
+    if (hasSection(sections, SECTION.resets)) this.progress.restoreResets(bytesOf(sections, SECTION.resets));
     this.pins.restore(bytesOf(sections, SECTION.pins));
     this.timers.restore(bytesOf(sections, SECTION.timers));
     this.transactions.restore(bytesOf(sections, SECTION.transactions));
@@ -325,6 +333,15 @@ export class ShardState {
     }
   }
 
+  #offsets(record: LogRecord): void {
+    const { groupUid, queues } = decodeOffsets(record.payload);
+    if (this.metadata.groupByUid(groupUid) === undefined) return;
+    for (const { queueUid, nextOffset } of queues) {
+      if (this.metadata.queueByUid(queueUid) === undefined) continue;
+      this.progress.applyReset(this.progress.obtain(groupUid, queueUid), nextOffset, record.physicalOffset);
+    }
+  }
+
   #topic(record: LogRecord): void {
     const topic = this.metadata.applyTopic(decodeTopicConfig(record.payload), record.storeTimestampMs);
     for (const queue of topic.queues) this.index.applyQueue(queue.uid);
@@ -382,6 +399,10 @@ function refuse(record: LogRecord): void {
 /** The open index section, when a snapshot has one of a known version. */
 export function openIndexBytes(sections: readonly SnapshotSection[]): Uint8Array | undefined {
   return sections.find((section) => section.id === SECTION.openIndex && section.version === SECTION_VERSION)?.bytes;
+}
+
+function hasSection(sections: readonly SnapshotSection[], id: number): boolean {
+  return sections.some((section) => section.id === id);
 }
 
 function bytesOf(sections: readonly SnapshotSection[], id: number): Uint8Array {

@@ -19,6 +19,8 @@ export class GroupQueue {
   /** Attempt id of the newest lease record, '' when it had none, and that record's lease id. */
   attemptId = '';
   attemptLeaseId = -1;
+  /** Leases before this byte of the log are void: somebody has set the offset there. 0 = never. */
+  resetPosition = 0;
 
   constructor(index: number, groupUid: number, queueUid: number) {
     this.index = index;

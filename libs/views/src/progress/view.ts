@@ -187,6 +187,15 @@ export class ProgressView {
     return unconsumedCount;
   }
 
+  /** Somebody has set the offset: what is in flight is given up, and its leases are void. @param position of the record that says so */
+  applyReset(queue: GroupQueue, nextOffset: number, position: number): void {
+    while (queue.first !== NONE) this.#remove(queue, queue.first);
+    queue.nextOffset = nextOffset;
+    queue.attemptId = '';
+    queue.attemptLeaseId = -1;
+    queue.resetPosition = position;
+  }
+
   /** The queue is gone for all groups. */
   applyQueueDeletion(queueUid: number): void {
     for (const queues of this.#groups.values()) {
@@ -265,6 +274,32 @@ export class ProgressView {
         this.#slab.attempt[slot] = reader.u32();
         this.#setDeadline(queue, slot, deadlineMs);
       }
+    }
+  }
+
+  // Snapshot of the resets: u32 count, then each as u32 group uid, u32 queue uid, u48 position.
+
+  /** Where offsets have been set. The same state gives the same bytes. */
+  snapshotResets(): Uint8Array {
+    const queues = [...this.#groups.values()].flatMap((byQueue) =>
+      [...byQueue.values()].filter((queue) => queue.resetPosition > 0),
+    );
+    queues.sort((a, b) => a.groupUid - b.groupUid || a.queueUid - b.queueUid);
+    const writer = new ByteWriter(4 + queues.length * 14);
+    writer.u32(queues.length);
+    for (const queue of queues) {
+      writer.u32(queue.groupUid);
+      writer.u32(queue.queueUid);
+      writer.u48(queue.resetPosition);
+    }
+    return writer.view();
+  }
+
+  /** Goes behind `restore`. */
+  restoreResets(bytes: Uint8Array): void {
+    const reader = new ByteReader(bytes);
+    for (let remaining = reader.u32(); remaining > 0; remaining--) {
+      this.obtain(reader.u32(), reader.u32()).resetPosition = reader.u48();
     }
   }
 

@@ -1,3 +1,4 @@
+import { OFFSET_VERBS } from './offset-verbs.ts';
 import type { Verb, VerbOption } from './verb.ts';
 
 const BROKER: VerbOption = {
@@ -190,4 +191,4 @@ const messageVerbs: readonly Verb[] = [
 ];
 
 /** All verbs, in the order in which help lists them. */
-export const VERBS: readonly Verb[] = [...topicVerbs, ...groupVerbs, ...clusterVerbs, ...messageVerbs];
+export const VERBS: readonly Verb[] = [...topicVerbs, ...groupVerbs, ...OFFSET_VERBS, ...clusterVerbs, ...messageVerbs];

@@ -1,4 +1,4 @@
-import { type Clock, MqError, quoted } from '@orbitmq/base';
+import type { Clock } from '@orbitmq/base';
 import {
   BrokerAdminDefinition,
   type ConsumerProgressRequest,
@@ -11,10 +11,11 @@ import {
 } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { type BoundMethod, unary } from '@orbitmq/rpc';
 import type { Shard } from '@orbitmq/shard';
-import type { Group, Topic } from '@orbitmq/views';
 import type { ClientDirectory } from './client-directory.ts';
 import { consumersOf, producersOf, topicsSubscribed, wireClientOf } from './clients.ts';
 import { type GroupDefaults, groupConfigOf, wireGroupOf } from './group-request.ts';
+import { groupNamed, noGroup, noTopic, topicNamed } from './lookup.ts';
+import { setOffsets } from './offsets.ts';
 import { pageOf } from './page.ts';
 import { progressOnAll, progressOnTopic } from './progress.ts';
 import { topicConfigOf, wireTopicOf } from './topic-request.ts';
@@ -51,6 +52,7 @@ export function adminMethods(options: AdminServiceOptions): BoundMethod[] {
       return { groups: items.map(wireGroupOf), more };
     }),
     unary(BrokerAdminDefinition, 'consumerProgress', (request) => consumerProgress(shard, clients, request)),
+    unary(BrokerAdminDefinition, 'setOffsets', (request) => setOffsets(shard, request)),
     unary(BrokerAdminDefinition, 'listConsumers', ({ group }) => {
       const found = consumersOf(clients.connections(), group);
       return { clients: found.map((client) => wireClientOf(client, clock.monotonicMs())) };
@@ -103,30 +105,4 @@ function consumerProgress(
   const group = groupNamed(shard, request.group);
   if (request.topic !== '') return { queues: progressOnTopic(shard, group, topicNamed(shard, request.topic)) };
   return { queues: progressOnAll(shard, group, topicsSubscribed(clients.connections(), group.name)) };
-}
-
-function topicNamed(shard: Shard, name: string): Topic {
-  const topic = shard.metadata.topic(name);
-  if (!topic) throw noTopic(name);
-  return topic;
-}
-
-function groupNamed(shard: Shard, name: string): Group {
-  const group = shard.metadata.group(name);
-  if (!group) throw noGroup(name);
-  return group;
-}
-
-function noTopic(name: string): MqError {
-  return new MqError(
-    'TOPIC_NOT_FOUND',
-    `this broker has no topic ${quoted(name)}; topicList shows those that are there`,
-  );
-}
-
-function noGroup(name: string): MqError {
-  return new MqError(
-    'CONSUMER_GROUP_NOT_FOUND',
-    `this broker has no consumer group ${quoted(name)}; consumerProgress shows those that are there`,
-  );
 }

@@ -18,7 +18,7 @@ export function progressOnAll(shard: Shard, group: Group, subscribed: ReadonlySe
 }
 
 function hasBegun(queue: QueueProgress): boolean {
-  return queue.nextOffset > queue.minOffset || queue.inflightCount > 0 || queue.readyAgainCount > 0;
+  return queue.begun;
 }
 
 function wireProgressOf(topic: string, queue: QueueProgress): WireProgress {

@@ -7,6 +7,8 @@ import {
   type PutGroupResponse,
   type PutTopicRequest,
   type PutTopicResponse,
+  type SetOffsetsRequest,
+  type SetOffsetsResponse,
   type Topic,
   type TopicStatusResponse,
 } from '@orbitmq/protocol/orbitmq.admin.v1';
@@ -82,6 +84,10 @@ export class AdminClient {
   /** @param topic empty = all topics of the group */
   consumerProgress(group: string, topic: string): Promise<ConsumerProgressResponse> {
     return this.#rpc.unary(BrokerAdminDefinition, 'consumerProgress', { group, topic }, this.#options);
+  }
+
+  setOffsets(request: SetOffsetsRequest): Promise<SetOffsetsResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'setOffsets', request, this.#options);
   }
 
   consumers(group: string): Promise<ListClientsResponse> {

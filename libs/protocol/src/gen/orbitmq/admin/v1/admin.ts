@@ -227,6 +227,67 @@ export interface QueueProgress {
   lag: bigint;
 }
 
+export interface SetOffsetsRequest {
+  group: string;
+  /** Empty = all topics on which the group has begun. */
+  topic: string;
+  /** Default: all queues of the topic. */
+  queueId?:
+    | number
+    | undefined;
+  /** First message that is still there; must be true. */
+  earliest?:
+    | boolean
+    | undefined;
+  /** Behind the last message; must be true. */
+  latest?:
+    | boolean
+    | undefined;
+  /** First message stored at or after this time, milliseconds since 1970. */
+  timeMs?:
+    | bigint
+    | undefined;
+  /** An offset of the queue, which `queue_id` must name then. */
+  offset?:
+    | bigint
+    | undefined;
+  /** Where this group has settled everything before. */
+  sourceGroup?:
+    | string
+    | undefined;
+  /** Only says what would be done. */
+  dryRun: boolean;
+}
+
+export interface SetOffsetsResponse {
+  changes: OffsetChange[];
+}
+
+/** What setting an offset does to a group on one queue. */
+export interface OffsetChange {
+  topic: string;
+  queueId: number;
+  minOffset: bigint;
+  maxOffset: bigint;
+  /** Everything below was settled before. */
+  consumerOffset: bigint;
+  /** First offset that was not handed out before. */
+  nextOffset: bigint;
+  newOffset: bigint;
+  /** Messages that were settled and are handed out again. */
+  redeliveredCount: bigint;
+  /** Messages that were not settled and are never handed out again. */
+  skippedCount: bigint;
+  /** Messages in flight or to be handed out again, whose receipt handles are void. */
+  inflightCount: bigint;
+  /** When the message at `consumer_offset` was stored, milliseconds since 1970; absent at the end of the queue. */
+  consumerOffsetMs?:
+    | bigint
+    | undefined;
+  /** The same of `new_offset`. */
+  newOffsetMs?: bigint | undefined;
+}
+
 export interface ListConsumersRequest {
   group: string;
 }
@@ -2325,6 +2386,412 @@ export const QueueProgress: MessageFns<QueueProgress> = {
   },
 };
 
+function createBaseSetOffsetsRequest(): SetOffsetsRequest {
+  return {
+    group: "",
+    topic: "",
+    queueId: undefined,
+    earliest: undefined,
+    latest: undefined,
+    timeMs: undefined,
+    offset: undefined,
+    sourceGroup: undefined,
+    dryRun: false,
+  };
+}
+
+export const SetOffsetsRequest: MessageFns<SetOffsetsRequest> = {
+  encode(message: SetOffsetsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.queueId !== undefined) {
+      writer.uint32(24).int32(message.queueId);
+    }
+    if (message.earliest !== undefined) {
+      writer.uint32(32).bool(message.earliest);
+    }
+    if (message.latest !== undefined) {
+      writer.uint32(40).bool(message.latest);
+    }
+    if (message.timeMs !== undefined) {
+      if (BigInt.asIntN(64, message.timeMs) !== message.timeMs) {
+        throw new globalThis.Error("value provided for field message.timeMs of type int64 too large");
+      }
+      writer.uint32(48).int64(message.timeMs);
+    }
+    if (message.offset !== undefined) {
+      if (BigInt.asIntN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
+      }
+      writer.uint32(56).int64(message.offset);
+    }
+    if (message.sourceGroup !== undefined) {
+      writer.uint32(66).string(message.sourceGroup);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(72).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetOffsetsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetOffsetsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.queueId = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.earliest = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.latest = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.timeMs = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.offset = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.sourceGroup = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetOffsetsResponse(): SetOffsetsResponse {
+  return { changes: [] };
+}
+
+export const SetOffsetsResponse: MessageFns<SetOffsetsResponse> = {
+  encode(message: SetOffsetsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changes) {
+      OffsetChange.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetOffsetsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetOffsetsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changes.push(OffsetChange.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseOffsetChange(): OffsetChange {
+  return {
+    topic: "",
+    queueId: 0,
+    minOffset: 0n,
+    maxOffset: 0n,
+    consumerOffset: 0n,
+    nextOffset: 0n,
+    newOffset: 0n,
+    redeliveredCount: 0n,
+    skippedCount: 0n,
+    inflightCount: 0n,
+    consumerOffsetMs: undefined,
+    newOffsetMs: undefined,
+  };
+}
+
+export const OffsetChange: MessageFns<OffsetChange> = {
+  encode(message: OffsetChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.queueId !== 0) {
+      writer.uint32(16).int32(message.queueId);
+    }
+    if (message.minOffset !== 0n) {
+      if (BigInt.asIntN(64, message.minOffset) !== message.minOffset) {
+        throw new globalThis.Error("value provided for field message.minOffset of type int64 too large");
+      }
+      writer.uint32(24).int64(message.minOffset);
+    }
+    if (message.maxOffset !== 0n) {
+      if (BigInt.asIntN(64, message.maxOffset) !== message.maxOffset) {
+        throw new globalThis.Error("value provided for field message.maxOffset of type int64 too large");
+      }
+      writer.uint32(32).int64(message.maxOffset);
+    }
+    if (message.consumerOffset !== 0n) {
+      if (BigInt.asIntN(64, message.consumerOffset) !== message.consumerOffset) {
+        throw new globalThis.Error("value provided for field message.consumerOffset of type int64 too large");
+      }
+      writer.uint32(40).int64(message.consumerOffset);
+    }
+    if (message.nextOffset !== 0n) {
+      if (BigInt.asIntN(64, message.nextOffset) !== message.nextOffset) {
+        throw new globalThis.Error("value provided for field message.nextOffset of type int64 too large");
+      }
+      writer.uint32(48).int64(message.nextOffset);
+    }
+    if (message.newOffset !== 0n) {
+      if (BigInt.asIntN(64, message.newOffset) !== message.newOffset) {
+        throw new globalThis.Error("value provided for field message.newOffset of type int64 too large");
+      }
+      writer.uint32(56).int64(message.newOffset);
+    }
+    if (message.redeliveredCount !== 0n) {
+      if (BigInt.asIntN(64, message.redeliveredCount) !== message.redeliveredCount) {
+        throw new globalThis.Error("value provided for field message.redeliveredCount of type int64 too large");
+      }
+      writer.uint32(64).int64(message.redeliveredCount);
+    }
+    if (message.skippedCount !== 0n) {
+      if (BigInt.asIntN(64, message.skippedCount) !== message.skippedCount) {
+        throw new globalThis.Error("value provided for field message.skippedCount of type int64 too large");
+      }
+      writer.uint32(72).int64(message.skippedCount);
+    }
+    if (message.inflightCount !== 0n) {
+      if (BigInt.asIntN(64, message.inflightCount) !== message.inflightCount) {
+        throw new globalThis.Error("value provided for field message.inflightCount of type int64 too large");
+      }
+      writer.uint32(80).int64(message.inflightCount);
+    }
+    if (message.consumerOffsetMs !== undefined) {
+      if (BigInt.asIntN(64, message.consumerOffsetMs) !== message.consumerOffsetMs) {
+        throw new globalThis.Error("value provided for field message.consumerOffsetMs of type int64 too large");
+      }
+      writer.uint32(88).int64(message.consumerOffsetMs);
+    }
+    if (message.newOffsetMs !== undefined) {
+      if (BigInt.asIntN(64, message.newOffsetMs) !== message.newOffsetMs) {
+        throw new globalThis.Error("value provided for field message.newOffsetMs of type int64 too large");
+      }
+      writer.uint32(96).int64(message.newOffsetMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OffsetChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOffsetChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.queueId = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.minOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.consumerOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.nextOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.newOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.redeliveredCount = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.skippedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.inflightCount = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.consumerOffsetMs = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.newOffsetMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListConsumersRequest(): ListConsumersRequest {
   return { group: "" };
 }
@@ -3032,6 +3499,18 @@ export const BrokerAdminDefinition = {
       requestType: ConsumerProgressRequest as typeof ConsumerProgressRequest,
       requestStream: false,
       responseType: ConsumerProgressResponse as typeof ConsumerProgressResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Sets where a group goes on, or says what that would do. What the group has in flight there is given up.
+     * Permission: Update on the group.
+     */
+    setOffsets: {
+      name: "SetOffsets",
+      requestType: SetOffsetsRequest as typeof SetOffsetsRequest,
+      requestStream: false,
+      responseType: SetOffsetsResponse as typeof SetOffsetsResponse,
       responseStream: false,
       options: {},
     },

@@ -1,3 +1,4 @@
+import { Code } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { Http2Connection, type StreamListener } from './http2-connection.ts';
 import { Latencies } from './measure.ts';
 import {
@@ -15,7 +16,6 @@ import {
 /** Below the limit of calls on one connection that servers are wont to set. */
 const STREAMS_PER_CONNECTION = 64;
 const BATCH_SIZE = 32;
-const MESSAGE_NOT_FOUND = 40404;
 
 /** What a load run did. */
 export interface LoadResult {
@@ -264,7 +264,7 @@ class ReceiveWorker {
       return;
     }
     const code = statusCode(message);
-    if (code !== undefined && code !== MESSAGE_NOT_FOUND && !isOk(message))
+    if (code !== undefined && code !== Code.MESSAGE_NOT_FOUND && !isOk(message))
       this.#run.onFailure(`a receive was answered ${code}`);
   }
 

@@ -3,6 +3,7 @@ import { WireReader } from '@orbitmq/protocol';
 import {
   AckMessageRequest,
   ClientType,
+  Code,
   Encoding,
   FilterType,
   Language,
@@ -15,7 +16,6 @@ import {
 import { CallHeaders } from './http2-connection.ts';
 
 const SERVICE = '/apache.rocketmq.v2.MessagingService';
-const OK = 20000;
 const MESSAGE_ID_BYTES = 34;
 
 /** The methods the generator calls, with the header fields that the official clients send. */
@@ -142,7 +142,7 @@ export function encodeAckRequest(topic: string, group: string, messageId: string
 
 /** Whether a response whose status is field 1 says OK. */
 export function isOk(response: Buffer): boolean {
-  return statusCode(response) === OK;
+  return statusCode(response) === Code.OK;
 }
 
 /** The code of a response whose status is field 1; undefined when it has none. */

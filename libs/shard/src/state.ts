@@ -44,7 +44,7 @@ const SECTION = {
   pins: 6,
   timers: 7,
   transactions: 8,
-  resets: 9,
+  resets: 20,
 } as const;
 const SECTION_VERSION = 1;
 

@@ -28,7 +28,8 @@ export function checkMessage(message: IncomingMessage, limits: MessageLimits, no
 }
 
 /**
- * Checks that a send holds at least one message, all of the same topic.
+ * Checks that a send holds at least one message, all of the same topic; namespaces are not compared, as a topic's name
+ * alone says which it is.
  * @throws MqError MESSAGE_CORRUPTED
  */
 export function checkSameTopic(messages: readonly IncomingMessage[]): void {
@@ -37,7 +38,7 @@ export function checkSameTopic(messages: readonly IncomingMessage[]): void {
     throw new MqError('MESSAGE_CORRUPTED', 'a send holds at least one message; found none; add one');
   }
   for (const message of messages) {
-    if (message.topicName === first.topicName && message.topicNamespace === first.topicNamespace) continue;
+    if (message.topicName === first.topicName) continue;
     throw new MqError(
       'MESSAGE_CORRUPTED',
       `all messages of one send have the same topic; found ${quoted(first.topicName)} and ${quoted(message.topicName)}; send them apart`,

@@ -280,7 +280,8 @@ test('a send holds messages of one topic', () => {
   const topic = (name: string, resourceNamespace = ''): Message => messageOf({ topic: { name, resourceNamespace } });
   const check = (...messages: Message[]): void => checkSameTopic(decodeSendMessageRequest(requestOf(...messages)));
   check(topic('a'), topic('a'));
-  for (const messages of [[], [topic('a'), topic('b')], [topic('a'), topic('a', 'other')]]) {
+  check(topic('a', 'tenant'), topic('a', 'other'), topic('a'));
+  for (const messages of [[], [topic('a'), topic('b')], [topic('a', 'tenant'), topic('b', 'tenant')]]) {
     assert.throws(
       () => check(...messages),
       (error: unknown) => error instanceof MqError && error.code === 'MESSAGE_CORRUPTED',

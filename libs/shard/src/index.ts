@@ -20,6 +20,7 @@ export type {
   SentMessage,
   SentTimer,
   Shard,
+  StoredHalf,
   TimedMessage,
   TimedMessagePage,
   TimedRequest,

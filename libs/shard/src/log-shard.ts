@@ -24,7 +24,6 @@ import type {
   HalfRequest,
   LeaseOutcome,
   LeaseRef,
-  MessageBytes,
   OffsetChange,
   OffsetRequest,
   OpenTransaction,
@@ -35,6 +34,7 @@ import type {
   SentMessage,
   SentTimer,
   Shard,
+  StoredHalf,
   TimedMessage,
   TimedMessagePage,
   TimedRequest,
@@ -190,7 +190,7 @@ export class LogShard implements OpenedShard {
     return this.#transactions.due(topic, countMax);
   }
 
-  readHalf(half: HalfRef): Promise<MessageBytes | undefined> {
+  readHalf(half: HalfRef): Promise<StoredHalf | undefined> {
     return this.#transactions.read(half);
   }
 

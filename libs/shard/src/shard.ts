@@ -73,6 +73,12 @@ export interface SentHalf {
   readonly storeTimestampMs: number;
 }
 
+/** The message of an open transaction. */
+export interface StoredHalf {
+  readonly storeTimestampMs: number;
+  readonly message: MessageBytes;
+}
+
 /** A transaction that was neither committed nor rolled back. */
 export interface OpenTransaction {
   readonly half: HalfRef;
@@ -260,7 +266,7 @@ export interface Shard {
    * The message of an open transaction; undefined when it is not open.
    * @throws MqError INTERNAL_SERVER_ERROR when it can't be read
    */
-  readHalf(half: HalfRef): Promise<MessageBytes | undefined>;
+  readHalf(half: HalfRef): Promise<StoredHalf | undefined>;
   /** A producer was asked about each of these; they are due again after `pauseMs`. */
   transactionsChecked(halves: readonly HalfRef[], pauseMs: number): void;
   /** Settles when all that was appended before is stored (see CommitLog.settled). */

@@ -67,8 +67,8 @@ test('an open transaction is the same after a restart and after a loss of power'
   await world.crash();
   const [open] = world.shard.openTransactions(topic, 0, 10);
   assert.deepEqual([open?.half, open?.checkCount], [half, 1]);
-  const message = await world.clock.settle(world.shard.readHalf(half));
-  assert.equal(Buffer.from(message!.rest).toString(), 'kept');
+  const stored = await world.clock.settle(world.shard.readHalf(half));
+  assert.equal(Buffer.from(stored!.message.rest).toString(), 'kept');
   assert.equal(world.shard.endTransaction(topic, half, committed, 0).kind, 'ended');
   await world.settled();
   await world.crash();

@@ -6,7 +6,7 @@ import type { MessageAppender } from './message-appender.ts';
 import { isUnreadable, type StoredMessage } from './message-reader.ts';
 import { PENDING } from './pointer.ts';
 import { MESSAGE_HEADER_BYTES, RECORD, writeMessageHeader } from './records.ts';
-import type { HalfRequest, MessageBytes, OpenTransaction, SentHalf, TransactionOutcome } from './shard.ts';
+import type { HalfRequest, OpenTransaction, SentHalf, StoredHalf, TransactionOutcome } from './shard.ts';
 import type { TransactionStatistics } from './statistics.ts';
 
 /** Transactions in one check record. */
@@ -75,7 +75,7 @@ export class Transactions {
   }
 
   /** @throws MqError INTERNAL_SERVER_ERROR when the body can't be read */
-  async read(ref: HalfRef): Promise<MessageBytes | undefined> {
+  async read(ref: HalfRef): Promise<StoredHalf | undefined> {
     const half = this.#core.state.transactions.find(ref);
     if (half === undefined) return undefined;
     let stored: StoredMessage;
@@ -87,7 +87,7 @@ export class Transactions {
       if (this.#core.state.transactions.find(ref)?.bodyOffset !== half.bodyOffset) return await this.read(ref);
       throw new MqError('INTERNAL_SERVER_ERROR', 'the broker can not read a half message', { cause: error });
     }
-    return this.#core.state.transactions.find(ref) === undefined ? undefined : stored.message;
+    return this.#core.state.transactions.find(ref) === undefined ? undefined : stored;
   }
 
   /** @throws MqError TOO_MANY_REQUESTS when the log is behind */

@@ -170,6 +170,7 @@ const messageVerbs: readonly Verb[] = [
       option('-k, --keys <keys>', 'keys, separated by spaces'),
       option('-c, --tags <tag>', 'tag'),
       option('-g, --messageGroup <group>', 'message group; makes it a FIFO message'),
+      option('-d, --delay <seconds>', 'deliver it so much later; makes it a DELAY message'),
       option('-b, --broker <name>', 'send to this broker'),
       option('-i, --qid <id>', 'accepted; the broker chooses the queue'),
     ],
@@ -187,6 +188,27 @@ const messageVerbs: readonly Verb[] = [
       option('--wait <seconds>', 'wait so long for messages, 5…3600; default 5'),
     ],
     load: async () => (await import('./commands/consume-message.ts')).consumeMessage,
+  },
+  {
+    name: 'listTimedMessages',
+    summary: 'list messages of a topic that wait for their time',
+    options: [
+      TOPIC,
+      option('-i, --messageId <id>', 'only this message'),
+      option('-k, --key <key>', 'only messages with this key'),
+      option('--count <count>', 'no more than so many; default 1000'),
+    ],
+    load: async () => (await import('./commands/timed-messages.ts')).listTimedMessages,
+  },
+  {
+    name: 'cancelTimedMessages',
+    summary: 'cancel messages of a topic that wait for their time',
+    options: [
+      TOPIC,
+      option('-i, --messageId <id>', 'the message with this id'),
+      option('-k, --key <key>', 'messages with this key'),
+    ],
+    load: async () => (await import('./commands/timed-messages.ts')).cancelTimedMessages,
   },
 ];
 

@@ -18,6 +18,7 @@ import { groupNamed, noGroup, noTopic, topicNamed } from './lookup.ts';
 import { setOffsets } from './offsets.ts';
 import { pageOf } from './page.ts';
 import { progressOnAll, progressOnTopic } from './progress.ts';
+import { cancelTimedMessages, listTimedMessages } from './timed-messages.ts';
 import { topicConfigOf, wireTopicOf } from './topic-request.ts';
 
 export interface AdminServiceOptions {
@@ -61,6 +62,8 @@ export function adminMethods(options: AdminServiceOptions): BoundMethod[] {
       const found = producersOf(clients.connections(), topic);
       return { clients: found.map((client) => wireClientOf(client, clock.monotonicMs())) };
     }),
+    unary(BrokerAdminDefinition, 'listTimedMessages', ({ selection }) => listTimedMessages(shard, selection)),
+    unary(BrokerAdminDefinition, 'cancelTimedMessages', ({ selection }) => cancelTimedMessages(shard, selection)),
     unary(BrokerAdminDefinition, 'brokerStatus', () => ({ entries: new Map(options.status()) })),
     unary(BrokerAdminDefinition, 'getConfig', () => ({ entries: new Map(options.config()) })),
   ];

@@ -69,7 +69,7 @@ describe('topicConfigOf', () => {
       [request({ readQueueCount: 0 }), /read_queue_count is "0"; must be 1…1024/],
       [request({ writeQueueCount: 1025 }), /write_queue_count is "1025"/],
       [request({ permission: 1 }), /permission is "1"; must be 2 \(write\)/],
-      [attribute('message.type', 'DELAY'), /DELAY comes later/],
+      [attribute('message.type', 'LITE'), /LITE comes later/],
       [attribute('message.type', 'X'), /message.type is "X"; must be NORMAL or FIFO/],
       [attribute('message.typ', 'FIFO'), /did you mean message.type/],
       [attribute('__proto__', 'x'), /no topic attribute "__proto__"/],

@@ -9,6 +9,7 @@ import {
   type PutTopicResponse,
   type SetOffsetsRequest,
   type SetOffsetsResponse,
+  type TimedMessage,
   type Topic,
   type TopicStatusResponse,
 } from '@orbitmq/protocol/orbitmq.admin.v1';
@@ -97,6 +98,27 @@ export class AdminClient {
   /** @param topic empty = producers of all topics */
   producers(topic: string): Promise<ListClientsResponse> {
     return this.#rpc.unary(BrokerAdminDefinition, 'listProducers', { topic }, this.#options);
+  }
+
+  /**
+   * Timed messages of a topic that wait, or after `cancel` those that were cancelled, in no particular order.
+   * @param which only those with this id and this key; empty = any
+   * @param countMax looks no further when it has so many
+   */
+  async timedMessages(
+    what: 'list' | 'cancel',
+    which: { readonly topic: string; readonly messageId: string; readonly key: string },
+    countMax: number,
+  ): Promise<TimedMessage[]> {
+    const found: TimedMessage[] = [];
+    const method = what === 'list' ? 'listTimedMessages' : 'cancelTimedMessages';
+    for (let position = 0n; ; ) {
+      const request = { selection: { ...which, position, limit: 0 } };
+      const page = await this.#rpc.unary(BrokerAdminDefinition, method, request, this.#options);
+      found.push(...page.messages);
+      if (page.next === undefined || found.length >= countMax) return found;
+      position = page.next;
+    }
   }
 
   async status(): Promise<Map<string, string>> {

@@ -6,8 +6,8 @@ import {
   MessagingServiceDefinition,
   RecallMessageRequest,
   type RecallMessageResponse,
-  type Timestamp,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Timestamp } from '@orbitmq/protocol/google.protobuf';
 import { as, idsOf, message, resource, TestBroker } from './test-broker.ts';
 import { timestampOf } from './times.ts';
 

@@ -1,4 +1,4 @@
-import { systemClock, systemRandom } from '@orbitmq/base';
+import { SECOND_MS, systemClock, systemRandom } from '@orbitmq/base';
 import { BrokerRegistration, NameServers, RouteClient } from '@orbitmq/client';
 import {
   createMessagingService,
@@ -115,8 +115,14 @@ function openMessaging(
       autoCreateSubscriptionGroup: config.autoCreateSubscriptionGroup,
       enablePropertyFilter: config.enablePropertyFilter,
       refuseDifferentSubscriptions: config.refuseDifferentSubscriptions,
+      recallMessageEnable: config.recallMessageEnable,
       defaultTopicQueueNums: config.defaultTopicQueueNums,
-      messageLimits: { ...MESSAGING_DEFAULTS.messageLimits, bodyBytesMax: config.maxMessageSize },
+      messageLimits: {
+        ...MESSAGING_DEFAULTS.messageLimits,
+        bodyBytesMax: config.maxMessageSize,
+        deliveryDelayMsMax:
+          config.timerMaxDelaySec === 0 ? Number.POSITIVE_INFINITY : config.timerMaxDelaySec * SECOND_MS,
+      },
     },
     events: observation.messagingEvents,
   });

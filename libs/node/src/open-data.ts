@@ -45,6 +45,7 @@ function shardOptionsOf(config: BrokerConfig): ShardOptions {
     retentionMs: config.fileReservedTime * HOUR_MS,
     retentionBytes: config.commitLogSizeMax === 0 ? Number.POSITIVE_INFINITY : config.commitLogSizeMax,
     retentionIntervalMs: config.cleanResourceInterval,
+    timersMax: config.timerPendingMax,
     diskCleanRatio: config.cleanFileForciblyEnable ? config.diskSpaceCleanForciblyRatio / 100 : 1,
     diskFullRatio: config.diskSpaceWarningLevelRatio / 100,
   };

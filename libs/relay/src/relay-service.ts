@@ -5,13 +5,13 @@ import {
   QueryAssignmentRequest,
   QueryRouteRequest,
   QueryRouteResponse,
-  RecallMessageRequest,
   SyncLiteSubscriptionRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { type BoundMethod, bidi, type Call, serverStream, unary } from '@orbitmq/rpc';
 import { decodeAckRequest, relayAck } from './acknowledge.ts';
 import { encodeStatusAnswer } from './answers.ts';
 import { relayEverywhere } from './everywhere.ts';
+import { decodeRecall, relayToOwner } from './owner-call.ts';
 import { answerRoute } from './query-route.ts';
 import { decodeReceiveRequest, relayReceive } from './receive.ts';
 import { RAW, type RelayContext } from './relay-context.ts';
@@ -47,9 +47,7 @@ export function relayMethods(context: RelayContext): BoundMethod[] {
     bindUnary('endTransaction', topicRequestDecoder(EndTransactionRequest), (request, call) =>
       relayToTopic(context, request, 'write', call),
     ),
-    bindUnary('recallMessage', topicRequestDecoder(RecallMessageRequest), (request, call) =>
-      relayToTopic(context, request, 'write', call),
-    ),
+    bindUnary('recallMessage', decodeRecall, (request, call) => relayToOwner(context, request, call)),
     bindUnary('syncLiteSubscription', topicRequestDecoder(SyncLiteSubscriptionRequest), (request, call) =>
       relayToTopic(context, request, 'read', call),
     ),

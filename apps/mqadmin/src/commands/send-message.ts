@@ -9,12 +9,13 @@ import {
   SystemProperties,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { AdminContext } from '../admin-context.ts';
-import { requiredText, textOf } from '../options.ts';
+import { requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { renderTable } from '../table.ts';
 import { type Options, type Output, UsageError } from '../verb.ts';
 import { callOptions, checkStatus, openSessions } from './broker-session.ts';
 
 const TIMEOUT_MS = 5000;
+const DELAY_SECONDS_MAX = 100 * 365 * 24 * 3600;
 
 /** Sends one message, as a client would. */
 export async function sendMessage(context: AdminContext, options: Options): Promise<Output> {
@@ -47,24 +48,33 @@ export async function sendMessage(context: AdminContext, options: Options): Prom
 
 function messageOf(topic: string, types: readonly MessageType[], options: Options): Message {
   const messageGroup = textOf(options, 'messageGroup');
-  const isFifo = messageGroup !== undefined;
-  if (!isFifo && !types.includes(MessageType.NORMAL)) {
-    throw new UsageError(`the topic ${quoted(topic)} takes no NORMAL messages; for FIFO give a message group with -g`);
-  }
+  const delaySeconds = wholeNumberOf(options, 'delay', 0, DELAY_SECONDS_MAX);
   const nowMs = systemClock.wallMs();
+  let messageType: MessageType = messageGroup === undefined ? MessageType.NORMAL : MessageType.FIFO;
+  if (delaySeconds !== undefined) messageType = MessageType.DELAY;
+  if (messageType === MessageType.NORMAL && !types.includes(MessageType.NORMAL)) {
+    throw new UsageError(
+      `the topic ${quoted(topic)} takes no NORMAL messages; for FIFO give a message group with -g, for DELAY a time with -d`,
+    );
+  }
   const tag = textOf(options, 'tags');
   const systemProperties: SystemProperties = {
     ...SystemProperties.decode(new Uint8Array()),
     ...(tag === undefined ? {} : { tag }),
-    ...(isFifo ? { messageGroup } : {}),
+    ...(messageGroup === undefined ? {} : { messageGroup }),
+    ...(delaySeconds === undefined ? {} : { deliveryTimestamp: timestampOf(nowMs + delaySeconds * 1000) }),
     keys: (textOf(options, 'keys') ?? '').split(/\s+/).filter((key) => key !== ''),
     messageId: newMessageId(nowMs),
     bodyEncoding: Encoding.IDENTITY,
-    messageType: isFifo ? MessageType.FIFO : MessageType.NORMAL,
-    bornTimestamp: { seconds: BigInt(Math.floor(nowMs / 1000)), nanos: (nowMs % 1000) * 1_000_000 },
+    messageType,
+    bornTimestamp: timestampOf(nowMs),
   };
   const body = Buffer.from(String(options.body ?? ''));
   return { topic: { resourceNamespace: '', name: topic }, userProperties: new Map(), systemProperties, body };
+}
+
+function timestampOf(ms: number): { seconds: bigint; nanos: number } {
+  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
 }
 
 function newMessageId(bornTimestampMs: number): string {

@@ -189,6 +189,24 @@ const messagingKeys = {
       'A client whose expression for a topic differs from that of the living clients of its group is refused; ' +
       'what one client does not want is passed over for its whole group.',
   }),
+  timerMaxDelaySec: wholeNumber({
+    default: 0,
+    min: 0,
+    max: 2 ** 48,
+    unit: 's',
+    description: 'How far ahead the delivery time of a message may be; 0 = no limit.',
+  }),
+  timerPendingMax: wholeNumber({
+    default: 2_000_000,
+    min: 1,
+    max: 100_000_000,
+    description:
+      'Timed messages that may wait for their time, 44 bytes of memory each; sends of more are refused with TOO_MANY_REQUESTS.',
+  }),
+  recallMessageEnable: flag({
+    default: true,
+    description: 'Producers may cancel timed messages that have not been delivered yet.',
+  }),
   defaultTopicQueueNums: wholeNumber({
     default: 8,
     min: 1,

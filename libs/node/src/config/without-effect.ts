@@ -78,10 +78,10 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
   ],
   [
     'delayed messages and transactions come with a later version',
-    `messageDelayLevel timerWheelEnable timerPrecisionMs timerMaxDelaySec timerRollWindowSlot timerFlushIntervalMs
+    `messageDelayLevel timerWheelEnable timerPrecisionMs timerRollWindowSlot timerFlushIntervalMs
      timerCheckMetricsWhen timerCongestNumEachSlot timerInterceptDelayLevel timerEnableDisruptor rejectTransactionMessage
      transactionTimeOut transactionCheckMax transactionCheckInterval transactionOpMsgMaxSize transactionOpBatchInterval
-     recallMessageEnable allowRecallWhenBrokerNotWriteable`,
+     allowRecallWhenBrokerNotWriteable`,
   ],
   [
     'users and permissions come with a later version',

@@ -52,6 +52,30 @@ export function storageMetrics(
     Number(now.sendsRefused),
   );
   plain('orbitmq_shard_outstanding_messages', 'Messages handed out and not settled.', (now) => now.outstandingCount);
+  metrics.gauge(
+    { name: 'rocketmq_timing_messages', help: 'Messages that wait for their time.', labels: ['topic'] },
+    (report) =>
+      reading((now) => {
+        for (const { topic, timedCount } of now.topics) if (timedCount > 0) report({ topic }, timedCount);
+      }),
+  );
+  plain(
+    'rocketmq_timer_dequeue_lag',
+    'How long ago the first message that still waits was due, milliseconds.',
+    (now) => now.timers.behindMs,
+  );
+  plain(
+    'rocketmq_timer_dequeue_latency',
+    'The latest that a timed message has come after its time since the start, milliseconds.',
+    (now) => now.timers.latenessMaxMs,
+  );
+  counter('rocketmq_timer_dequeue_total', 'Timed messages that have come.', (now) => now.timers.firedCount);
+  counter('orbitmq_timer_cancelled_total', 'Timed messages that were recalled.', (now) => now.timers.cancelledCount);
+  counter(
+    'orbitmq_timer_lateness_ms_total',
+    'Sum of the times from delivery time to delivery, milliseconds.',
+    (now) => now.timers.latenessSumMs,
+  );
   plain('orbitmq_storage_sync_duration_max_ms', 'The longest flush, milliseconds.', (now) => now.log.syncMsMax);
   counter('orbitmq_storage_records_total', 'Records appended.', (now) => now.log.recordCount);
   counter('orbitmq_storage_written_bytes_total', 'Bytes written for records.', (now) => now.log.writtenBytes);

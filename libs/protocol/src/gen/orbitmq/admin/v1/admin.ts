@@ -39,7 +39,7 @@ export interface PutTopicRequest {
   permission?:
     | number
     | undefined;
-  /** `message.type` (NORMAL, FIFO), `reserve.time` (milliseconds, -1 = as the cluster), `reserve.bytes` (-1 = no limit). */
+  /** `message.type` (NORMAL, FIFO, DELAY, MIXED), `reserve.time` (milliseconds, -1 = as the cluster), `reserve.bytes` (-1 = no limit). */
   attributesPut: Map<string, string>;
   /** Attributes that go back to their default. */
   attributesRemoved: string[];
@@ -318,6 +318,50 @@ export interface Client {
 export interface Subscription {
   topic: string;
   expression: string;
+}
+
+/** Which timed messages of a topic are meant, and which part of them this call looks at. */
+export interface TimedMessageSelection {
+  topic: string;
+  /** Only messages with this id; empty = any. */
+  messageId: string;
+  /** Only messages with this key; empty = any. */
+  key: string;
+  /** 0 at first, then `next` of the answer before. */
+  position: bigint;
+  /** Messages to look at, 1…1000; 0 = 1000. */
+  limit: number;
+}
+
+export interface ListTimedMessagesRequest {
+  selection: TimedMessageSelection | undefined;
+}
+
+export interface CancelTimedMessagesRequest {
+  /** Names an id or a key. */
+  selection: TimedMessageSelection | undefined;
+}
+
+export interface TimedMessagesResponse {
+  /** Those that were found, or cancelled; maybe none, also before the last call. */
+  messages: TimedMessage[];
+  /** Ask again with this position; absent: that was all. */
+  next?:
+    | bigint
+    | undefined;
+  /** Timed messages of the topic that wait, after this call. */
+  waitingCount: bigint;
+}
+
+export interface TimedMessage {
+  messageId: string;
+  keys: string[];
+  tag: string;
+  /** Time of delivery, milliseconds since 1970. */
+  deliveryMs: bigint;
+  queueId: number;
+  /** Bytes of the message as it is stored. */
+  sizeBytes: bigint;
 }
 
 export interface BrokerStatusRequest {
@@ -3102,6 +3146,372 @@ export const Subscription: MessageFns<Subscription> = {
   },
 };
 
+function createBaseTimedMessageSelection(): TimedMessageSelection {
+  return { topic: "", messageId: "", key: "", position: 0n, limit: 0 };
+}
+
+export const TimedMessageSelection: MessageFns<TimedMessageSelection> = {
+  encode(message: TimedMessageSelection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(18).string(message.messageId);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asIntN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type int64 too large");
+      }
+      writer.uint32(32).int64(message.position);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(40).int32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TimedMessageSelection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTimedMessageSelection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.position = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListTimedMessagesRequest(): ListTimedMessagesRequest {
+  return { selection: undefined };
+}
+
+export const ListTimedMessagesRequest: MessageFns<ListTimedMessagesRequest> = {
+  encode(message: ListTimedMessagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.selection !== undefined) {
+      TimedMessageSelection.encode(message.selection, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTimedMessagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTimedMessagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.selection = TimedMessageSelection.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCancelTimedMessagesRequest(): CancelTimedMessagesRequest {
+  return { selection: undefined };
+}
+
+export const CancelTimedMessagesRequest: MessageFns<CancelTimedMessagesRequest> = {
+  encode(message: CancelTimedMessagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.selection !== undefined) {
+      TimedMessageSelection.encode(message.selection, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelTimedMessagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelTimedMessagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.selection = TimedMessageSelection.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTimedMessagesResponse(): TimedMessagesResponse {
+  return { messages: [], next: undefined, waitingCount: 0n };
+}
+
+export const TimedMessagesResponse: MessageFns<TimedMessagesResponse> = {
+  encode(message: TimedMessagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.messages) {
+      TimedMessage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.next !== undefined) {
+      if (BigInt.asIntN(64, message.next) !== message.next) {
+        throw new globalThis.Error("value provided for field message.next of type int64 too large");
+      }
+      writer.uint32(16).int64(message.next);
+    }
+    if (message.waitingCount !== 0n) {
+      if (BigInt.asIntN(64, message.waitingCount) !== message.waitingCount) {
+        throw new globalThis.Error("value provided for field message.waitingCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.waitingCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TimedMessagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTimedMessagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messages.push(TimedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.next = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.waitingCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTimedMessage(): TimedMessage {
+  return { messageId: "", keys: [], tag: "", deliveryMs: 0n, queueId: 0, sizeBytes: 0n };
+}
+
+export const TimedMessage: MessageFns<TimedMessage> = {
+  encode(message: TimedMessage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.messageId !== "") {
+      writer.uint32(10).string(message.messageId);
+    }
+    for (const v of message.keys) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.tag !== "") {
+      writer.uint32(26).string(message.tag);
+    }
+    if (message.deliveryMs !== 0n) {
+      if (BigInt.asIntN(64, message.deliveryMs) !== message.deliveryMs) {
+        throw new globalThis.Error("value provided for field message.deliveryMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.deliveryMs);
+    }
+    if (message.queueId !== 0) {
+      writer.uint32(40).int32(message.queueId);
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asIntN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type int64 too large");
+      }
+      writer.uint32(48).int64(message.sizeBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TimedMessage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTimedMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keys.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tag = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.deliveryMs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.queueId = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.sizeBytes = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseBrokerStatusRequest(): BrokerStatusRequest {
   return {};
 }
@@ -3535,6 +3945,30 @@ export const BrokerAdminDefinition = {
       requestType: ListProducersRequest as typeof ListProducersRequest,
       requestStream: false,
       responseType: ListClientsResponse as typeof ListClientsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Timed messages of a topic that wait for their time, in no particular order.
+     * Permission: Get on the topic.
+     */
+    listTimedMessages: {
+      name: "ListTimedMessages",
+      requestType: ListTimedMessagesRequest as typeof ListTimedMessagesRequest,
+      requestStream: false,
+      responseType: TimedMessagesResponse as typeof TimedMessagesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Cancels timed messages, by their id or a key: they never come.
+     * Permission: Update on the topic.
+     */
+    cancelTimedMessages: {
+      name: "CancelTimedMessages",
+      requestType: CancelTimedMessagesRequest as typeof CancelTimedMessagesRequest,
+      requestStream: false,
+      responseType: TimedMessagesResponse as typeof TimedMessagesResponse,
       responseStream: false,
       options: {},
     },

@@ -63,6 +63,7 @@ export class History {
   #restartCount = 0;
   #deliveredCount = 0;
   #capacityBytes = 2 ** 30;
+  #removedCount = 0;
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -368,6 +369,7 @@ export class History {
   }
 
   async #start(): Promise<void> {
+    this.#removedCount = -1;
     this.#failed = false;
     this.#failedAtMs = Number.POSITIVE_INFINITY;
     this.#processClock = this.#clock.process();
@@ -526,6 +528,12 @@ export class History {
   }
 
   #noteRemoved(): void {
+    let removedCount = 0;
+    for (const name of this.#topics) {
+      for (let queueId = 0; queueId < 3; queueId++) removedCount += this.#range(name, queueId).minOffset;
+    }
+    if (removedCount === this.#removedCount) return;
+    this.#removedCount = removedCount;
     for (const message of this.#model.messages) {
       if (message.state === 'stored' && message.offset < this.#range(message.topic, message.queueId).minOffset) {
         message.state = 'removed';

@@ -163,7 +163,7 @@ function* blocksOf(runs: readonly [number, MemoryRun][]): IterableIterator<Uint8
   let block = new Uint8Array(BLOCK_BYTES);
   let filled = 0;
   for (const [, run] of runs) {
-    const source = new Uint8Array(run.cells.buffer, run.cells.byteOffset, run.count * ENTRY_BYTES);
+    const source = run.view();
     for (let from = 0; from < source.length; ) {
       const size = Math.min(source.length - from, BLOCK_BYTES - filled);
       block.set(source.subarray(from, from + size), filled);

@@ -21,6 +21,13 @@ export class IndexedQueue {
     this.uid = uid;
   }
 
+  /** Notes that a segment, newer than all that are known, has entries from `firstOffset` on. */
+  addPart(segmentStart: number, firstOffset: number, entryIndex: number): void {
+    // A first push would reserve room for nineteen numbers; most queues of many have one part.
+    if (this.parts.length === 0) this.parts = [segmentStart, firstOffset, entryIndex];
+    else this.parts.push(segmentStart, firstOffset, entryIndex);
+  }
+
   /** Position in `parts` of the part that holds `offset`, or −1. */
   partOf(offset: number): number {
     let low = 0;

@@ -12,38 +12,97 @@ export interface IndexEntry {
   tagHash: number;
 }
 
+/** Entries that a run has room for at first, and the most that lie in a shared slab. */
+const SMALL_FIRST = 2;
+const SMALL_MAX = 8;
+const SLAB_WORDS = 16 * 1024;
+
+/**
+ * Room for short runs. Most queues of many have a few messages in a segment, and an array of its own for each would
+ * cost more than what is in it.
+ */
+class SmallRuns {
+  #slab = new Uint32Array(0);
+  #used = 0;
+
+  /** @returns position in `slab` of room for so many entries */
+  allocate(entryCount: number): { slab: Uint32Array; base: number } {
+    if (this.#used + entryCount * ENTRY_WORDS > this.#slab.length) {
+      this.#slab = new Uint32Array(SLAB_WORDS);
+      this.#used = 0;
+    }
+    const base = this.#used;
+    this.#used += entryCount * ENTRY_WORDS;
+    return { slab: this.#slab, base };
+  }
+}
+
 /** Entries of one queue in one segment; their queue offsets have no gaps. */
 export class MemoryRun {
   readonly segmentStart: number;
   readonly firstOffset: number;
-  count = 0;
-  cells = new Uint32Array(2 * ENTRY_WORDS);
+  readonly #small: SmallRuns;
+  #count = 0;
+  #capacity = 0;
+  #words = NO_WORDS;
+  /** Word at which the first entry begins. */
+  #base = 0;
 
-  constructor(segmentStart: number, firstOffset: number) {
+  constructor(segmentStart: number, firstOffset: number, small: SmallRuns) {
     this.segmentStart = segmentStart;
     this.firstOffset = firstOffset;
+    this.#small = small;
+  }
+
+  get count(): number {
+    return this.#count;
   }
 
   add(physicalOffset: number, length: number, tagHash: number): void {
-    const at = this.count * ENTRY_WORDS;
-    if (at === this.cells.length) {
-      const grown = new Uint32Array(this.cells.length * 2);
-      grown.set(this.cells);
-      this.cells = grown;
-    }
-    this.cells[at] = (physicalOffset - this.segmentStart) / 8;
-    this.cells[at + 1] = length;
-    this.cells[at + 2] = tagHash;
-    this.count++;
+    if (this.#count === this.#capacity) this.#grow(this.#capacity === 0 ? SMALL_FIRST : this.#capacity * 2);
+    const at = this.#base + this.#count * ENTRY_WORDS;
+    this.#words[at] = (physicalOffset - this.segmentStart) / 8;
+    this.#words[at + 1] = length;
+    this.#words[at + 2] = tagHash;
+    this.#count++;
+  }
+
+  /** Fills `entry` with that of a queue offset, which is in this run. */
+  locate(entry: IndexEntry, queueOffset: number): void {
+    readEntry(entry, this.segmentStart, this.#words, this.#base + (queueOffset - this.firstOffset) * ENTRY_WORDS);
   }
 
   /** Sum of the lengths of its records. */
   bytes(): number {
     let sum = 0;
-    for (let at = 1; at < this.count * ENTRY_WORDS; at += ENTRY_WORDS) sum += this.cells[at]!;
+    const end = this.#base + this.#count * ENTRY_WORDS;
+    for (let at = this.#base + 1; at < end; at += ENTRY_WORDS) sum += this.#words[at]!;
     return sum;
   }
+
+  /** Its entries as they lie in files: a view. */
+  view(): Uint8Array {
+    const { buffer, byteOffset } = this.#words;
+    return new Uint8Array(buffer, byteOffset + this.#base * 4, this.#count * ENTRY_BYTES);
+  }
+
+  /** Takes over entries from a file; copies them. */
+  fill(entries: Uint8Array): void {
+    this.#grow(entries.length / ENTRY_BYTES);
+    this.#count = this.#capacity;
+    this.view().set(entries);
+  }
+
+  #grow(capacity: number): void {
+    const former = this.#words.subarray(this.#base, this.#base + this.#count * ENTRY_WORDS);
+    this.#capacity = capacity;
+    if (capacity <= SMALL_MAX) ({ slab: this.#words, base: this.#base } = this.#small.allocate(capacity));
+    else [this.#words, this.#base] = [new Uint32Array(capacity * ENTRY_WORDS), 0];
+    this.#words.set(former, this.#base);
+  }
 }
+
+const NO_WORDS = new Uint32Array(0);
 
 /** Fills `entry` from the words of an entry. */
 export function readEntry(entry: IndexEntry, segmentStart: number, words: Uint32Array, at: number): void {
@@ -56,18 +115,23 @@ export function readEntry(entry: IndexEntry, segmentStart: number, words: Uint32
 export class MemoryPart {
   readonly segmentStart: number;
   readonly runs = new Map<number, MemoryRun>();
+  readonly #small = new SmallRuns();
 
   constructor(segmentStart: number) {
     this.segmentStart = segmentStart;
   }
 
+  /** The run that the next entry of a queue goes to. */
   run(queueUid: number, queueOffset: number): MemoryRun {
-    let run = this.runs.get(queueUid);
-    if (run === undefined) {
-      run = new MemoryRun(this.segmentStart, queueOffset);
-      this.runs.set(queueUid, run);
-    }
+    const run = this.runs.get(queueUid) ?? this.begin(queueUid, queueOffset);
     assert(run.firstOffset + run.count === queueOffset, 'a queue offset of the log is out of order');
+    return run;
+  }
+
+  /** A new, empty run. */
+  begin(queueUid: number, firstOffset: number): MemoryRun {
+    const run = new MemoryRun(this.segmentStart, firstOffset, this.#small);
+    this.runs.set(queueUid, run);
     return run;
   }
 }

@@ -14,7 +14,7 @@ import {
   writeIndexFile,
 } from './index-file.ts';
 import { IndexedQueue, PART_STRIDE } from './indexed-queue.ts';
-import { ENTRY_BYTES, ENTRY_WORDS, type IndexEntry, MemoryPart, MemoryRun, readEntry } from './memory-part.ts';
+import { ENTRY_BYTES, ENTRY_WORDS, type IndexEntry, MemoryPart, readEntry } from './memory-part.ts';
 
 /** First byte and byte behind the last one of a log segment. */
 export interface SegmentRange {
@@ -95,7 +95,7 @@ export class QueueIndex {
     if (run === undefined || run.segmentStart !== part.segment.startOffset) {
       run = part.memory!.run(queueUid, queueOffset);
       queue.openRun = run;
-      queue.parts.push(part.segment.startOffset, queueOffset, 0);
+      queue.addPart(part.segment.startOffset, queueOffset, 0);
     }
     run.add(physicalOffset, length, tagHash);
   }
@@ -124,13 +124,13 @@ export class QueueIndex {
   locate(queue: IndexedQueue, offset: number, entry: IndexEntry): boolean {
     const run = queue.openRun;
     if (run !== undefined && offset >= run.firstOffset) {
-      readEntry(entry, run.segmentStart, run.cells, (offset - run.firstOffset) * ENTRY_WORDS);
+      run.locate(entry, offset);
       return true;
     }
     const { part, at } = this.#partWith(queue, offset);
     const memoryRun = part.memory?.runs.get(queue.uid);
     if (memoryRun !== undefined) {
-      readEntry(entry, memoryRun.segmentStart, memoryRun.cells, (offset - memoryRun.firstOffset) * ENTRY_WORDS);
+      memoryRun.locate(entry, offset);
       return true;
     }
     const index = queue.parts[at + 2]! + offset - queue.parts[at + 1]!;
@@ -305,7 +305,7 @@ export class QueueIndex {
       writer.u32(queueUid);
       writer.u48(run.firstOffset);
       writer.u32(run.count);
-      writer.bytes(new Uint8Array(run.cells.buffer, run.cells.byteOffset, run.count * ENTRY_BYTES));
+      writer.bytes(run.view());
     }
     return writer.view();
   }
@@ -318,12 +318,8 @@ export class QueueIndex {
     if (memory.segmentStart !== segment.startOffset) return false;
     for (; remaining > 0; remaining--) {
       const queueUid = reader.u32();
-      const run = new MemoryRun(memory.segmentStart, reader.u48());
-      run.count = reader.u32();
-      const words = new Uint32Array(Math.max(run.count, 2) * ENTRY_WORDS);
-      new Uint8Array(words.buffer).set(reader.bytes(run.count * ENTRY_BYTES));
-      run.cells = words;
-      memory.runs.set(queueUid, run);
+      const run = memory.begin(queueUid, reader.u48());
+      run.fill(reader.bytes(reader.u32() * ENTRY_BYTES));
     }
     this.#takeOpen({ segment, memory, file: undefined });
     return true;
@@ -335,7 +331,7 @@ export class QueueIndex {
     for (const [queueUid, run] of part.memory!.runs) {
       const queue = this.#queues.get(queueUid);
       if (queue === undefined) continue;
-      queue.parts.push(part.segment.startOffset, run.firstOffset, 0);
+      queue.addPart(part.segment.startOffset, run.firstOffset, 0);
       queue.openRun = run;
     }
   }
@@ -361,7 +357,7 @@ export class QueueIndex {
   /** The queues learn that this segment has entries of theirs. */
   #announce(part: Part, queues: readonly SegmentQueue[]): void {
     for (const entry of queues) {
-      this.#queues.get(entry.queueUid)?.parts.push(part.segment.startOffset, entry.firstOffset, entry.entryIndex);
+      this.#queues.get(entry.queueUid)?.addPart(part.segment.startOffset, entry.firstOffset, entry.entryIndex);
     }
   }
 
@@ -403,7 +399,7 @@ export class QueueIndex {
     part.file = undefined;
     if (announce) {
       for (const [queueUid, run] of memory.runs) {
-        this.#queues.get(queueUid)?.parts.push(startOffset, run.firstOffset, 0);
+        this.#queues.get(queueUid)?.addPart(startOffset, run.firstOffset, 0);
       }
     }
     try {

@@ -66,6 +66,12 @@ export class Administration {
     return true;
   }
 
+  /** Something was made beside an administrator's wish: calls the listeners when it is stored. */
+  announce(): void {
+    // A log that has failed ends the process; there is nobody left to tell.
+    this.#stored().catch(() => {});
+  }
+
   async #stored(): Promise<void> {
     await this.#core.log.settled();
     for (const listener of this.#listeners) listener();

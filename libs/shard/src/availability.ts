@@ -1,3 +1,5 @@
+import { NONE, type QueueChange } from '@orbitmq/views';
+import { type Blocking, blockingOf, busyGroups, LOOK_AHEAD_MAX, nextTurn } from './message-groups.ts';
 import type { ShardState } from './state.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
 
@@ -11,9 +13,9 @@ export class Availability {
     this.#outstandingMax = outstandingMax;
   }
 
-  /** Order matters to this group: one batch of a queue at a time. */
-  isOrderly(subscription: Subscription): boolean {
-    return this.#state.metadata.groupByUid(subscription.groupUid)?.consumeMessageOrderly === true;
+  /** What holds this group up; undefined where order doesn't matter. */
+  blocking(subscription: Subscription): Blocking | undefined {
+    return blockingOf(this.#state.metadata.groupByUid(subscription.groupUid));
   }
 
   /** No more messages may be handed out for the first time. */
@@ -26,24 +28,57 @@ export class Availability {
     return Math.max(queue.progress?.nextOffset ?? 0, queue.indexed.minOffset);
   }
 
-  hasNew(queue: SubscribedQueue): boolean {
-    return this.nextOffset(queue) < queue.indexed.visibleOffset;
+  /**
+   * The oldest change in the number of queues in front of which an ordered group has something to settle: nothing from
+   * behind it may be handed out.
+   */
+  openChange(subscription: Subscription, blocking: Blocking | undefined): QueueChange | undefined {
+    if (blocking === undefined) return undefined;
+    const changes = this.#state.queueChanges.of(subscription.topicUid);
+    if (changes.length === 0) return undefined;
+    const queues = subscription.queues(this.#state);
+    return changes.find((change) => queues.some((queue) => this.#floor(queue) < (change[queue.queue.id] ?? 0)));
   }
 
-  /** A FIFO group has a batch of this queue in hand. */
-  isBlocked(queue: SubscribedQueue, orderly: boolean): boolean {
-    return queue.picking || (orderly && queue.progress !== undefined && queue.progress.leasedCount > 0);
+  /** End of what may be handed out of a queue. */
+  endOffset(queue: SubscribedQueue, change: QueueChange | undefined): number {
+    const { visibleOffset } = queue.indexed;
+    return change === undefined ? visibleOffset : Math.min(visibleOffset, change[queue.queue.id] ?? 0);
+  }
+
+  /** Nobody may take anything of this queue now. */
+  isBlocked(queue: SubscribedQueue, blocking: Blocking | undefined): boolean {
+    return queue.picking || (blocking === 'queue' && queue.progress !== undefined && queue.progress.leasedCount > 0);
   }
 
   /** A receive may find something. */
   hasAny(subscription: Subscription): boolean {
-    const orderly = this.isOrderly(subscription);
+    const blocking = this.blocking(subscription);
+    const change = this.openChange(subscription, blocking);
     const full = this.isFull();
     for (const queue of subscription.queues(this.#state)) {
-      if (this.isBlocked(queue, orderly)) continue;
-      if (queue.progress !== undefined && queue.progress.readyCount > 0) return true;
-      if (!full && this.hasNew(queue)) return true;
+      if (this.isBlocked(queue, blocking)) continue;
+      const hasNew = !full && this.nextOffset(queue) < this.endOffset(queue, change);
+      if (blocking === 'message group' ? this.#hasGrouped(queue, hasNew) : hasReady(queue) || hasNew) return true;
     }
     return false;
   }
+
+  #hasGrouped(queue: SubscribedQueue, hasNew: boolean): boolean {
+    const held = queue.progress;
+    if (held === undefined) return hasNew;
+    const turn = nextTurn(this.#state.progress, held, busyGroups(this.#state.progress, held));
+    return turn === 'again' || (turn === 'new' && hasNew && held.count < LOOK_AHEAD_MAX);
+  }
+
+  /** Everything below is settled. */
+  #floor(queue: SubscribedQueue): number {
+    const held = queue.progress;
+    if (held === undefined || held.first === NONE) return this.nextOffset(queue);
+    return this.#state.progress.floorOffset(held);
+  }
+}
+
+function hasReady(queue: SubscribedQueue): boolean {
+  return queue.progress !== undefined && queue.progress.readyCount > 0;
 }

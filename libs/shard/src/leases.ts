@@ -1,6 +1,7 @@
 import { assert, type Timer } from '@orbitmq/base';
-import { type GroupQueue, NONE, UINT48_MAX } from '@orbitmq/views';
+import { type GroupQueue, NONE, type SpentRule, UINT48_MAX } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
+import type { DeadLetters } from './dead-letters.ts';
 import { encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
 import type { LeaseOutcome, LeaseRef } from './shard.ts';
 
@@ -17,11 +18,18 @@ interface Found {
 /** What consumers do with what they were given, and what becomes of it when they don't. */
 export class Leases {
   readonly #core: ShardCore;
+  readonly #deadLetters: DeadLetters;
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
+  /** After `retryMaxTimes` deliveries beside the first there is no other. */
+  readonly #isSpent: SpentRule = (groupUid, attempt) => {
+    const group = this.#core.state.metadata.groupByUid(groupUid);
+    return group !== undefined && attempt > group.retryMaxTimes;
+  };
 
-  constructor(core: ShardCore) {
+  constructor(core: ShardCore, deadLetters: DeadLetters) {
     this.#core = core;
+    this.#deadLetters = deadLetters;
   }
 
   acknowledge(lease: LeaseRef): LeaseOutcome {
@@ -32,6 +40,19 @@ export class Leases {
     subscription.counters.acknowledgedCount++;
     this.#core.waiters.wake(subscription);
     return outcome;
+  }
+
+  /** Makes a message a dead letter of its group, as its consumer wishes. Await `settled()` before answering. */
+  async deadLetter(lease: LeaseRef): Promise<LeaseOutcome> {
+    const { outcome, key } = this.#find(lease);
+    const indexed = key === undefined ? undefined : this.#core.state.index.queue(key.queueUid);
+    if (indexed === undefined) return outcome;
+    const letter = await this.#deadLetters.read(indexed, lease.queueOffset);
+    this.#core.checkRunning();
+    // Meanwhile it may have been settled, or handed out again.
+    const now = this.#find(lease);
+    if (now.key !== undefined) this.#deadLetters.move(now.key, lease.topic, letter);
+    return now.outcome;
   }
 
   changeInvisible(lease: LeaseRef, invisibleMs: number): { outcome: LeaseOutcome; leaseId: number } {
@@ -52,17 +73,35 @@ export class Leases {
     this.arm();
   }
 
-  /** Makes ready again what has expired by now and wakes those who wait for it. */
+  /** Makes ready again what has expired by now and wakes those who wait for it; moves dead letters away. */
   expire(): void {
-    const { log, state, subscriptions, waiters } = this.#core;
+    const { log, state } = this.#core;
     const touched = new Set<GroupQueue>();
-    state.progress.advance(log.shardTimeMs(), (queue) => touched.add(queue));
-    for (const queue of touched) {
+    state.progress.advance(log.shardTimeMs(), (queue) => touched.add(queue), this.#isSpent);
+    this.#tell(touched);
+    this.arm();
+  }
+
+  /** The group has changed: what has expired is judged by its new number of attempts, and who waits by its new order. */
+  judgeAgain(groupUid: number): void {
+    const { state, subscriptions, waiters } = this.#core;
+    const touched = new Set<GroupQueue>();
+    state.progress.judgeAgain(groupUid, this.#isSpent, (queue) => touched.add(queue));
+    this.#tell(touched);
+    for (const subscription of subscriptions.all()) {
+      if (subscription.groupUid === groupUid) waiters.wake(subscription);
+    }
+  }
+
+  /** These queues have expired entries. */
+  #tell(queues: ReadonlySet<GroupQueue>): void {
+    const { state, subscriptions, waiters } = this.#core;
+    for (const queue of queues) {
+      this.#deadLetters.collect(queue);
       const topicUid = state.metadata.queueByUid(queue.queueUid)?.topicUid;
       const subscription = topicUid === undefined ? undefined : subscriptions.find(queue.groupUid, topicUid);
       if (subscription !== undefined) waiters.wake(subscription);
     }
-    this.arm();
   }
 
   /** Sees to it that `expire` runs when the next lease ends. */

@@ -12,6 +12,7 @@ import {
 } from '@orbitmq/views';
 import { Administration } from './administration.ts';
 import type { ShardCore } from './core.ts';
+import { DeadLetters } from './dead-letters.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { Leases } from './leases.ts';
 import type { Maintenance } from './maintenance.ts';
@@ -82,6 +83,7 @@ export class LogShard implements OpenedShard {
   readonly #core: ShardCore;
   readonly #disk: DiskWatch;
   readonly #maintenance: Maintenance;
+  readonly #deadLetters: DeadLetters;
   readonly #leases: Leases;
   readonly #receiver: Receiver;
   readonly #administration: Administration;
@@ -98,10 +100,11 @@ export class LogShard implements OpenedShard {
     this.#maintenance = parts.maintenance;
     this.viewsRecovery = parts.viewsRecovery;
     this.#release = () => parts.release();
-    this.#leases = new Leases(parts.core);
-    this.#receiver = new Receiver(parts.core, this.#leases);
     this.#administration = new Administration(parts.core);
     this.#appender = new MessageAppender(parts.core);
+    this.#deadLetters = new DeadLetters(parts.core, this.#appender, () => this.#administration.announce());
+    this.#leases = new Leases(parts.core, this.#deadLetters);
+    this.#receiver = new Receiver(parts.core, this.#leases);
     this.#timers = new TimedMessages(parts.core, this.#appender);
     this.#transactions = new Transactions(parts.core, this.#appender);
     this.#offsets = new Offsets(parts.core);
@@ -136,7 +139,9 @@ export class LogShard implements OpenedShard {
   }
 
   putGroup(config: GroupConfig): Promise<Group> {
-    return this.#administration.putGroup(config);
+    const stored = this.#administration.putGroup(config);
+    this.#leases.judgeAgain(this.#core.state.metadata.group(config.name)?.uid ?? 0);
+    return stored;
   }
 
   deleteGroup(name: string): Promise<boolean> {
@@ -214,6 +219,10 @@ export class LogShard implements OpenedShard {
 
   acknowledge(lease: LeaseRef): LeaseOutcome {
     return this.#leases.acknowledge(lease);
+  }
+
+  deadLetter(lease: LeaseRef): Promise<LeaseOutcome> {
+    return this.#leases.deadLetter(lease);
   }
 
   changeInvisible(lease: LeaseRef, invisibleMs: number): { outcome: LeaseOutcome; leaseId: number } {
@@ -322,6 +331,7 @@ export class LogShard implements OpenedShard {
   async #close(): Promise<void> {
     this.#core.stop();
     this.#leases.stop();
+    this.#deadLetters.stop();
     this.#timers.stop();
     this.#disk.stop();
     try {

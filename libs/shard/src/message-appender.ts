@@ -1,8 +1,15 @@
 import type { LogRecord } from '@orbitmq/storage';
 import type { IndexedQueue, Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
-import { type BodyRef, PENDING, type PendingRef, POINTER_HEADER_BYTES, writePointerHeader } from './pointer.ts';
-import { MESSAGE_HEADER_BYTES, RECORD, writeMessageHeader, writeQueuePlace } from './records.ts';
+import {
+  type BodyRef,
+  PENDING,
+  type PendingRef,
+  POINTER_HEADER_BYTES,
+  SETTLED_PLACE_BYTES,
+  writePointerHeader,
+} from './pointer.ts';
+import { type LeaseKey, MESSAGE_HEADER_BYTES, RECORD, writeMessageHeader, writeQueuePlace } from './records.ts';
 import type { SendRequest, SentMessage } from './shard.ts';
 import type { SentCounters } from './statistics.ts';
 import { Visibility } from './visibility.ts';
@@ -17,6 +24,8 @@ export interface PointRequest {
   readonly body: BodyRef;
   /** Pending item that becomes this message. */
   readonly ends?: PendingRef;
+  /** Handing-out that this message settles: it is a dead letter. */
+  readonly settles?: LeaseKey;
   /** Encoded fields that go behind the body's system properties; at most 64 KiB − 1. */
   readonly system?: Uint8Array;
   /** Encoded fields of `Message` that go behind the others, such as another topic. */
@@ -33,7 +42,7 @@ export class MessageAppender {
   readonly #core: ShardCore;
   readonly #visibility = new Visibility();
   readonly #messageHeader = Buffer.alloc(MESSAGE_HEADER_BYTES);
-  readonly #pointerHeader = Buffer.alloc(POINTER_HEADER_BYTES);
+  readonly #pointerHeader = Buffer.alloc(POINTER_HEADER_BYTES + SETTLED_PLACE_BYTES);
 
   constructor(core: ShardCore) {
     this.#core = core;
@@ -55,12 +64,13 @@ export class MessageAppender {
    * @throws MqError TOO_MANY_REQUESTS when the log is behind
    */
   point(request: PointRequest): SentMessage {
-    const { topic, queueId, body, ends = NO_PENDING, system = NOTHING, rest = NOTHING } = request;
+    const { topic, queueId, body, ends = NO_PENDING, settles, system = NOTHING, rest = NOTHING } = request;
     const indexed = this.#core.state.index.queue(topic.queues[queueId]!.uid)!;
-    const header = this.#pointerHeader;
+    const headerBytes = settles === undefined ? POINTER_HEADER_BYTES : POINTER_HEADER_BYTES + SETTLED_PLACE_BYTES;
+    const header = this.#pointerHeader.subarray(0, headerBytes);
     writeQueuePlace(header, indexed.uid, indexed.nextOffset, request.tagHash);
     const bodySegment = this.#core.segmentStartOf(body.physicalOffset);
-    writePointerHeader(header, { body, bodySegment, ends, system, rest });
+    writePointerHeader(header, { body, bodySegment, ends, settles, system, rest });
     const record = this.#core.append(RECORD.pointer, [header, system, rest]);
     return this.#appended(topic, queueId, indexed, record);
   }

@@ -1,6 +1,8 @@
 import type { Clock } from '@orbitmq/base';
-import { type IndexEntry, NONE } from '@orbitmq/views';
+import { type GroupQueue, type IndexEntry, NONE } from '@orbitmq/views';
 import type { Availability } from './availability.ts';
+import type { GroupedMessage } from './group-lease.ts';
+import { type Blocking, busyGroups, LOOK_AHEAD_MAX, messageGroupHash, nextTurn } from './message-groups.ts';
 import { isUnreadable, type MessageReader, type StoredMessage, type Unreadable } from './message-reader.ts';
 import type { ReceiveRequest } from './shard.ts';
 import type { ShardState } from './state.ts';
@@ -15,17 +17,25 @@ const FILTERING_MS_MAX = 10;
 export interface PlannedQueue {
   readonly queue: SubscribedQueue;
   nextOffset: number;
+  /** Messages from here on are not for this pick. */
+  readonly endOffset: number;
   readonly offsets: number[];
   readonly physicalOffsets: number[];
   readonly lengths: number[];
+  /** Where message groups block: the hash of each one's group. */
+  readonly messageGroups: number[];
+  /** Messages that are put off, as their message group is blocked. */
+  readonly deferred: GroupedMessage[];
 }
 
 /** What a receive takes, found in one synchronous step and to be recorded in the same. */
 export interface Plan {
   readonly queues: PlannedQueue[];
+  /** What holds the group up; undefined where order doesn't matter. */
+  readonly blocking: Blocking | undefined;
   count: number;
   bytes: number;
-  /** Messages passed over. */
+  /** Messages passed over or put off. */
   skippedCount: number;
   scannedCount: number;
   /** Nothing was taken, as something must come from the disk first. */
@@ -42,7 +52,6 @@ export type Prepared = Map<number, StoredMessage | Unreadable>;
 /** What a pick works with. */
 interface Pick {
   readonly request: ReceiveRequest;
-  readonly orderly: boolean;
   readonly prepared: Prepared;
   readonly plan: Plan;
   /** Monotonic time up to which the filter is asked. */
@@ -75,24 +84,20 @@ export class Picker {
 
   /** One round over the queues, from the one whose turn it is. */
   pick(subscription: Subscription, request: ReceiveRequest, prepared: Prepared): Plan {
-    const plan = emptyPlan();
-    const orderly = this.#availability.isOrderly(subscription);
+    const blocking = this.#availability.blocking(subscription);
+    const plan = emptyPlan(blocking);
+    const change = this.#availability.openChange(subscription, blocking);
     const filterUntilMs = this.#clock.monotonicMs() + FILTERING_MS_MAX;
-    const pick: Pick = { request, orderly, prepared, plan, filterUntilMs };
+    const pick: Pick = { request, prepared, plan, filterUntilMs };
     const queues = subscription.queues(this.#state);
     const start = queues.length === 0 ? 0 : subscription.rotation % queues.length;
     for (let step = 0; step < queues.length && !isOver(pick); step++) {
       const queue = queues[(start + step) % queues.length]!;
-      if (this.#availability.isBlocked(queue, pick.orderly)) continue;
-      const planned = {
-        queue,
-        nextOffset: this.#availability.nextOffset(queue),
-        offsets: [],
-        physicalOffsets: [],
-        lengths: [],
-      };
-      const formerNext = planned.nextOffset;
-      if (this.#takeReady(pick, planned)) this.#takeNew(pick, planned, subscription);
+      if (this.#availability.isBlocked(queue, blocking)) continue;
+      const formerNext = this.#availability.nextOffset(queue);
+      const planned = emptyQueue(queue, formerNext, this.#availability.endOffset(queue, change));
+      if (blocking === 'message group') this.#takeGrouped(pick, planned, subscription);
+      else if (this.#takeReady(pick, planned)) this.#takeNew(pick, planned, subscription, undefined);
       if (planned.offsets.length > 0 || planned.nextOffset > formerNext) plan.queues.push(planned);
     }
     return plan;
@@ -104,20 +109,22 @@ export class Picker {
    */
   repeat(subscription: Subscription, attemptId: string): Plan | undefined {
     const { progress, index } = this.#state;
-    const plan = emptyPlan();
+    const plan = emptyPlan(this.#availability.blocking(subscription));
     for (const queue of subscription.queues(this.#state)) {
       const held = queue.progress;
-      if (held === undefined || held.attemptId !== attemptId || held.leasedCount === 0) continue;
-      const planned: PlannedQueue = {
-        queue,
-        nextOffset: held.nextOffset,
-        offsets: [],
-        physicalOffsets: [],
-        lengths: [],
-      };
+      const attempt = held?.attempts.find(({ id }) => id === attemptId);
+      if (held === undefined || attempt === undefined || held.leasedCount === 0) continue;
+      const planned = emptyQueue(queue, held.nextOffset, held.nextOffset);
+      const waiting = new Set<number>();
       for (let slot = held.first; slot !== NONE; slot = progress.next(slot)) {
-        // One that was given back or has expired comes before what lies behind it: the rest must wait for it.
-        if (progress.isReady(slot) || progress.leaseId(slot) !== held.attemptLeaseId) break;
+        const isHeld = !progress.isReady(slot) && !progress.isSpent(slot) && progress.leaseId(slot) === attempt.leaseId;
+        if (!isHeld) {
+          // One that was given back or has expired comes before what lies behind it: the rest must wait for it.
+          if (plan.blocking !== 'message group') break;
+          waiting.add(progress.messageGroup(slot));
+          continue;
+        }
+        if (waiting.has(progress.messageGroup(slot))) continue;
         const offset = progress.offset(slot);
         if (!index.locate(queue.indexed, offset, this.#entry)) {
           plan.missing = { queue, loaded: index.load(queue.indexed, offset) };
@@ -136,24 +143,62 @@ export class Picker {
     const held = planned.queue.progress;
     if (held === undefined || held.readyCount === 0) return true;
     // Nothing is leased when a FIFO group comes here, so that its entries in offset order are all expired.
-    let slot = pick.orderly ? held.first : held.readyFirst;
+    const isOrderly = pick.plan.blocking !== undefined;
+    let slot = isOrderly ? held.first : held.ready.first;
     while (slot !== NONE) {
       const offset = progress.offset(slot);
       if (!index.locate(planned.queue.indexed, offset, this.#entry)) return this.#miss(pick, planned, offset);
       if (!fits(pick, this.#entry.length)) return false;
       this.#add(pick.plan, planned, offset);
-      slot = pick.orderly ? progress.next(slot) : progress.nextReady(slot);
+      slot = isOrderly ? progress.next(slot) : progress.nextReady(slot);
     }
     // A lease record names its messages in ascending order, whichever expired first.
-    if (!pick.orderly) sortPlanned(planned);
+    if (!isOrderly) sortPlanned(planned);
     return pick.plan.count < pick.request.countMax;
   }
 
-  #takeNew(pick: Pick, planned: PlannedQueue, subscription: Subscription): void {
+  /** Where message groups block: what has expired of those that are free, then new messages of free groups. */
+  #takeGrouped(pick: Pick, planned: PlannedQueue, subscription: Subscription): void {
+    const { progress } = this.#state;
+    const held = planned.queue.progress;
+    const busy = busyGroups(progress, held);
+    if (held !== undefined) {
+      const turn = nextTurn(progress, held, busy);
+      if (turn === 'nothing') return;
+      if (turn === 'again' && !this.#takeReadyGroups(pick, planned, held, busy)) return;
+    }
+    this.#takeNew(pick, planned, subscription, busy);
+  }
+
+  /** Returns false when the queue is done with for this pick. */
+  #takeReadyGroups(pick: Pick, planned: PlannedQueue, held: GroupQueue, busy: ReadonlySet<number>): boolean {
+    const { progress, index } = this.#state;
+    for (let slot = held.first; slot !== NONE; slot = progress.next(slot)) {
+      let messageGroup = progress.messageGroup(slot);
+      if (!progress.isReady(slot) || busy.has(messageGroup)) continue;
+      const offset = progress.offset(slot);
+      if (!index.locate(planned.queue.indexed, offset, this.#entry)) return this.#miss(pick, planned, offset);
+      if (messageGroup === 0) {
+        if (busy.size > 0) return false;
+        messageGroup = this.#messageGroup(pick, planned) ?? 0;
+        if (messageGroup === 0) return false;
+      }
+      if (!fits(pick, this.#entry.length)) return false;
+      this.#add(pick.plan, planned, offset);
+      planned.messageGroups.push(messageGroup);
+    }
+    return pick.plan.count < pick.request.countMax;
+  }
+
+  /** @param busy message groups that are blocked; undefined where message groups don't matter */
+  #takeNew(pick: Pick, planned: PlannedQueue, subscription: Subscription, busy: ReadonlySet<number> | undefined): void {
     const { plan } = pick;
     const { indexed } = planned.queue;
-    while (planned.nextOffset < indexed.visibleOffset && !isOver(pick)) {
-      if (this.#availability.isFull(plan.count)) {
+    const heldCount = planned.queue.progress?.count ?? 0;
+    while (planned.nextOffset < planned.endOffset && !isOver(pick)) {
+      const takenCount = planned.offsets.length + planned.deferred.length;
+      if (busy !== undefined && heldCount + takenCount >= LOOK_AHEAD_MAX) return;
+      if (this.#availability.isFull(plan.count + planned.deferred.length)) {
         plan.refused = true;
         return;
       }
@@ -165,14 +210,38 @@ export class Picker {
       plan.scannedCount++;
       const wanted = this.#isWanted(pick, planned, subscription);
       if (wanted === undefined) return;
-      if (wanted) {
-        if (!fits(pick, this.#entry.length)) return;
-        this.#add(plan, planned, offset);
-      } else {
-        plan.skippedCount++;
-      }
+      if (!wanted) plan.skippedCount++;
+      else if (!this.#takeOne(pick, planned, busy)) return;
       planned.nextOffset++;
     }
+  }
+
+  /** Takes the new message of `#entry`, or puts it off. Returns false when it must be left for another pick. */
+  #takeOne(pick: Pick, planned: PlannedQueue, busy: ReadonlySet<number> | undefined): boolean {
+    const offset = planned.nextOffset;
+    if (busy !== undefined) {
+      const messageGroup = this.#messageGroup(pick, planned);
+      if (messageGroup === undefined) return false;
+      if (busy.has(messageGroup)) {
+        planned.deferred.push({ offset, messageGroup });
+        pick.plan.skippedCount++;
+        return true;
+      }
+      if (!fits(pick, this.#entry.length)) return false;
+      planned.messageGroups.push(messageGroup);
+    } else if (!fits(pick, this.#entry.length)) {
+      return false;
+    }
+    this.#add(pick.plan, planned, offset);
+    return true;
+  }
+
+  /** Hash of the message group of the message of `#entry`; undefined when the message must be read first. */
+  #messageGroup(pick: Pick, planned: PlannedQueue): number | undefined {
+    const found = this.#message(pick, planned);
+    if (found === undefined) return undefined;
+    // What can't be read is settled when it is handed out.
+    return found instanceof Error ? UNREADABLE_GROUP : messageGroupHash(found.message);
   }
 
   /** Whether the message of `#entry` is for this consumer; undefined when it must be read first. */
@@ -181,16 +250,8 @@ export class Picker {
     if (filter === undefined) return true;
     if (!filter.mayMatch(this.#entry.tagHash)) return false;
     if (filter.matches === undefined) return true;
-    const { physicalOffset, length } = this.#entry;
-    let found = pick.prepared.get(physicalOffset);
-    if (found === undefined) {
-      const read = this.#readNow(physicalOffset, length);
-      if (read instanceof Promise) {
-        this.#prepare(pick, planned, read);
-        return undefined;
-      }
-      found = read;
-    }
+    const found = this.#message(pick, planned);
+    if (found === undefined) return undefined;
     if (found instanceof Error) {
       this.#onUnreadable(subscription, planned.queue, found);
       return false;
@@ -198,6 +259,17 @@ export class Picker {
     const wanted = filter.matches(found.message);
     if (this.#clock.monotonicMs() >= pick.filterUntilMs) pick.plan.late = true;
     return wanted;
+  }
+
+  /** The message of `#entry`; begins to read and returns undefined when memory doesn't have it. */
+  #message(pick: Pick, planned: PlannedQueue): StoredMessage | Unreadable | undefined {
+    const { physicalOffset, length } = this.#entry;
+    const found = pick.prepared.get(physicalOffset);
+    if (found !== undefined) return found;
+    const read = this.#readNow(physicalOffset, length);
+    if (!(read instanceof Promise)) return read;
+    this.#prepare(pick, planned, read);
+    return undefined;
   }
 
   /** Begins to read; gives at once what memory has, or the reason why it can't be read. */
@@ -210,16 +282,17 @@ export class Picker {
     }
   }
 
-  /** The messages that the filter will be asked about next come from the disk: reads as many as may be wanted. */
+  /** Messages that must be looked at come from the disk: reads as many of the next ones as may be wanted. */
   #prepare(pick: Pick, planned: PlannedQueue, first: Promise<StoredMessage>): void {
     const reads = [prepared(pick.prepared, this.#entry.physicalOffset, first)];
     if (pick.plan.count === 0) {
       const { indexed } = planned.queue;
+      const { filter } = pick.request;
       let offset = planned.nextOffset + 1;
-      while (reads.length < pick.request.countMax && offset < indexed.visibleOffset) {
+      while (reads.length < pick.request.countMax && offset < planned.endOffset) {
         if (!this.#state.index.locate(indexed, offset++, this.#entry)) break;
         const { physicalOffset, length, tagHash } = this.#entry;
-        if (!pick.request.filter!.mayMatch(tagHash)) continue;
+        if (filter !== undefined && !filter.mayMatch(tagHash)) continue;
         const read = this.#readNow(physicalOffset, length);
         if (read instanceof Promise) reads.push(prepared(pick.prepared, physicalOffset, read));
       }
@@ -246,9 +319,26 @@ export class Picker {
   }
 }
 
-function emptyPlan(): Plan {
+/** Stands for the group of a message that can't be read: it blocks nothing but its like. */
+const UNREADABLE_GROUP = -1;
+
+function emptyQueue(queue: SubscribedQueue, nextOffset: number, endOffset: number): PlannedQueue {
+  return {
+    queue,
+    nextOffset,
+    endOffset,
+    offsets: [],
+    physicalOffsets: [],
+    lengths: [],
+    messageGroups: [],
+    deferred: [],
+  };
+}
+
+function emptyPlan(blocking: Blocking | undefined): Plan {
   return {
     queues: [],
+    blocking,
     count: 0,
     bytes: 0,
     skippedCount: 0,

@@ -1,9 +1,10 @@
 import { MqError, quoted } from '@orbitmq/base';
 import type { ShardCore } from './core.ts';
+import { encodeGroupLease, type GroupLeasedQueue } from './group-lease.ts';
 import { invisibleDuration, type Leases } from './leases.ts';
 import { BodyGone, isUnreadable, type StoredMessage, type Unreadable } from './message-reader.ts';
 import { Picker, type Plan, type PlannedQueue, type Prepared } from './picker.ts';
-import { encodeLease, encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
+import { encodeLease, encodeLeaseKey, encodeRenewal, type LeasedQueue, type LeaseKey, RECORD } from './records.ts';
 import type { Delivery, ReceiveRequest } from './shard.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
 
@@ -83,14 +84,16 @@ export class Receiver {
   }
 
   #record(subscription: Subscription, request: ReceiveRequest, plan: Plan): void {
-    const queues = plan.queues.map(({ queue, nextOffset, offsets }) => ({
-      queueUid: queue.queue.uid,
-      nextOffset,
-      offsets,
-    }));
+    const { groupUid } = subscription;
     const attemptId = plan.count === 0 ? '' : this.#attemptId(subscription, request);
     const invisibleMs = invisibleDuration(request.invisibleMs);
-    this.#core.append(RECORD.lease, [encodeLease({ groupUid: subscription.groupUid, invisibleMs, attemptId, queues })]);
+    if (plan.blocking === 'message group') {
+      const queues = plan.queues.map(groupLeasedQueue);
+      this.#core.append(RECORD.groupLease, [encodeGroupLease({ groupUid, invisibleMs, attemptId, queues })]);
+    } else {
+      const queues = plan.queues.map(leasedQueue);
+      this.#core.append(RECORD.lease, [encodeLease({ groupUid, invisibleMs, attemptId, queues })]);
+    }
     this.#leases.arm();
   }
 
@@ -225,7 +228,7 @@ export class Receiver {
   }
 
   #attemptId(subscription: Subscription, request: ReceiveRequest): string {
-    if (request.attemptId === undefined || !this.#core.availability.isOrderly(subscription)) return '';
+    if (request.attemptId === undefined || this.#core.availability.blocking(subscription) === undefined) return '';
     return request.attemptId.slice(0, ATTEMPT_ID_CHARS_MAX);
   }
 
@@ -237,6 +240,15 @@ export class Receiver {
         `nothing new is given to group ${quoted(request.group.name)} until consumers acknowledge`,
     );
   }
+}
+
+function leasedQueue({ queue, nextOffset, offsets }: PlannedQueue): LeasedQueue {
+  return { queueUid: queue.queue.uid, nextOffset, offsets };
+}
+
+function groupLeasedQueue({ queue, nextOffset, offsets, messageGroups, deferred }: PlannedQueue): GroupLeasedQueue {
+  const leased = offsets.map((offset, index) => ({ offset, messageGroup: messageGroups[index]! }));
+  return { queueUid: queue.queue.uid, nextOffset, leased, deferred };
 }
 
 /** Messages read ahead that one receive keeps. */

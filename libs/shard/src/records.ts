@@ -33,6 +33,10 @@ export const RECORD = {
   half: 24,
   halfEnd: 25,
   halfCheck: 26,
+  /** A lease where message groups block, not queues: see `group-lease.ts`. */
+  groupLease: 32,
+  /** A dead letter is handed back to its group: see `redrive-record.ts`. */
+  redrive: 33,
   /** A group's offsets, set by somebody: see `offset-records.ts`. */
   offsets: 40,
 } as const;

@@ -278,6 +278,12 @@ export interface Shard {
   waitForMessages(group: Group, topic: Topic): Waiter;
   /** Settles a message. Await `settled()` before answering. */
   acknowledge(lease: LeaseRef): LeaseOutcome;
+  /**
+   * Makes a message a dead letter of its group: it is settled and appears in the topic `%DLQ%<group>`, in one step. Await
+   * `settled()` before answering.
+   * @throws MqError TOO_MANY_REQUESTS when the log is behind
+   */
+  deadLetter(lease: LeaseRef): Promise<LeaseOutcome>;
   /** Makes a message visible again after `invisibleMs` ≥ 0 from now; the old lease id is void, a new one is returned. */
   changeInvisible(lease: LeaseRef, invisibleMs: number): { readonly outcome: LeaseOutcome; readonly leaseId: number };
   /** Moves the deadline of leases that are still current to `invisibleMs` from now; lease ids stay. */

@@ -6,7 +6,9 @@ import {
   MetadataView,
   PinsView,
   ProgressView,
+  QueueChangesView,
   type QueueIndex,
+  RedrivenView,
   type SegmentRange,
   SnapshotDamage,
   type SnapshotSection,
@@ -15,6 +17,7 @@ import {
   type TransactionEnd,
   TransactionsView,
 } from '@orbitmq/views';
+import { decodeGroupLease } from './group-lease.ts';
 import { decodeHalfCheck, decodeHalfEnd } from './half.ts';
 import { decodeOffsets } from './offset-records.ts';
 import { decodeCarried, decodePendingEnd, type PendingBody } from './pending.ts';
@@ -27,11 +30,13 @@ import {
   decodeRenewal,
   decodeTrim,
   decodeUid,
+  type LeaseKey,
   messageQueueOffset,
   messageQueueUid,
   messageTagHash,
   RECORD,
 } from './records.ts';
+import { decodeRedrive } from './redrive-record.ts';
 import { StateRecordTracker } from './state-records.ts';
 
 /** Sections of a snapshot. The open part of the index is left out where it can be read from the log as well. */
@@ -44,6 +49,8 @@ const SECTION = {
   pins: 6,
   timers: 7,
   transactions: 8,
+  queueChanges: 9,
+  redriven: 10,
   resets: 20,
 } as const;
 const SECTION_VERSION = 1;
@@ -55,6 +62,8 @@ const SECTION_VERSION = 1;
 export class ShardState {
   readonly metadata = new MetadataView();
   readonly progress = new ProgressView();
+  readonly queueChanges = new QueueChangesView();
+  readonly redriven = new RedrivenView();
   readonly pins = new PinsView();
   readonly timers = new TimersView();
   readonly transactions = new TransactionsView();
@@ -86,7 +95,7 @@ export class ShardState {
         this.#lease(record);
         break;
       case RECORD.ack:
-        this.#ack(payload);
+        this.#settle(decodeAck(payload));
         break;
       case RECORD.change:
         this.#change(record);
@@ -111,6 +120,12 @@ export class ShardState {
         break;
       case RECORD.trim:
         this.#trim(payload);
+        break;
+      case RECORD.groupLease:
+        this.#groupLease(record);
+        break;
+      case RECORD.redrive:
+        this.#redrive(record);
         break;
       case RECORD.timed:
         this.#timed(record);
@@ -158,6 +173,8 @@ export class ShardState {
       section(SECTION.metadata, this.metadata.snapshot()),
       section(SECTION.ranges, this.index.snapshotRanges()),
       section(SECTION.progress, this.progress.snapshot()),
+      section(SECTION.queueChanges, this.queueChanges.snapshot()),
+      section(SECTION.redriven, this.redriven.snapshot()),
       section(SECTION.pins, this.pins.snapshot()),
       section(SECTION.timers, this.timers.snapshot()),
       section(SECTION.transactions, this.transactions.snapshot()),
@@ -178,6 +195,8 @@ export class ShardState {
   restore(sections: readonly SnapshotSection[]): void {
     this.metadata.restore(bytesOf(sections, SECTION.metadata));
     this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
+    this.queueChanges.restore(bytesOf(sections, SECTION.queueChanges));
+    this.redriven.restore(bytesOf(sections, SECTION.redriven));
     this.progress.restore(bytesOf(sections, SECTION.progress));
     // Snapshots from before offsets could be set have no such section.
     if (hasSection(sections, SECTION.resets)) this.progress.restoreResets(bytesOf(sections, SECTION.resets));
@@ -215,9 +234,10 @@ export class ShardState {
 
   #pointer(record: LogRecord): void {
     this.#message(record);
-    const { bodySegment, ends } = decodePointer(record.payload);
+    const { bodySegment, ends, settles } = decodePointer(record.payload);
     this.pins.applyPointer(bodySegment, record.physicalOffset);
     this.#endPending(ends, TRANSACTION_END.committed);
+    if (settles !== undefined) this.#settle(settles);
   }
 
   #timed(record: LogRecord): void {
@@ -310,8 +330,35 @@ export class ShardState {
     }
   }
 
-  #ack(payload: Uint8Array): void {
-    const key = decodeAck(payload);
+  #groupLease(record: LogRecord): void {
+    const lease = decodeGroupLease(record.payload);
+    if (this.metadata.groupByUid(lease.groupUid) === undefined) return;
+    const { physicalOffset: leaseId, shardTimeMs } = record;
+    for (const { queueUid, nextOffset, leased, deferred } of lease.queues) {
+      if (this.metadata.queueByUid(queueUid) === undefined) continue;
+      const queue = this.progress.obtain(lease.groupUid, queueUid);
+      for (const { offset, messageGroup } of leased) {
+        this.progress.applyLease(queue, offset, leaseId, shardTimeMs + lease.invisibleMs, messageGroup);
+      }
+      for (const { offset, messageGroup } of deferred) {
+        this.progress.applyDeferral(queue, offset, leaseId, shardTimeMs, messageGroup);
+      }
+      this.progress.applyReachedBeside(queue, nextOffset, { id: lease.attemptId, leaseId });
+    }
+  }
+
+  #redrive(record: LogRecord): void {
+    const redrive = decodeRedrive(record.payload);
+    const { queueUid, queueOffset, messageGroup, deadQueueUid } = redrive;
+    if (this.metadata.queueByUid(deadQueueUid) !== undefined) {
+      this.redriven.applyRedrive(deadQueueUid, redrive.deadQueueOffset);
+    }
+    const queue = this.progress.find(redrive.groupUid, queueUid);
+    if (queue === undefined || queueOffset < (this.index.queue(queueUid)?.minOffset ?? 0)) return;
+    this.progress.applyReturn(queue, queueOffset, record.physicalOffset, record.shardTimeMs, messageGroup);
+  }
+
+  #settle(key: LeaseKey): void {
     const queue = this.progress.find(key.groupUid, key.queueUid);
     if (queue !== undefined) this.progress.applyAck(queue, key.queueOffset, key.leaseId);
   }
@@ -343,8 +390,13 @@ export class ShardState {
   }
 
   #topic(record: LogRecord): void {
-    const topic = this.metadata.applyTopic(decodeTopicConfig(record.payload), record.storeTimestampMs);
+    const config = decodeTopicConfig(record.payload);
+    const formerCount = this.metadata.topic(config.name)?.writeQueueCount;
+    const topic = this.metadata.applyTopic(config, record.storeTimestampMs);
     for (const queue of topic.queues) this.index.applyQueue(queue.uid);
+    if (formerCount === undefined || formerCount === topic.writeQueueCount) return;
+    const reached = topic.queues.map((queue) => this.index.queue(queue.uid)!.nextOffset);
+    this.queueChanges.applyChange(topic.uid, reached);
   }
 
   #topicDeletion(payload: Uint8Array): void {
@@ -359,7 +411,9 @@ export class ShardState {
     for (const queue of topic?.queues ?? []) {
       this.index.applyQueueDeletion(queue.uid);
       this.progress.applyQueueDeletion(queue.uid);
+      this.redriven.applyQueueDeletion(queue.uid);
     }
+    if (topic !== undefined) this.queueChanges.applyTopicDeletion(topic.uid);
   }
 
   #groupDeletion(payload: Uint8Array): void {
@@ -376,7 +430,16 @@ export class ShardState {
         if (count > 0) this.onUnconsumed(progress.groupUid, queueUid, count);
       }
       this.index.applyTrim(queue, minOffset);
+      this.redriven.applyTrim(queueUid, minOffset);
+      this.#trimChanges(queueUid);
     }
+  }
+
+  #trimChanges(queueUid: number): void {
+    const topic = this.metadata.topicByUid(this.metadata.queueByUid(queueUid)?.topicUid ?? 0);
+    if (topic === undefined || this.queueChanges.of(topic.uid).length === 0) return;
+    const minOffsets = topic.queues.map((queue) => this.index.queue(queue.uid)!.minOffset);
+    this.queueChanges.applyTrim(topic.uid, minOffsets);
   }
 }
 

@@ -20,6 +20,7 @@ export interface SubscriptionStatistics {
   readonly acknowledgedCount: number;
   readonly unconsumedCount: number;
   readonly unreadableCount: number;
+  readonly deadLetterCount: number;
   /** Messages that are not settled, handed out or not. */
   readonly lagCount: number;
   readonly inflightCount: number;

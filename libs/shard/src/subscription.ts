@@ -30,6 +30,8 @@ export interface SubscriptionCounters {
   unconsumedCount: number;
   /** Could not be read back; counted as settled. */
   unreadableCount: number;
+  /** Moved to the group's dead letters. */
+  deadLetterCount: number;
 }
 
 /** A receive that waits. */
@@ -69,6 +71,7 @@ export class Subscription {
     acknowledgedCount: 0,
     unconsumedCount: 0,
     unreadableCount: 0,
+    deadLetterCount: 0,
   };
   /** Queue at which the next receive begins. */
   rotation = 0;

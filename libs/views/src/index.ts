@@ -14,11 +14,13 @@ export { MetadataView } from './metadata/view.ts';
 export { type Pin, PinsView } from './pins/view.ts';
 export { NONE } from './progress/entry-slab.ts';
 export type { GroupQueue } from './progress/group-queue.ts';
-export { ProgressView } from './progress/view.ts';
+export { ProgressView, type SpentRule } from './progress/view.ts';
+export { type QueueChange, QueueChangesView } from './queue-changes/view.ts';
 export type { SegmentQueue } from './queue-index/index-file.ts';
 export type { IndexedQueue } from './queue-index/indexed-queue.ts';
 export type { IndexEntry } from './queue-index/memory-part.ts';
 export { type IndexedMessage, QueueIndex, type QueueIndexOptions, type SegmentRange } from './queue-index/view.ts';
+export { RedrivenView } from './redriven/view.ts';
 export {
   decodeSnapshot,
   encodeSnapshot,

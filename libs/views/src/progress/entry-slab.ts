@@ -1,10 +1,12 @@
 /** No entry. */
 export const NONE = -1;
+/** Heap position of an entry whose attempts are used up. */
+export const SPENT = -2;
 
 const CAPACITY_FIRST = 1024;
 
 /**
- * Entries handed out and not settled, as columns of numbers: 68 bytes each with its place in the heap and the table,
+ * Entries handed out and not settled, as columns of numbers: 72 bytes each with its place in the heap and the table,
  * no object for any of them. A slot is given out again after `release`.
  */
 export class EntrySlab {
@@ -14,17 +16,19 @@ export class EntrySlab {
   deadlineMs = new Float64Array(CAPACITY_FIRST);
   /** Physical offset of the record that handed it out last. */
   leaseId = new Float64Array(CAPACITY_FIRST);
-  /** Times handed out, from 1. */
+  /** Times handed out; 0 of one that was put off, or given back to its group, and not handed out since. */
   attempt = new Int32Array(CAPACITY_FIRST);
+  /** Hash of its message group; 0 = not known. */
+  messageGroup = new Int32Array(CAPACITY_FIRST);
   /** Index of the group queue that it belongs to. */
   owner = new Int32Array(CAPACITY_FIRST);
   /** Neighbours by queue offset; `next` also links free slots. */
   previous = new Int32Array(CAPACITY_FIRST);
   next = new Int32Array(CAPACITY_FIRST);
-  /** Neighbours in the list of expired entries. */
+  /** Neighbours in the list of expired or that of spent entries. */
   readyPrevious = new Int32Array(CAPACITY_FIRST);
   readyNext = new Int32Array(CAPACITY_FIRST);
-  /** Position in the deadline heap; NONE = expired, in the ready list. */
+  /** Position in the deadline heap; NONE = expired, in the ready list; SPENT = expired, in the list of spent ones. */
   heapPosition = new Int32Array(CAPACITY_FIRST);
 
   #capacity = CAPACITY_FIRST;
@@ -61,6 +65,7 @@ export class EntrySlab {
     this.deadlineMs = grownFloats(this.deadlineMs, this.#capacity);
     this.leaseId = grownFloats(this.leaseId, this.#capacity);
     this.attempt = grownInts(this.attempt, this.#capacity);
+    this.messageGroup = grownInts(this.messageGroup, this.#capacity);
     this.owner = grownInts(this.owner, this.#capacity);
     this.previous = grownInts(this.previous, this.#capacity);
     this.next = grownInts(this.next, this.#capacity);

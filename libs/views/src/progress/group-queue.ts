@@ -1,5 +1,21 @@
 import { NONE } from './entry-slab.ts';
 
+/** A lease record that named an attempt id: who asks again with it gets the same messages. */
+export interface Attempt {
+  readonly id: string;
+  readonly leaseId: number;
+}
+
+/** Nobody has named an attempt id. */
+export const NO_ATTEMPTS: readonly Attempt[] = [];
+
+/** Entries in the order in which they came, linked by their slots. */
+export class EntryList {
+  first = NONE;
+  last = NONE;
+  count = 0;
+}
+
 /** Progress of one group on one queue. Only the progress view changes it. */
 export class GroupQueue {
   /** Number of this pair inside the view; not stable over restarts. */
@@ -12,13 +28,12 @@ export class GroupQueue {
   first = NONE;
   last = NONE;
   count = 0;
-  /** Those of them that have expired, in the order in which they did. */
-  readyFirst = NONE;
-  readyLast = NONE;
-  readyCount = 0;
-  /** Attempt id of the newest lease record, '' when it had none, and that record's lease id. */
-  attemptId = '';
-  attemptLeaseId = -1;
+  /** Those of them that have expired and may be handed out again, in the order in which they expired. Not part of the state. */
+  readonly ready = new EntryList();
+  /** Those that have expired and were handed out as often as they may be: dead letters to be. Not part of the state. */
+  readonly spent = new EntryList();
+  /** The newest lease record's attempt; where message groups block, those of all lease records that still hold an entry. */
+  attempts: readonly Attempt[] = NO_ATTEMPTS;
   /** Leases before this byte of the log are void: somebody has set the offset there. 0 = never. */
   resetPosition = 0;
 
@@ -28,8 +43,13 @@ export class GroupQueue {
     this.queueUid = queueUid;
   }
 
-  /** Entries whose lease has not expired. */
+  /** Entries that may be handed out again. */
+  get readyCount(): number {
+    return this.ready.count;
+  }
+
+  /** Entries that nobody may have now: their lease has not expired, or they are to become dead letters. */
   get leasedCount(): number {
-    return this.count - this.readyCount;
+    return this.count - this.ready.count;
   }
 }

@@ -150,7 +150,7 @@ function compare(view: ProgressView, plain: PlainProgress, now: number): void {
     const ready = expected.filter(([, entry]) => entry.deadline <= now).length;
     assert.deepEqual([queue.count, queue.readyCount], [expected.length, ready]);
     let linked = 0;
-    for (let slot = queue.readyFirst; slot !== NONE; slot = view.nextReady(slot)) linked++;
+    for (let slot = queue.ready.first; slot !== NONE; slot = view.nextReady(slot)) linked++;
     assert.equal(linked, ready);
     total += expected.length;
     for (const [, { deadline }] of expected) if (deadline > now) nearest = Math.min(nearest ?? deadline, deadline);

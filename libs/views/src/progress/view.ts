@@ -1,11 +1,16 @@
 import { assert } from '@orbitmq/base';
 import { ByteReader, ByteWriter } from '../bytes.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
-import { EntrySlab, NONE } from './entry-slab.ts';
+import { EntrySlab, NONE, SPENT } from './entry-slab.ts';
 import { EntryTable } from './entry-table.ts';
-import { GroupQueue } from './group-queue.ts';
+import { type Attempt, type EntryList, GroupQueue, NO_ATTEMPTS } from './group-queue.ts';
 
 const NO_QUEUES: ReadonlyMap<number, GroupQueue> = new Map();
+
+/** Says whether a message that was handed out `attempt` times may not be handed out again. */
+export type SpentRule = (groupUid: number, attempt: number) => boolean;
+
+const NEVER: SpentRule = () => false;
 
 /**
  * What each group has taken from each queue: the next offset, and the entries handed out and not settled. The `apply…`
@@ -62,8 +67,14 @@ export class ProgressView {
     return this.#slab.leaseId[slot]!;
   }
 
+  /** Times it was handed out; 0 when it was put off or given back, and not handed out since. */
   attempt(slot: number): number {
     return this.#slab.attempt[slot]!;
+  }
+
+  /** Hash of its message group; 0 = not known. */
+  messageGroup(slot: number): number {
+    return this.#slab.messageGroup[slot]!;
   }
 
   /** The next outstanding entry by offset, or NONE. */
@@ -78,6 +89,10 @@ export class ProgressView {
 
   isReady(slot: number): boolean {
     return this.#slab.heapPosition[slot] === NONE;
+  }
+
+  isSpent(slot: number): boolean {
+    return this.#slab.heapPosition[slot] === SPENT;
   }
 
   /** First offset that is not settled. */
@@ -118,29 +133,57 @@ export class ProgressView {
     return queue;
   }
 
-  /** A lease record's words on one queue, before its messages: everything below `nextOffset` is reached now. */
-  applyReached(
-    queue: GroupQueue,
-    nextOffset: number,
-    attempt: { readonly id: string; readonly leaseId: number },
-  ): void {
+  /**
+   * A lease record's words on one queue, before its messages: everything below `nextOffset` is reached now. Its attempt
+   * takes the place of all others.
+   */
+  applyReached(queue: GroupQueue, nextOffset: number, attempt: Attempt): void {
     if (nextOffset > queue.nextOffset) queue.nextOffset = nextOffset;
-    queue.attemptId = attempt.id;
-    queue.attemptLeaseId = attempt.leaseId;
+    queue.attempts = attempt.id === '' ? NO_ATTEMPTS : [attempt];
   }
 
-  /** A message was handed out: for the first time, or once more. Returns its slot. */
-  applyLease(queue: GroupQueue, offset: number, leaseId: number, deadlineMs: number): number {
-    let slot = this.#table.find(queue.index, offset);
-    if (slot === NONE) {
-      slot = this.#insert(queue, offset);
-      this.#slab.attempt[slot] = 1;
-    } else {
-      this.#slab.attempt[slot]!++;
-    }
+  /** As `applyReached`, but attempts whose lease still holds an entry stay beside the new one. */
+  applyReachedBeside(queue: GroupQueue, nextOffset: number, attempt: Attempt): void {
+    if (nextOffset > queue.nextOffset) queue.nextOffset = nextOffset;
+    if (attempt.id === '' && queue.attempts.length === 0) return;
+    const held = new Set<number>();
+    for (let slot = queue.first; slot !== NONE; slot = this.next(slot)) held.add(this.#slab.leaseId[slot]!);
+    const kept = queue.attempts.filter(({ id, leaseId }) => id !== attempt.id && held.has(leaseId));
+    queue.attempts = attempt.id === '' ? kept : [...kept, attempt];
+  }
+
+  /**
+   * A message was handed out: for the first time, or once more. Returns its slot.
+   * @param messageGroup hash of its message group; 0 = not known
+   */
+  applyLease(queue: GroupQueue, offset: number, leaseId: number, deadlineMs: number, messageGroup = 0): number {
+    const slot = this.#obtainEntry(queue, offset);
+    this.#slab.attempt[slot]!++;
     this.#slab.leaseId[slot] = leaseId;
+    this.#slab.messageGroup[slot] = messageGroup;
     this.#setDeadline(queue, slot, deadlineMs);
     return slot;
+  }
+
+  /**
+   * A message is put off: it was reached, and waits until its message group is free. Its turn comes as if it had been
+   * handed out and had expired at once; the attempt doesn't count.
+   */
+  applyDeferral(queue: GroupQueue, offset: number, leaseId: number, nowMs: number, messageGroup: number): void {
+    const slot = this.#obtainEntry(queue, offset);
+    this.#slab.leaseId[slot] = leaseId;
+    this.#slab.messageGroup[slot] = messageGroup;
+    this.#setDeadline(queue, slot, nowMs);
+  }
+
+  /**
+   * A message that was settled is given back to its group: it comes again, and its attempts count from 1.
+   * @returns false when it is outstanding, or was not reached yet: then it comes anyway
+   */
+  applyReturn(queue: GroupQueue, offset: number, leaseId: number, nowMs: number, messageGroup: number): boolean {
+    if (offset >= queue.nextOffset || this.#table.find(queue.index, offset) !== NONE) return false;
+    this.applyDeferral(queue, offset, leaseId, nowMs, messageGroup);
+    return true;
   }
 
   /** A message was settled by the lease `leaseId`. Returns false when that is not its current one. */
@@ -219,40 +262,62 @@ export class ProgressView {
     return slot === NONE ? undefined : this.#slab.deadlineMs[slot]!;
   }
 
-  /** Makes what has expired by `nowMs` ready again; calls `visit` once for each entry that became so. */
-  advance(nowMs: number, visit: (queue: GroupQueue) => void): void {
+  /** Makes what has expired by `nowMs` ready again, or spent; calls `visit` once for each entry that became so. */
+  advance(nowMs: number, visit: (queue: GroupQueue) => void, isSpent: SpentRule = NEVER): void {
     for (;;) {
       const slot = this.#heap.first();
       if (slot === NONE || this.#slab.deadlineMs[slot]! > nowMs) return;
       this.#heap.remove(slot);
       const queue = this.#owners[this.#slab.owner[slot]!]!;
-      this.#linkReady(queue, slot);
+      if (isSpent(queue.groupUid, this.#slab.attempt[slot]!)) this.#link(queue.spent, slot, SPENT);
+      else this.#link(queue.ready, slot, NONE);
+      visit(queue);
+    }
+  }
+
+  /** The rule of a group has changed: what has expired is judged again. Calls `visit` for each queue with such entries. */
+  judgeAgain(groupUid: number, isSpent: SpentRule, visit: (queue: GroupQueue) => void): void {
+    for (const queue of this.queuesOf(groupUid).values()) {
+      if (queue.ready.count + queue.spent.count === 0) continue;
+      for (let slot = queue.first; slot !== NONE; slot = this.next(slot)) {
+        const position = this.#slab.heapPosition[slot]!;
+        if (position >= 0) continue;
+        const spent = isSpent(groupUid, this.#slab.attempt[slot]!);
+        if (spent === (position === SPENT)) continue;
+        this.#unlink(position === SPENT ? queue.spent : queue.ready, slot);
+        if (spent) this.#link(queue.spent, slot, SPENT);
+        else this.#link(queue.ready, slot, NONE);
+      }
       visit(queue);
     }
   }
 
   // Snapshot: u32 count of group queues, then each as
-  //   u32 group uid, u32 queue uid, u48 next offset, text attempt id, f64 attempt's lease id, u32 count of entries,
-  //   and each entry as u48 offset, u48 deadline, u48 lease id, u32 attempt.
+  //   u32 group uid, u32 queue uid, u48 next offset, u16 count of attempts, each text id, u48 lease id,
+  //   u32 count of entries, each u48 offset, u48 deadline, u48 lease id, u32 attempt, i32 hash of its message group.
 
   /** The same state gives the same bytes. */
   snapshot(): Uint8Array {
     const queues = [...this.#groups.values()].flatMap((byQueue) => [...byQueue.values()]);
     queues.sort((a, b) => a.groupUid - b.groupUid || a.queueUid - b.queueUid);
-    const writer = new ByteWriter(64 + queues.length * 40 + this.entryCount * 22);
+    const writer = new ByteWriter(64 + queues.length * 40 + this.entryCount * 26);
     writer.u32(queues.length);
     for (const queue of queues) {
       writer.u32(queue.groupUid);
       writer.u32(queue.queueUid);
       writer.u48(queue.nextOffset);
-      writer.text(queue.attemptId);
-      writer.f64(queue.attemptLeaseId);
+      writer.u16(queue.attempts.length);
+      for (const { id, leaseId } of queue.attempts) {
+        writer.text(id);
+        writer.u48(leaseId);
+      }
       writer.u32(queue.count);
       for (let slot = queue.first; slot !== NONE; slot = this.#slab.next[slot]!) {
         writer.u48(this.#slab.offset[slot]!);
         writer.u48(this.#slab.deadlineMs[slot]!);
         writer.u48(this.#slab.leaseId[slot]!);
         writer.u32(this.#slab.attempt[slot]!);
+        writer.i32(this.#slab.messageGroup[slot]!);
       }
     }
     return writer.view();
@@ -265,13 +330,13 @@ export class ProgressView {
     for (let remaining = reader.u32(); remaining > 0; remaining--) {
       const queue = this.obtain(reader.u32(), reader.u32());
       queue.nextOffset = reader.u48();
-      queue.attemptId = reader.text();
-      queue.attemptLeaseId = reader.f64();
+      queue.attempts = Array.from({ length: reader.u16() }, () => ({ id: reader.text(), leaseId: reader.u48() }));
       for (let entries = reader.u32(); entries > 0; entries--) {
         const slot = this.#insert(queue, reader.u48());
         const deadlineMs = reader.u48();
         this.#slab.leaseId[slot] = reader.u48();
         this.#slab.attempt[slot] = reader.u32();
+        this.#slab.messageGroup[slot] = reader.i32();
         this.#setDeadline(queue, slot, deadlineMs);
       }
     }
@@ -308,12 +373,19 @@ export class ProgressView {
     return slot !== NONE && this.#slab.leaseId[slot] === leaseId ? slot : NONE;
   }
 
+  /** The entry of a message, a new one when there is none. */
+  #obtainEntry(queue: GroupQueue, offset: number): number {
+    const slot = this.#table.find(queue.index, offset);
+    return slot === NONE ? this.#insert(queue, offset) : slot;
+  }
+
   /** A new entry: in the table and in offset order, in the heap with a deadline that is yet to be set. */
   #insert(queue: GroupQueue, offset: number): number {
     const slab = this.#slab;
     const slot = slab.allocate();
     slab.owner[slot] = queue.index;
     slab.offset[slot] = offset;
+    slab.attempt[slot] = 0;
     slab.deadlineMs[slot] = Number.POSITIVE_INFINITY;
     this.#table.add(slot);
     this.#heap.add(slot);
@@ -332,8 +404,8 @@ export class ProgressView {
 
   #remove(queue: GroupQueue, slot: number): void {
     const slab = this.#slab;
-    if (slab.heapPosition[slot] === NONE) this.#unlinkReady(queue, slot);
-    else this.#heap.remove(slot);
+    if (slab.heapPosition[slot]! >= 0) this.#heap.remove(slot);
+    else this.#unlink(this.#listOf(queue, slot), slot);
     this.#table.remove(slot);
     const previous = slab.previous[slot]!;
     const next = slab.next[slot]!;
@@ -347,33 +419,39 @@ export class ProgressView {
 
   #setDeadline(queue: GroupQueue, slot: number, deadlineMs: number): void {
     this.#slab.deadlineMs[slot] = deadlineMs;
-    if (this.#slab.heapPosition[slot] !== NONE) {
+    if (this.#slab.heapPosition[slot]! >= 0) {
       this.#heap.moved(slot);
       return;
     }
-    this.#unlinkReady(queue, slot);
+    this.#unlink(this.#listOf(queue, slot), slot);
     this.#heap.add(slot);
   }
 
-  #linkReady(queue: GroupQueue, slot: number): void {
-    const slab = this.#slab;
-    slab.readyPrevious[slot] = queue.readyLast;
-    slab.readyNext[slot] = NONE;
-    if (queue.readyLast === NONE) queue.readyFirst = slot;
-    else slab.readyNext[queue.readyLast] = slot;
-    queue.readyLast = slot;
-    queue.readyCount++;
+  /** The list that an expired entry is in. */
+  #listOf(queue: GroupQueue, slot: number): EntryList {
+    return this.#slab.heapPosition[slot] === SPENT ? queue.spent : queue.ready;
   }
 
-  #unlinkReady(queue: GroupQueue, slot: number): void {
+  #link(list: EntryList, slot: number, position: typeof NONE | typeof SPENT): void {
+    const slab = this.#slab;
+    slab.heapPosition[slot] = position;
+    slab.readyPrevious[slot] = list.last;
+    slab.readyNext[slot] = NONE;
+    if (list.last === NONE) list.first = slot;
+    else slab.readyNext[list.last] = slot;
+    list.last = slot;
+    list.count++;
+  }
+
+  #unlink(list: EntryList, slot: number): void {
     const slab = this.#slab;
     const previous = slab.readyPrevious[slot]!;
     const next = slab.readyNext[slot]!;
-    if (previous === NONE) queue.readyFirst = next;
+    if (previous === NONE) list.first = next;
     else slab.readyNext[previous] = next;
-    if (next === NONE) queue.readyLast = previous;
+    if (next === NONE) list.last = previous;
     else slab.readyPrevious[next] = previous;
-    queue.readyCount--;
+    list.count--;
   }
 
   #drop(queue: GroupQueue): void {

@@ -195,9 +195,9 @@ export class ShardState {
   restore(sections: readonly SnapshotSection[]): void {
     this.metadata.restore(bytesOf(sections, SECTION.metadata));
     this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
+    this.progress.restore(bytesOf(sections, SECTION.progress));
     this.queueChanges.restore(bytesOf(sections, SECTION.queueChanges));
     this.redriven.restore(bytesOf(sections, SECTION.redriven));
-    this.progress.restore(bytesOf(sections, SECTION.progress));
     // Snapshots from before offsets could be set have no such section.
     if (hasSection(sections, SECTION.resets)) this.progress.restoreResets(bytesOf(sections, SECTION.resets));
     this.pins.restore(bytesOf(sections, SECTION.pins));

@@ -234,8 +234,7 @@ export class ProgressView {
   applyReset(queue: GroupQueue, nextOffset: number, position: number): void {
     while (queue.first !== NONE) this.#remove(queue, queue.first);
     queue.nextOffset = nextOffset;
-    queue.attemptId = '';
-    queue.attemptLeaseId = -1;
+    queue.attempts = NO_ATTEMPTS;
     queue.resetPosition = position;
   }
 

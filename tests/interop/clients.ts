@@ -14,6 +14,10 @@ const BUILD_MS_MAX = 20 * 60_000;
 export interface ClientTraits {
   readonly hasPushConsumer: boolean;
   readonly canChangeInvisible: boolean;
+  /** Can be configured with a namespace. */
+  readonly hasNamespace: boolean;
+  /** Can give a message a priority. */
+  readonly canSetPriority: boolean;
   /** Several messages in one SendMessage. */
   readonly canSendBatch: boolean;
   /** Connects by TLS unless told otherwise, and takes any certificate then. */
@@ -53,6 +57,8 @@ interface Recipe {
 const COMMON_TRAITS: ClientTraits = {
   hasPushConsumer: true,
   canChangeInvisible: true,
+  hasNamespace: true,
+  canSetPriority: false,
   canSendBatch: false,
   usesTlsByDefault: false,
   canSpeakPlain: true,
@@ -65,7 +71,7 @@ const NODE: Recipe = {
   language: 'node',
   version: '1.0.8',
   // It hands `a:1,b:2` to its gRPC library, which takes that for one name.
-  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false },
+  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false, canSetPriority: true },
   sources: [],
   tools: [],
   build: async () => {},
@@ -75,7 +81,7 @@ const NODE: Recipe = {
 const PYTHON: Recipe = {
   language: 'python',
   version: '5.1.2',
-  traits: { ...COMMON_TRAITS, bornResolutionMs: 1000 },
+  traits: { ...COMMON_TRAITS, bornResolutionMs: 1000, canSetPriority: true },
   sources: ['python/requirements.txt'],
   tools: ['python3'],
   async build(folder) {
@@ -110,6 +116,7 @@ const RUST: Recipe = {
     ...COMMON_TRAITS,
     hasPushConsumer: false,
     canChangeInvisible: false,
+    hasNamespace: false,
     canSendBatch: true,
     hasAccessPointFailover: false,
     bornResolutionMs: 1000,
@@ -154,8 +161,8 @@ const RECIPES = {
   python: PYTHON,
   go: GO,
   rust: RUST,
-  java: javaRecipe('java', '5.2.0', {}),
-  'java-old': javaRecipe('java-old', '5.0.3', { canSpeakPlain: false }),
+  java: javaRecipe('java', '5.2.0', { canSetPriority: true }),
+  'java-old': javaRecipe('java-old', '5.0.3', { canSpeakPlain: false, hasNamespace: false }),
 } as const;
 
 /** The client libraries there are drivers for. */

@@ -14,6 +14,8 @@ export interface OutgoingMessage {
   readonly properties?: Readonly<Record<string, string>>;
   /** The message group of a FIFO message. */
   readonly group?: string;
+  /** 0 or more. */
+  readonly priority?: number;
 }
 
 /** A message as a client showed it to its application. */
@@ -24,6 +26,8 @@ export interface ReceivedMessage {
   readonly keys: readonly string[];
   readonly properties: Readonly<Record<string, string>>;
   readonly group: string | null;
+  /** Absent where the client does not tell. */
+  readonly priority?: number | null;
   readonly attempt: number;
   readonly bornHost: string;
   readonly bornTimestampMs: number;
@@ -44,6 +48,8 @@ export interface Connection {
   /** One or more `host:port`, joined by `;`. */
   readonly endpoints: string;
   readonly tls: boolean;
+  /** Resource namespace; none when absent. */
+  readonly namespace?: string;
 }
 
 interface Line {

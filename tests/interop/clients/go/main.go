@@ -36,6 +36,7 @@ type request struct {
 	Name             string            `json:"name"`
 	Endpoints        string            `json:"endpoints"`
 	TLS              bool              `json:"tls"`
+	Namespace        string            `json:"namespace"`
 	Topics           []string          `json:"topics"`
 	Message          outgoing          `json:"message"`
 	Topic            string            `json:"topic"`
@@ -97,7 +98,10 @@ func remember(r request, client stoppable) {
 
 func config(r request) *rmq.Config {
 	rmq.EnableSsl = r.TLS
-	return &rmq.Config{Endpoint: r.Endpoints, ConsumerGroup: r.Group, Credentials: &credentials.SessionCredentials{}}
+	return &rmq.Config{
+		Endpoint: r.Endpoints, NameSpace: r.Namespace, ConsumerGroup: r.Group,
+		Credentials: &credentials.SessionCredentials{},
+	}
 }
 
 func subscriptions(r request) map[string]*rmq.FilterExpression {

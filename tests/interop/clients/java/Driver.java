@@ -16,6 +16,7 @@ import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -100,6 +101,10 @@ public final class Driver {
             .setBody(Base64.getDecoder().decode(text(fields, "body")));
         if (text(fields, "tag") != null) builder.setTag(text(fields, "tag"));
         if (text(fields, "group") != null) builder.setMessageGroup(text(fields, "group"));
+        if (fields.has("priority")) {
+            // Older versions have no such method.
+            MessageBuilder.class.getMethod("setPriority", int.class).invoke(builder, number(fields, "priority", 0));
+        }
         if (fields.has("keys")) builder.setKeys(GSON.fromJson(fields.get("keys"), String[].class));
         if (fields.has("properties")) {
             for (Map.Entry<String, JsonElement> entry : fields.getAsJsonObject("properties").entrySet()) {
@@ -202,6 +207,7 @@ public final class Driver {
         described.put("keys", new ArrayList<>(view.getKeys()));
         described.put("properties", view.getProperties());
         described.put("group", view.getMessageGroup().orElse(null));
+        described.put("priority", priority(view));
         described.put("attempt", view.getDeliveryAttempt());
         described.put("bornHost", view.getBornHost());
         described.put("bornTimestampMs", view.getBornTimestamp());
@@ -210,6 +216,14 @@ public final class Driver {
         described.put("md5", md5(body));
         described.put("body", body.length <= BODY_SHOWN_MAX ? Base64.getEncoder().encodeToString(body) : null);
         return described;
+    }
+
+    private static Object priority(MessageView view) {
+        try {
+            return ((Optional<?>) MessageView.class.getMethod("getPriority").invoke(view)).orElse(null);
+        } catch (ReflectiveOperationException old) {
+            return null;
+        }
     }
 
     private static String md5(byte[] body) {
@@ -230,6 +244,11 @@ public final class Driver {
             enableSsl.invoke(builder, tls);
         } catch (NoSuchMethodException old) {
             if (!tls) throw new IllegalArgumentException("this version of the client speaks TLS only");
+        }
+        if (text(request, "namespace") != null) {
+            // Older versions have no such method.
+            Method setNamespace = ClientConfigurationBuilder.class.getMethod("setNamespace", String.class);
+            setNamespace.invoke(builder, text(request, "namespace"));
         }
         return builder.build();
     }

@@ -17,7 +17,7 @@ const toLog = (...args) => process.stderr.write(`${args.map(String).join(' ')}\n
 const logger = { debug() {}, info: toLog, warn: toLog, error: toLog, close() {} };
 
 function baseOptions(request) {
-  return { endpoints: request.endpoints, sslEnabled: request.tls, namespace: '', logger };
+  return { endpoints: request.endpoints, sslEnabled: request.tls, namespace: request.namespace ?? '', logger };
 }
 
 function subscriptionsOf(request) {
@@ -32,6 +32,7 @@ function describeMessage(view) {
     keys: view.keys,
     properties: Object.fromEntries(view.properties),
     group: view.messageGroup || null,
+    priority: view.priority ?? null,
     attempt: view.deliveryAttempt,
     bornHost: view.bornHost,
     bornTimestampMs: view.bornTimestamp ? view.bornTimestamp.getTime() : 0,
@@ -50,6 +51,7 @@ function messageOptions(message) {
     keys: message.keys ?? [],
     properties: new Map(Object.entries(message.properties ?? {})),
     messageGroup: message.group ?? undefined,
+    priority: message.priority ?? undefined,
   };
 }
 

@@ -29,7 +29,7 @@ def write(line):
 
 
 def configuration(request):
-    return ClientConfiguration(request["endpoints"], Credentials())
+    return ClientConfiguration(request["endpoints"], Credentials(), request.get("namespace") or "")
 
 
 def subscriptions(request):
@@ -45,6 +45,7 @@ def describe(message):
         "keys": sorted(message.keys),
         "properties": dict(message.properties),
         "group": message.message_group or None,
+        "priority": message.priority,
         "attempt": message.delivery_attempt,
         "bornHost": message.born_host,
         "bornTimestampMs": int(message.born_timestamp),
@@ -63,6 +64,8 @@ def build(fields):
         message.tag = fields["tag"]
     if fields.get("group"):
         message.message_group = fields["group"]
+    if fields.get("priority") is not None:
+        message.priority = fields["priority"]
     for key in fields.get("keys") or []:
         message.keys = key
     for key, value in (fields.get("properties") or {}).items():

@@ -1,6 +1,7 @@
 export type { OpenedShard } from './log-shard.ts';
 export { type OpenShardArguments, openShard, viewDirectories } from './open-shard.ts';
 export { type ShardOptions, type ShardSettings, shardSettings } from './options.ts';
+export { PRIORITY_FACTOR } from './queue-turns.ts';
 export { recoverViews, type ViewDirectories, type ViewRecovery, type ViewsReport } from './recovery.ts';
 export type {
   Delivery,

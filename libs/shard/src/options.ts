@@ -22,6 +22,8 @@ export interface ShardOptions {
   readonly timersMax?: number;
   /** Transactions that may be open, about 60 bytes of memory each; beyond it half messages are refused. Default 500,000. */
   readonly transactionsMax?: number;
+  /** The lowest queue id of a priority topic is read first; RocketMQ's key of this name. Default false. */
+  readonly priorityOrderAsc?: boolean;
   /** How often the room on the disk is looked at. Milliseconds, default 1 s. */
   readonly diskCheckIntervalMs?: number;
   /** Share of the disk in use at which the oldest segments go before their time; RocketMQ's `diskSpaceCleanForciblyRatio`. Default 0.85. */
@@ -51,6 +53,7 @@ export function shardSettings(options: ShardOptions): ShardSettings {
     heldAfterExpiryMs: options.heldAfterExpiryMs ?? HOUR_MS,
     timersMax: options.timersMax ?? 2_000_000,
     transactionsMax: options.transactionsMax ?? 500_000,
+    priorityOrderAsc: options.priorityOrderAsc ?? false,
     diskCheckIntervalMs: options.diskCheckIntervalMs ?? SECOND_MS,
     diskCleanRatio: options.diskCleanRatio ?? 0.85,
     diskFullRatio: options.diskFullRatio ?? 0.9,

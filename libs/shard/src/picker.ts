@@ -4,6 +4,7 @@ import type { Availability } from './availability.ts';
 import type { GroupedMessage } from './group-lease.ts';
 import { type Blocking, busyGroups, LOOK_AHEAD_MAX, messageGroupHash, nextTurn } from './message-groups.ts';
 import { isUnreadable, type MessageReader, type StoredMessage, type Unreadable } from './message-reader.ts';
+import type { QueueTurns } from './queue-turns.ts';
 import type { ReceiveRequest } from './shard.ts';
 import type { ShardState } from './state.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
@@ -64,6 +65,7 @@ export class Picker {
   readonly #reader: MessageReader;
   readonly #clock: Clock;
   readonly #availability: Availability;
+  readonly #turns: QueueTurns;
   readonly #entry: IndexEntry = { physicalOffset: 0, length: 0, tagHash: 0 };
   /** Hears of a message that can't be read and is passed over. */
   readonly #onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: Unreadable) => void;
@@ -73,12 +75,14 @@ export class Picker {
     reader: MessageReader,
     clock: Clock,
     availability: Availability,
+    turns: QueueTurns,
     onUnreadable: (subscription: Subscription, queue: SubscribedQueue, error: Unreadable) => void,
   ) {
     this.#state = state;
     this.#reader = reader;
     this.#clock = clock;
     this.#availability = availability;
+    this.#turns = turns;
     this.#onUnreadable = onUnreadable;
   }
 
@@ -90,9 +94,10 @@ export class Picker {
     const filterUntilMs = this.#clock.monotonicMs() + FILTERING_MS_MAX;
     const pick: Pick = { request, prepared, plan, filterUntilMs };
     const queues = subscription.queues(this.#state);
-    const start = queues.length === 0 ? 0 : subscription.rotation % queues.length;
-    for (let step = 0; step < queues.length && !isOver(pick); step++) {
-      const queue = queues[(start + step) % queues.length]!;
+    if (queues.length === 0) return plan;
+    const { first, step } = this.#turns.next(subscription, queues.length);
+    for (let turn = 0; turn < queues.length && !isOver(pick); turn++) {
+      const queue = queues[(first + step * turn + queues.length) % queues.length]!;
       if (this.#availability.isBlocked(queue, blocking)) continue;
       const formerNext = this.#availability.nextOffset(queue);
       const planned = emptyQueue(queue, formerNext, this.#availability.endOffset(queue, change));

@@ -4,6 +4,7 @@ import { encodeGroupLease, type GroupLeasedQueue } from './group-lease.ts';
 import { invisibleDuration, type Leases } from './leases.ts';
 import { BodyGone, isUnreadable, type StoredMessage, type Unreadable } from './message-reader.ts';
 import { Picker, type Plan, type PlannedQueue, type Prepared } from './picker.ts';
+import { QueueTurns } from './queue-turns.ts';
 import { encodeLease, encodeLeaseKey, encodeRenewal, type LeasedQueue, type LeaseKey, RECORD } from './records.ts';
 import type { Delivery, ReceiveRequest } from './shard.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
@@ -30,8 +31,14 @@ export class Receiver {
   constructor(core: ShardCore, leases: Leases) {
     this.#core = core;
     this.#leases = leases;
-    this.#picker = new Picker(core.state, core.reader, core.clock, core.availability, (subscription, queue, error) =>
-      this.#tellUnreadable(subscription, queue, error),
+    const turns = new QueueTurns(core.state.metadata, core.settings.priorityOrderAsc);
+    this.#picker = new Picker(
+      core.state,
+      core.reader,
+      core.clock,
+      core.availability,
+      turns,
+      (subscription, queue, error) => this.#tellUnreadable(subscription, queue, error),
     );
   }
 

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@orbitmq/base';
-import type { RecallHandleCodec, ReceiptHandleCodec } from '@orbitmq/protocol';
+import type { RecallHandleCodec, ReceiptHandleCodec, TransactionIdCodec } from '@orbitmq/protocol';
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
 import type { Agreements } from './agreements.ts';
@@ -27,4 +27,5 @@ export interface MessagingContext {
   readonly agreements: Agreements;
   readonly handles: ReceiptHandleCodec;
   readonly recallHandles: RecallHandleCodec;
+  readonly transactionIds: TransactionIdCodec;
 }

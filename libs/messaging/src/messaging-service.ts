@@ -4,10 +4,12 @@ import {
   type IncomingMessage,
   RecallHandleCodec,
   ReceiptHandleCodec,
+  TransactionIdCodec,
 } from '@orbitmq/protocol';
 import {
   type AckMessageRequest,
   type ChangeInvisibleDurationRequest,
+  type EndTransactionRequest,
   type HeartbeatRequest,
   MessagingServiceDefinition,
   type NotifyClientTerminationRequest,
@@ -20,6 +22,7 @@ import {
 import { type BoundMethod, bidi, type Sink, serverStream, unary } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
+import type { HalfRef, Topic, TransactionEnd } from '@orbitmq/views';
 import { ackMessage } from './ack.ts';
 import { Agreements } from './agreements.ts';
 import { answering } from './answers.ts';
@@ -40,6 +43,8 @@ import { Sending } from './send.ts';
 import { encodeSendAnswer } from './send-answer.ts';
 import { Sessions } from './sessions.ts';
 import { Telemetry } from './telemetry.ts';
+import { TransactionChecks } from './transaction-checks.ts';
+import { TransactionEnding } from './transactions.ts';
 
 /** Changes of groups that come close together are told to clients once. Milliseconds. */
 const ANNOUNCE_DELAY_MS = 100;
@@ -75,6 +80,11 @@ export interface MessagingService {
   gauges(): MessagingGauges;
   /** Clients that are known now. */
   connections(): Connection[];
+  /**
+   * Ends a transaction by hand, as EndTransaction does.
+   * @throws MqError INVALID_TRANSACTION_ID when it ended otherwise before, or is not known
+   */
+  endTransaction(topic: Topic, half: HalfRef, end: TransactionEnd): Promise<void>;
 }
 
 export function createMessagingService(options: MessagingServiceOptions): MessagingService {
@@ -88,14 +98,18 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
     agreements: new Agreements(clock, logger, config),
     handles: new ReceiptHandleCodec(config.brokerName, shard.metadata.secret),
     recallHandles: new RecallHandleCodec(config.brokerName, shard.metadata.secret),
+    transactionIds: new TransactionIdCodec(config.brokerName, shard.metadata.secret),
   };
   const telemetry = new Telemetry(context);
+  const ending = new TransactionEnding(context);
+  const checks = new TransactionChecks(context);
   const receiving = new Receiving(context);
   let announcing: Timer | undefined;
   let stopFollowing: (() => void) | undefined;
   return {
-    methods: methodsOf(context, telemetry, receiving),
+    methods: methodsOf(context, { telemetry, receiving, ending }),
     start() {
+      checks.start();
       stopFollowing ??= shard.onMetadataChange(() => {
         announcing ??= clock.setTimer(ANNOUNCE_DELAY_MS, () => {
           announcing = undefined;
@@ -108,6 +122,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
       stopFollowing = undefined;
       announcing?.cancel();
       announcing = undefined;
+      checks.stop();
       context.sessions.stop();
       context.renewals.stop();
     },
@@ -118,10 +133,17 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
       renewedMessages: context.renewals.count,
     }),
     connections: () => connectionsOf(context.sessions),
+    endTransaction: (topic, half, end) => ending.end(topic, half, end),
   };
 }
 
-function methodsOf(context: MessagingContext, telemetry: Telemetry, receiving: Receiving): BoundMethod[] {
+interface Handlers {
+  readonly telemetry: Telemetry;
+  readonly receiving: Receiving;
+  readonly ending: TransactionEnding;
+}
+
+function methodsOf(context: MessagingContext, { telemetry, receiving, ending }: Handlers): BoundMethod[] {
   const { events } = context;
   const sending = new Sending(context);
   return [
@@ -210,6 +232,16 @@ function methodsOf(context: MessagingContext, telemetry: Telemetry, receiving: R
         events,
         (request: RecallMessageRequest, call) => recallMessage(context, request, call),
         (status) => ({ status, messageId: '' }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'endTransaction',
+      answering(
+        'EndTransaction',
+        events,
+        (request: EndTransactionRequest, call) => ending.endTransaction(request, call),
+        (status) => ({ status }),
       ),
     ),
     bidi(MessagingServiceDefinition, 'telemetry', telemetry.handle),

@@ -43,7 +43,7 @@ const ACCEPTED_TYPES: Readonly<Record<TopicMessageType, readonly MessageType[]>>
 };
 
 /** Types of topics that a first send can make. */
-export const CREATABLE_TYPES: readonly TopicMessageType[] = ['NORMAL', 'FIFO', 'DELAY'];
+export const CREATABLE_TYPES: readonly TopicMessageType[] = ['NORMAL', 'FIFO', 'DELAY', 'TRANSACTION'];
 
 /** Routes of a broker that stands alone. */
 export function ownRoutes(options: OwnRouteOptions): RouteSource {

@@ -58,7 +58,12 @@ test('a route lists the queues of the topic on this broker', async () => {
 test('a topic that a first message would make has the queues that it would get', async () => {
   const { messageQueues } = await route('not-yet');
   assert.equal(messageQueues.length, 8);
-  assert.deepEqual(messageQueues[0]!.acceptMessageTypes, [MessageType.NORMAL, MessageType.FIFO, MessageType.DELAY]);
+  assert.deepEqual(messageQueues[0]!.acceptMessageTypes, [
+    MessageType.NORMAL,
+    MessageType.FIFO,
+    MessageType.DELAY,
+    MessageType.TRANSACTION,
+  ]);
 });
 
 test('the namespace of a client comes back', async () => {

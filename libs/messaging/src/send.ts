@@ -21,12 +21,15 @@ import { clientIdOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
 import { queueOfMessageGroup, RoundRobin } from './queue-choice.ts';
 import { WRITE_BIT } from './route-source.ts';
+import { checkTransactional, sendHalf } from './transactions.ts';
 
 const TYPE_NAMES: readonly TopicMessageType[] = typeNames();
 
 /** What a producer is told of a message that was appended. */
 interface Receipt {
   readonly queueOffset: number;
+  /** For what can be committed or rolled back; otherwise empty. */
+  readonly transactionId: string;
   /** For what can be recalled; otherwise empty. */
   readonly recallHandle: string;
 }
@@ -79,6 +82,7 @@ export class Sending {
     }
     checkSameTopic(messages);
     for (const message of messages) checkMessage(message, messageLimits, nowMs);
+    if (messages.some(isTransactional)) checkTransactional(messages);
   }
 
   private topicOf(messages: readonly IncomingMessage[]): Topic | Promise<Topic> {
@@ -132,13 +136,20 @@ export class Sending {
   private appendOne(topic: Topic, message: IncomingMessage, request: SendRequest, nowMs: number): Receipt {
     const { recallHandles, shard } = this.context;
     const { deliveryTimestampMs } = message;
+    if (isTransactional(message)) {
+      return { queueOffset: 0, transactionId: sendHalf(this.context, message, request), recallHandle: '' };
+    }
     // What is due already comes at once, as any other message.
     if (deliveryTimestampMs === undefined || deliveryTimestampMs <= nowMs) {
-      return { queueOffset: shard.send(request).queueOffset, recallHandle: '' };
+      return { queueOffset: shard.send(request).queueOffset, transactionId: '', recallHandle: '' };
     }
     const { timer } = shard.sendTimed({ ...request, deliveryTimestampMs });
-    return { queueOffset: 0, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...timer }) };
+    return { queueOffset: 0, transactionId: '', recallHandle: recallHandles.encode({ topicUid: topic.uid, ...timer }) };
   }
+}
+
+function isTransactional(message: IncomingMessage): boolean {
+  return deriveMessageType(message) === MessageType.TRANSACTION;
 }
 
 /** One entry for each message, in order. */
@@ -158,7 +169,7 @@ function entryOf(message: IncomingMessage, sent: Receipt | undefined, refused: S
   return {
     status: sent ? OK_STATUS : refused,
     messageId: message.messageId,
-    transactionId: '',
+    transactionId: sent?.transactionId ?? '',
     offset: BigInt(sent?.queueOffset ?? 0),
     recallHandle: sent?.recallHandle ?? '',
   };
@@ -179,6 +190,7 @@ function checkType(topic: Topic, messageType: TopicMessageType): void {
 function remedyFor(topicType: TopicMessageType): string {
   if (topicType === 'FIFO') return 'set a message group';
   if (topicType === 'DELAY') return 'set a delivery time';
+  if (topicType === 'TRANSACTION') return 'send it in a transaction';
   return topicType === 'NORMAL'
     ? 'set neither message group nor delivery time nor priority, and use no transaction'
     : 'set what makes such a message';

@@ -6,6 +6,8 @@ import type { Caller, ClientLanguage } from './caller.ts';
 export interface CommandStream {
   /** Sends a command to the client; left out when the client has not taken what it was sent before. */
   push(command: TelemetryCommand): void;
+  /** Sends a command unless the client has not taken what it was sent before. @returns whether it was sent */
+  offer(command: TelemetryCommand): boolean;
 }
 
 /**

@@ -27,6 +27,12 @@ export class TelemetryStream implements CommandStream {
     if (waiting) this.push(waiting);
   }
 
+  offer(command: TelemetryCommand): boolean {
+    if (this.blocked) return false;
+    void this.send(command);
+    return true;
+  }
+
   push(command: TelemetryCommand): void {
     if (this.blocked) this.waiting = command;
     else void this.send(command);

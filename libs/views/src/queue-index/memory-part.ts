@@ -26,7 +26,7 @@ class SmallRuns {
   #used = 0;
 
   /** @returns position in `slab` of room for so many entries */
-  allocate(entryCount: number): { slab: Uint32Array; base: number } {
+  allocate(entryCount: number): { slab: Uint32Array<ArrayBuffer>; base: number } {
     if (this.#used + entryCount * ENTRY_WORDS > this.#slab.length) {
       this.#slab = new Uint32Array(SLAB_WORDS);
       this.#used = 0;

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { memoryVfs } from '@orbitmq/vfs';
+import fc from 'fast-check';
+import { decodeSnapshot, encodeSnapshot, findSnapshot, SnapshotDamage, writeSnapshot } from './file.ts';
+
+const sections = fc.array(
+  fc.record({ id: fc.nat(100), version: fc.nat(9), bytes: fc.uint8Array({ maxLength: 200 }) }),
+  { maxLength: 5 },
+);
+
+test('a snapshot comes back as it was, and any change of a byte is noticed', () => {
+  fc.assert(
+    fc.property(
+      fc.nat(2 ** 40),
+      sections,
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      (position, content, at, mask) => {
+        const bytes = Buffer.concat(encodeSnapshot({ position, sections: content }));
+        const decoded = decodeSnapshot(bytes);
+        assert.equal(decoded.position, position);
+        assert.deepEqual(
+          decoded.sections.map((section) => ({ ...section, bytes: Uint8Array.from(section.bytes) })),
+          content.map((section) => ({ ...section, bytes: Uint8Array.from(section.bytes) })),
+        );
+        const flipped = Buffer.from(bytes);
+        flipped[at % flipped.length]! ^= mask;
+        assert.throws(() => decodeSnapshot(flipped), SnapshotDamage);
+        assert.throws(() => decodeSnapshot(bytes.subarray(0, at % bytes.length)), SnapshotDamage);
+      },
+    ),
+  );
+});
+
+test('the newest snapshot that serves is found; two are kept; what reaches past the log is removed', async () => {
+  const vfs = memoryVfs();
+  await vfs.makeDirectory('/s');
+  for (const position of [8, 16, 24]) {
+    await writeSnapshot(vfs, '/s', { position, sections: [{ id: 1, version: 1, bytes: Buffer.from([position]) }] });
+  }
+  assert.equal((await vfs.list('/s')).length, 2);
+  const ignored: string[] = [];
+  const search = {
+    positionMin: 0,
+    positionMax: 100,
+    accept: () => {},
+    onIgnored: (_: string, reason: string) => ignored.push(reason),
+  };
+  assert.equal((await findSnapshot(vfs, '/s', search))?.position, 24);
+  const refuse = {
+    ...search,
+    accept: ({ position }: { position: number }) => assert.ok(position < 24, 'too new a format'),
+  };
+  assert.equal((await findSnapshot(vfs, '/s', refuse))?.position, 16);
+  assert.deepEqual(ignored, ['too new a format']);
+  assert.equal(await findSnapshot(vfs, '/s', { ...search, positionMin: 25 }), undefined);
+  assert.equal((await findSnapshot(vfs, '/s', { ...search, positionMax: 23 }))?.position, 16);
+  assert.deepEqual(await vfs.list('/s'), ['00000000000000000016.snapshot']);
+});

@@ -75,6 +75,29 @@ async function send(shard: OpenedShard, topic: Topic, count: number, message: ty
   }
 }
 
+async function drain(name: string | undefined, shard: OpenedShard, group: Group, topic: Topic): Promise<number> {
+  const [startMs, cpu] = [performance.now(), process.cpuUsage()];
+  const bounds = { countMax: 32, bytesMax: 4e6, invisibleMs: 60_000 };
+  let received = 0;
+  for (;;) {
+    const deliveries = await shard.receive({ group, topic, filter: undefined, attemptId: undefined, ...bounds });
+    if (deliveries.length === 0) break;
+    received += deliveries.length;
+    for (const { queueId, queueOffset, leaseId } of deliveries) {
+      shard.acknowledge({ group, topic, queueId, queueOffset, leaseId });
+    }
+    await shard.settled();
+  }
+  if (name !== undefined) {
+    say(name, {
+      received,
+      cpuMicrosPerMessage: cpuMicros(cpu) / received,
+      wallMicrosPerMessage: ((performance.now() - startMs) * 1000) / received,
+    });
+  }
+  return received;
+}
+
 async function sendAndReceive(): Promise<void> {
   await rm(directory, { recursive: true, force: true });
   const shard = await open('ASYNC_FLUSH');
@@ -82,7 +105,7 @@ async function sendAndReceive(): Promise<void> {
   const group = await putGroup(shard);
   await send(shard, topic, 20_000, MESSAGE);
   const count = 200_000;
-  let [startMs, cpu] = [performance.now(), process.cpuUsage()];
+  const [startMs, cpu] = [performance.now(), process.cpuUsage()];
   await send(shard, topic, count, MESSAGE);
   say('send 1 KiB, ASYNC_FLUSH, 64 a turn', {
     cpuMicrosPerMessage: cpuMicros(cpu) / count,
@@ -94,31 +117,15 @@ async function sendAndReceive(): Promise<void> {
     if (index % 1000 === 999) await shard.settled();
   }
   say('send, synchronous part and flush', { microsPerMessage: ((performance.now() - sendStart) * 1000) / 20_000 });
-  [startMs, cpu] = [performance.now(), process.cpuUsage()];
-  let received = 0;
-  const request = {
-    group,
-    topic,
-    filter: undefined,
-    countMax: 32,
-    bytesMax: 4e6,
-    invisibleMs: 60_000,
-    attemptId: undefined,
-  };
-  for (;;) {
-    const deliveries = await shard.receive(request);
-    if (deliveries.length === 0) break;
-    received += deliveries.length;
-    for (const { queueId, queueOffset, leaseId } of deliveries) {
-      shard.acknowledge({ group, topic, queueId, queueOffset, leaseId });
-    }
-    await shard.settled();
+  await drain('receive 32 + ack one by one, backlog from disk', shard, group, topic);
+  let [micros, received] = [0, 0];
+  for (let round = 0; round < 40; round++) {
+    await send(shard, topic, 5056, MESSAGE);
+    const start = process.cpuUsage();
+    received += await drain(undefined, shard, group, topic);
+    micros += cpuMicros(start);
   }
-  say('receive 32 + ack one by one, backlog from disk', {
-    received,
-    cpuMicrosPerMessage: cpuMicros(cpu) / received,
-    wallMicrosPerMessage: ((performance.now() - startMs) * 1000) / received,
-  });
+  say('receive 32 + ack one by one, from memory', { received, cpuMicrosPerMessage: micros / received });
   await shard.close();
 }
 
@@ -138,6 +145,7 @@ async function restart(): Promise<void> {
   shard = await open('ASYNC_FLUSH');
   say('start after a clean stop, 5 million messages', {
     ms: performance.now() - openMs,
+    logMs: shard.recovery.durationMs,
     rssMiB: process.memoryUsage().rss / 2 ** 20,
     ...shard.viewsRecovery,
   });
@@ -148,6 +156,7 @@ async function restart(): Promise<void> {
   shard = await open('ASYNC_FLUSH');
   say('start with all views made again from the log', {
     ms: performance.now() - openMs,
+    logMs: shard.recovery.durationMs,
     rssMiB: process.memoryUsage().rss / 2 ** 20,
     ...shard.viewsRecovery,
   });

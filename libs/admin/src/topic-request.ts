@@ -19,8 +19,8 @@ const FIXED: ReadonlyMap<string, string> = new Map([
 ]);
 const ATTRIBUTES = [MESSAGE_TYPE, RESERVE_TIME, RESERVE_BYTES, ...FIXED.keys()];
 
-const TYPES: ReadonlySet<string> = new Set<TopicMessageType>(['NORMAL', 'FIFO', 'DELAY', 'MIXED']);
-const TYPES_LATER: ReadonlySet<string> = new Set(['TRANSACTION', 'PRIORITY', 'LITE']);
+const TYPES: ReadonlySet<string> = new Set<TopicMessageType>(['NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'MIXED']);
+const TYPES_LATER: ReadonlySet<string> = new Set(['PRIORITY', 'LITE']);
 
 /**
  * The topic that a request asks for, made from what there is and what the request says.

@@ -53,8 +53,10 @@ export interface MessagingTimes {
   readonly stalledWriteMs: number;
 }
 
-/** When producers are asked about transactions that they have left open. */
+/** How transactions are looked after. */
 export interface TransactionRules {
+  /** Half messages are refused. */
+  readonly reject: boolean;
   /** A half message is this old before its producer is asked, where it sets no longer time itself. Milliseconds. */
   readonly timeOutMs: number;
   /** Pause between two checks of a transaction. Milliseconds. */
@@ -103,7 +105,13 @@ export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost
   messageLimits: DEFAULT_MESSAGE_LIMITS,
   retryMaxTimes: 16,
   receiveBatchBytesMax: 4 * MIB,
-  transactions: { timeOutMs: 6 * SECOND_MS, checkIntervalMs: 30 * SECOND_MS, checkMax: 15, ageMaxMs: 720 * HOUR_MS },
+  transactions: {
+    reject: false,
+    timeOutMs: 6 * SECOND_MS,
+    checkIntervalMs: 30 * SECOND_MS,
+    checkMax: 15,
+    ageMaxMs: 720 * HOUR_MS,
+  },
   limits: {
     sessionsMax: 50_000,
     settingsTotalBytesMax: 64 * MIB,

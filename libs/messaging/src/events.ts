@@ -1,14 +1,18 @@
 import type { Group, Topic, TopicMessageType, TransactionEnd } from '@orbitmq/views';
 
-/**
- * What happens in the messaging service, for metrics. Called on hot paths: implementations only count. Labels are
- * bounded: topics and groups exist, nothing else comes from outside.
- */
-export interface MessagingEvents {
+/** What happens to transactions. */
+export interface TransactionEvents {
   /** A transaction has ended `ageMs` after its half message was stored. */
   transactionEnded(topic: Topic, end: TransactionEnd, ageMs: number): void;
   /** A producer was asked about a transaction. */
   transactionChecked(topic: Topic): void;
+}
+
+/**
+ * What happens in the messaging service, for metrics. Called on hot paths: implementations only count. Labels are
+ * bounded: topics and groups exist, nothing else comes from outside.
+ */
+export interface MessagingEvents extends TransactionEvents {
   /** A message has been stored. `sizeBytes`: as the wire gave it. */
   messageIn(topic: Topic, messageType: TopicMessageType, sizeBytes: number): void;
   /** Messages have been written to a consumer; `retryCount` of them are not delivered for the first time. */

@@ -7,7 +7,7 @@ export {
   type MessagingTimes,
 } from './config.ts';
 export type { Connection } from './connections.ts';
-export { type MessagingEvents, NO_MESSAGING_EVENTS } from './events.ts';
+export { type MessagingEvents, NO_MESSAGING_EVENTS, type TransactionEvents } from './events.ts';
 export {
   createMessagingService,
   type MessagingGauges,

@@ -22,10 +22,16 @@ const END_TEXTS: Readonly<Record<TransactionEnd, string>> = {
 /**
  * Stores a half message: nobody sees it before its transaction is committed.
  * @returns its transaction id
- * @throws MqError as `Shard.sendHalf` does
+ * @throws MqError as `Shard.sendHalf` does; FORBIDDEN where this broker takes none
  */
 export function sendHalf(context: MessagingContext, message: IncomingMessage, request: SendRequest): string {
   const { config, shard, transactionIds } = context;
+  if (config.transactions.reject) {
+    throw new MqError(
+      'FORBIDDEN',
+      'this broker takes no half messages; its operator can allow them with rejectTransactionMessage=false',
+    );
+  }
   // As the original: a producer can only lengthen the time in which it is left alone.
   const immunityMs = Math.max(config.transactions.timeOutMs, Math.floor(message.recoveryDurationMs ?? 0));
   const { half } = shard.sendHalf({ ...request, immunityMs });

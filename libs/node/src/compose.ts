@@ -1,4 +1,4 @@
-import { SECOND_MS, systemClock, systemRandom } from '@orbitmq/base';
+import { HOUR_MS, SECOND_MS, systemClock, systemRandom } from '@orbitmq/base';
 import { BrokerRegistration, NameServers, RouteClient } from '@orbitmq/client';
 import {
   createMessagingService,
@@ -117,6 +117,13 @@ function openMessaging(
       refuseDifferentSubscriptions: config.refuseDifferentSubscriptions,
       recallMessageEnable: config.recallMessageEnable,
       defaultTopicQueueNums: config.defaultTopicQueueNums,
+      transactions: {
+        reject: config.rejectTransactionMessage,
+        timeOutMs: config.transactionTimeOut,
+        checkIntervalMs: config.transactionCheckInterval,
+        checkMax: config.transactionCheckMax,
+        ageMaxMs: config.transactionOpenHoursMax * HOUR_MS,
+      },
       messageLimits: {
         ...MESSAGING_DEFAULTS.messageLimits,
         bodyBytesMax: config.maxMessageSize,

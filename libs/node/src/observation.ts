@@ -7,6 +7,7 @@ import { connectionMetrics } from './metrics/connection-metrics.ts';
 import { messagingMetrics } from './metrics/messaging-metrics.ts';
 import { type CallEndListener, rpcMetrics } from './metrics/rpc-metrics.ts';
 import { consumptionMetrics, statisticsReader, storageMetrics } from './metrics/storage-metrics.ts';
+import { transactionMetrics } from './metrics/transaction-metrics.ts';
 
 /**
  * The metrics of a broker. It exists before the parts that it watches, so that the observation port answers while they
@@ -26,7 +27,10 @@ export class BrokerObservation {
       processMetrics: true,
     });
     const statistics = statisticsReader(() => this.shard);
-    this.messagingEvents = messagingMetrics(this.metrics, () => this.messaging?.gauges());
+    this.messagingEvents = {
+      ...messagingMetrics(this.metrics, () => this.messaging?.gauges()),
+      ...transactionMetrics(this.metrics, statistics),
+    };
     storageMetrics(this.metrics, config, () => this.shard, statistics);
     consumptionMetrics(this.metrics, statistics);
     connectionMetrics(this.metrics, () => this.messaging?.connections() ?? []);

@@ -52,7 +52,7 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
     autoCreate: {
       enabled: config.autoCreateTopicEnable,
       queueCount: config.defaultTopicQueueNums,
-      messageTypes: [MessageType.NORMAL, MessageType.FIFO, MessageType.DELAY],
+      messageTypes: [MessageType.NORMAL, MessageType.FIFO, MessageType.DELAY, MessageType.TRANSACTION],
     },
   };
   return {

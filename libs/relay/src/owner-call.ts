@@ -1,6 +1,6 @@
 import { MqError } from '@orbitmq/base';
-import { brokerNameOfRecallHandle } from '@orbitmq/protocol';
-import { RecallMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { brokerNameOfRecallHandle, brokerNameOfTransaction } from '@orbitmq/protocol';
+import { EndTransactionRequest, RecallMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
 import { unknownBroker } from './answers.ts';
 import { firstReachable } from './first-reachable.ts';
@@ -20,8 +20,13 @@ export function decodeRecall(bytes: Uint8Array): OwnedRequest {
   return { bytes, topicName: topic?.name ?? '', brokerName: nameOr(() => brokerNameOfRecallHandle(recallHandle)) };
 }
 
+export function decodeEndTransaction(bytes: Uint8Array): OwnedRequest {
+  const { topic, transactionId } = EndTransactionRequest.decode(bytes);
+  return { bytes, topicName: topic?.name ?? '', brokerName: nameOr(() => brokerNameOfTransaction(transactionId)) };
+}
+
 /**
- * RecallMessage: to the broker that holds what the request is about.
+ * RecallMessage, EndTransaction: to the broker that holds what the request is about.
  * @throws MqError INTERNAL_SERVER_ERROR when that broker is not there
  */
 export async function relayToOwner(context: RelayContext, request: OwnedRequest, call: Call): Promise<Uint8Array> {

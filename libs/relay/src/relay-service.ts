@@ -1,6 +1,5 @@
 import { MqError } from '@orbitmq/base';
 import {
-  EndTransactionRequest,
   MessagingServiceDefinition,
   QueryAssignmentRequest,
   QueryRouteRequest,
@@ -11,7 +10,7 @@ import { type BoundMethod, bidi, type Call, serverStream, unary } from '@orbitmq
 import { decodeAckRequest, relayAck } from './acknowledge.ts';
 import { encodeStatusAnswer } from './answers.ts';
 import { relayEverywhere } from './everywhere.ts';
-import { decodeRecall, relayToOwner } from './owner-call.ts';
+import { decodeEndTransaction, decodeRecall, relayToOwner } from './owner-call.ts';
 import { answerRoute } from './query-route.ts';
 import { decodeReceiveRequest, relayReceive } from './receive.ts';
 import { RAW, type RelayContext } from './relay-context.ts';
@@ -44,9 +43,7 @@ export function relayMethods(context: RelayContext): BoundMethod[] {
     bindUnary('queryAssignment', topicRequestDecoder(QueryAssignmentRequest), (request, call) =>
       relayToTopic(context, request, 'read', call),
     ),
-    bindUnary('endTransaction', topicRequestDecoder(EndTransactionRequest), (request, call) =>
-      relayToTopic(context, request, 'write', call),
-    ),
+    bindUnary('endTransaction', decodeEndTransaction, (request, call) => relayToOwner(context, request, call)),
     bindUnary('recallMessage', decodeRecall, (request, call) => relayToOwner(context, request, call)),
     bindUnary('syncLiteSubscription', topicRequestDecoder(SyncLiteSubscriptionRequest), (request, call) =>
       relayToTopic(context, request, 'read', call),

@@ -13,6 +13,7 @@ import {
   wholeNumber,
 } from '@orbitmq/runtime';
 import { localAddress } from './local-address.ts';
+import { transactionKeys } from './transaction-keys.ts';
 
 const NAME = /^[A-Za-z0-9%_-]{1,127}$/;
 const HOST = /^[A-Za-z0-9._:-]{1,253}$/;
@@ -253,5 +254,6 @@ export const brokerKeys = {
   ...networkKeys,
   ...storageKeys,
   ...messagingKeys,
+  ...transactionKeys,
   ...observationKeys,
 } as const;

@@ -77,10 +77,10 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
      dLegerGroup dLegerPeers dLegerSelfId preferredLeaderId isEnableBatchPush`,
   ],
   [
-    'delayed messages and transactions come with a later version',
+    'timed messages and transactions are records of the log and views of it, exact to the millisecond',
     `messageDelayLevel timerWheelEnable timerPrecisionMs timerRollWindowSlot timerFlushIntervalMs
-     timerCheckMetricsWhen timerCongestNumEachSlot timerInterceptDelayLevel timerEnableDisruptor rejectTransactionMessage
-     transactionTimeOut transactionCheckMax transactionCheckInterval transactionOpMsgMaxSize transactionOpBatchInterval
+     timerCheckMetricsWhen timerCongestNumEachSlot timerInterceptDelayLevel timerEnableDisruptor
+     transactionOpMsgMaxSize transactionOpBatchInterval
      allowRecallWhenBrokerNotWriteable`,
   ],
   [

@@ -1,5 +1,5 @@
 import { KIB, MIB } from '@orbitmq/base';
-import type { MessagingEvents, MessagingGauges } from '@orbitmq/messaging';
+import type { MessagingEvents, MessagingGauges, TransactionEvents } from '@orbitmq/messaging';
 import type { Counter, CounterSeries, HistogramSeries, Metrics } from '@orbitmq/runtime';
 import type { Group, Topic, TopicMessageType } from '@orbitmq/views';
 
@@ -27,7 +27,10 @@ export function isSystem(name: string): string {
 }
 
 /** Counts what happens in the messaging service, under RocketMQ's names. */
-export function messagingMetrics(metrics: Metrics, gauges: () => MessagingGauges | undefined): MessagingEvents {
+export function messagingMetrics(
+  metrics: Metrics,
+  gauges: () => MessagingGauges | undefined,
+): Omit<MessagingEvents, keyof TransactionEvents> {
   const received = receivedSeries(metrics);
   const delivered = deliveredSeries(metrics);
   const sendDuration = metrics

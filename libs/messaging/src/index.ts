@@ -14,4 +14,4 @@ export {
   type MessagingService,
   type MessagingServiceOptions,
 } from './messaging-service.ts';
-export { type OwnRouteOptions, ownRoutes, type RouteSource } from './route-source.ts';
+export { CREATABLE_MESSAGE_TYPES, type OwnRouteOptions, ownRoutes, type RouteSource } from './route-source.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '@orbitmq/base';
 import type { Topic } from '@orbitmq/views';
 import fc from 'fast-check';
-import { queueOfMessageGroup, RoundRobin } from './queue-choice.ts';
+import { queueOfMessageGroup, queueOfPriority, RoundRobin } from './queue-choice.ts';
 
 test('a message group has one queue, and keeps it or moves to the new one when a queue is added', () => {
   fc.assert(
@@ -15,6 +15,14 @@ test('a message group has one queue, and keeps it or moves to the new one when a
       assert.ok(grown === queueId || grown === queueCount);
     }),
   );
+});
+
+test('a priority has the queue of its number, and the last one when there is none', () => {
+  assert.deepEqual(
+    [0, 1, 6, 7, 8, 2 ** 31 - 1].map((priority) => queueOfPriority(priority, 8)),
+    [0, 1, 6, 7, 7, 7],
+  );
+  assert.equal(queueOfPriority(5, 1), 0);
 });
 
 test('message groups spread over all queues', () => {

@@ -23,6 +23,14 @@ export function queueOfMessageGroup(messageGroup: string, queueCount: number): n
   return queue;
 }
 
+/**
+ * Queue of a priority, 0 or more: each has its own, as far as there are queues; all higher ones share the last.
+ * @param queueCount ≥ 1
+ */
+export function queueOfPriority(priority: number, queueCount: number): number {
+  return Math.min(priority, queueCount - 1);
+}
+
 /** Spreads messages without a message group over the queues of their topic, one after the other. */
 export class RoundRobin {
   private readonly nextQueue = new WeakMap<Topic, { value: number }>();

@@ -32,7 +32,8 @@ export interface OwnRouteOptions {
 export const READ_BIT = 4;
 export const WRITE_BIT = 2;
 
-const ACCEPTED_TYPES: Readonly<Record<TopicMessageType, readonly MessageType[]>> = {
+/** Message types that a topic of each type takes. */
+export const ACCEPTED_TYPES: Readonly<Record<TopicMessageType, readonly MessageType[]>> = {
   NORMAL: [MessageType.NORMAL],
   FIFO: [MessageType.FIFO],
   DELAY: [MessageType.DELAY],
@@ -43,7 +44,10 @@ const ACCEPTED_TYPES: Readonly<Record<TopicMessageType, readonly MessageType[]>>
 };
 
 /** Types of topics that a first send can make. */
-export const CREATABLE_TYPES: readonly TopicMessageType[] = ['NORMAL', 'FIFO', 'DELAY', 'TRANSACTION'];
+export const CREATABLE_TYPES: readonly TopicMessageType[] = ['NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'PRIORITY'];
+
+/** Message types for which a first send can make a topic. */
+export const CREATABLE_MESSAGE_TYPES: readonly MessageType[] = CREATABLE_TYPES.flatMap((type) => ACCEPTED_TYPES[type]);
 
 /** Routes of a broker that stands alone. */
 export function ownRoutes(options: OwnRouteOptions): RouteSource {
@@ -61,8 +65,8 @@ export function ownRoutes(options: OwnRouteOptions): RouteSource {
         return queuesOf(topicName, count, permissionOf(topic.permission), ACCEPTED_TYPES[topic.messageType], broker);
       }
       if (!options.autoCreateTopicEnable) return undefined;
-      const types = CREATABLE_TYPES.flatMap((type) => ACCEPTED_TYPES[type]);
-      return queuesOf(topicName, options.defaultTopicQueueNums, Permission.READ_WRITE, types, broker);
+      const count = options.defaultTopicQueueNums;
+      return queuesOf(topicName, count, Permission.READ_WRITE, CREATABLE_MESSAGE_TYPES, broker);
     },
   };
 }

@@ -63,6 +63,7 @@ test('a topic that a first message would make has the queues that it would get',
     MessageType.FIFO,
     MessageType.DELAY,
     MessageType.TRANSACTION,
+    MessageType.PRIORITY,
   ]);
 });
 

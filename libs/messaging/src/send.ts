@@ -19,8 +19,8 @@ import type { Topic, TopicMessageType } from '@orbitmq/views';
 import { OK_STATUS, statusOf, stored } from './answers.ts';
 import { clientIdOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
-import { queueOfMessageGroup, RoundRobin } from './queue-choice.ts';
-import { WRITE_BIT } from './route-source.ts';
+import { queueOfMessageGroup, queueOfPriority, RoundRobin } from './queue-choice.ts';
+import { ACCEPTED_TYPES, WRITE_BIT } from './route-source.ts';
 import { checkTransactional, sendHalf } from './transactions.ts';
 
 const TYPE_NAMES: readonly TopicMessageType[] = typeNames();
@@ -61,7 +61,7 @@ export class Sending {
     this.check(messages, nowMs);
     const found = this.topicOf(messages);
     const topic = found instanceof Promise ? await found : found;
-    for (const message of messages) checkType(topic, typeOf(message));
+    for (const message of messages) checkType(topic, message);
     const { sent, refusal } = this.append(topic, messages, call, nowMs);
     await stored(shard);
     for (let index = 0; index < sent.length; index++) {
@@ -118,19 +118,23 @@ export class Sending {
   }
 
   private request(topic: Topic, message: IncomingMessage, call: Call, nowMs: number): SendRequest {
-    const { tag, messageGroup } = message;
+    const { tag } = message;
+    const messageType = deriveMessageType(message);
     const system = encodeStoredSystem(message, {
-      messageType: deriveMessageType(message),
+      messageType,
       bornTimestampMs: nowMs,
       bornHost: message.bornHost === '' ? hostOf(call.peer) : '',
       storeHost: this.context.config.storeHost,
     });
-    const queueId =
-      messageGroup === undefined
-        ? this.roundRobin.next(topic)
-        : queueOfMessageGroup(messageGroup, topic.writeQueueCount);
+    const queueId = this.queueOf(topic, message, messageType);
     const tagHash = tag === undefined ? 0 : javaStringHash(tag);
     return { topic, queueId, tagHash, message: { system, rest: message.rest } };
+  }
+
+  private queueOf(topic: Topic, { messageGroup, priority }: IncomingMessage, messageType: MessageType): number {
+    if (messageGroup !== undefined) return queueOfMessageGroup(messageGroup, topic.writeQueueCount);
+    if (messageType === MessageType.PRIORITY) return queueOfPriority(priority!, topic.writeQueueCount);
+    return this.roundRobin.next(topic);
   }
 
   private appendOne(topic: Topic, message: IncomingMessage, request: SendRequest, nowMs: number): Receipt {
@@ -179,8 +183,9 @@ function typeOf(message: IncomingMessage): TopicMessageType {
   return TYPE_NAMES[deriveMessageType(message)]!;
 }
 
-function checkType(topic: Topic, messageType: TopicMessageType): void {
-  if (topic.messageType === messageType || topic.messageType === 'MIXED') return;
+function checkType(topic: Topic, message: IncomingMessage): void {
+  if (ACCEPTED_TYPES[topic.messageType].includes(deriveMessageType(message))) return;
+  const messageType = typeOf(message);
   throw new MqError(
     'MESSAGE_PROPERTY_CONFLICT_WITH_TYPE',
     `topic ${quoted(topic.name)} takes ${topic.messageType} messages; found a ${messageType} one; ${remedyFor(topic.messageType)}, or send it to a topic of type ${messageType}`,
@@ -190,6 +195,7 @@ function checkType(topic: Topic, messageType: TopicMessageType): void {
 function remedyFor(topicType: TopicMessageType): string {
   if (topicType === 'FIFO') return 'set a message group';
   if (topicType === 'DELAY') return 'set a delivery time';
+  if (topicType === 'PRIORITY') return 'set a priority';
   if (topicType === 'TRANSACTION') return 'send it in a transaction';
   return topicType === 'NORMAL'
     ? 'set neither message group nor delivery time nor priority, and use no transaction'

@@ -1,5 +1,5 @@
 import type { RegistrationSource } from '@orbitmq/client';
-import { MessageType } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { CREATABLE_MESSAGE_TYPES } from '@orbitmq/messaging';
 import {
   type BrokerIdentity,
   type BrokerStatus,
@@ -52,7 +52,7 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
     autoCreate: {
       enabled: config.autoCreateTopicEnable,
       queueCount: config.defaultTopicQueueNums,
-      messageTypes: [MessageType.NORMAL, MessageType.FIFO, MessageType.DELAY, MessageType.TRANSACTION],
+      messageTypes: [...CREATABLE_MESSAGE_TYPES],
     },
   };
   return {

@@ -20,6 +20,7 @@ import { MessageAppender } from './message-appender.ts';
 import { Offsets } from './offsets.ts';
 import { Receiver } from './receiver.ts';
 import type { ViewsReport } from './recovery.ts';
+import { Redrive } from './redrive.ts';
 import type {
   Delivery,
   HalfRequest,
@@ -30,6 +31,8 @@ import type {
   OpenTransaction,
   QueueProgress,
   ReceiveRequest,
+  RedrivePage,
+  RedriveRequest,
   SendRequest,
   SentHalf,
   SentMessage,
@@ -85,6 +88,7 @@ export class LogShard implements OpenedShard {
   readonly #maintenance: Maintenance;
   readonly #deadLetters: DeadLetters;
   readonly #leases: Leases;
+  readonly #redrive: Redrive;
   readonly #receiver: Receiver;
   readonly #administration: Administration;
   readonly #appender: MessageAppender;
@@ -104,6 +108,7 @@ export class LogShard implements OpenedShard {
     this.#appender = new MessageAppender(parts.core);
     this.#deadLetters = new DeadLetters(parts.core, this.#appender, () => this.#administration.announce());
     this.#leases = new Leases(parts.core, this.#deadLetters);
+    this.#redrive = new Redrive(parts.core, this.#leases);
     this.#receiver = new Receiver(parts.core, this.#leases);
     this.#timers = new TimedMessages(parts.core, this.#appender);
     this.#transactions = new Transactions(parts.core, this.#appender);
@@ -223,6 +228,11 @@ export class LogShard implements OpenedShard {
 
   deadLetter(lease: LeaseRef): Promise<LeaseOutcome> {
     return this.#leases.deadLetter(lease);
+  }
+
+  redrive(request: RedriveRequest): Promise<RedrivePage> {
+    this.#core.checkRunning();
+    return this.#redrive.page(request);
   }
 
   changeInvisible(lease: LeaseRef, invisibleMs: number): { outcome: LeaseOutcome; leaseId: number } {

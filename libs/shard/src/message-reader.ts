@@ -1,7 +1,7 @@
 import { MqError } from '@orbitmq/base';
 import { type CommitLog, CorruptionError, type LogRecord } from '@orbitmq/storage';
 import { type BodyRef, decodePointer, isPointerEntry, type PointerRecord } from './pointer.ts';
-import { messageBytes, messageTagHash, RECORD } from './records.ts';
+import { type LeaseKey, messageBytes, messageTagHash, RECORD } from './records.ts';
 import type { MessageBytes } from './shard.ts';
 
 /** A message as it was read from the log. */
@@ -21,6 +21,8 @@ export interface MessageSource {
   readonly system: Uint8Array;
   /** Additions to the other fields. */
   readonly rest: Uint8Array;
+  /** Of a dead letter: the handing-out that it settled. */
+  readonly settles: LeaseKey | undefined;
 }
 
 /** The body that a pointer leads to was removed with its segment before its time: the disk was full. */
@@ -133,10 +135,10 @@ function withMore(bytes: Uint8Array, more: Uint8Array): Uint8Array {
 function sourceOf(record: LogRecord): MessageSource {
   const tagHash = messageTagHash(record.payload);
   if (record.type === RECORD.pointer) {
-    const { body, system, rest } = decodePointer(record.payload);
-    return { body, tagHash, system, rest };
+    const { body, system, rest, settles } = decodePointer(record.payload);
+    return { body, tagHash, system, rest, settles };
   }
-  return { body: record, tagHash, system: NOTHING, rest: NOTHING };
+  return { body: record, tagHash, system: NOTHING, rest: NOTHING, settles: undefined };
 }
 
 function goneOr(error: unknown, ref: BodyRef): unknown {

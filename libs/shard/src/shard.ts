@@ -147,6 +147,51 @@ export interface LeaseRef {
  */
 export type LeaseOutcome = 'done' | 'settled' | 'superseded' | 'unknown';
 
+/** Which dead letters of a group; what is left out takes all. */
+export interface RedriveSelection {
+  /** When they became dead letters: from and to, inclusive; milliseconds since 1970. */
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+  /** Topic that they come from. */
+  readonly topicName?: string | undefined;
+  readonly key?: string | undefined;
+  /** Id that the producer gave. */
+  readonly messageId?: string | undefined;
+}
+
+export interface RedriveRequest {
+  readonly group: Group;
+  readonly selection: RedriveSelection;
+  /** Offset among the dead letters at which to begin. */
+  readonly fromOffset: number;
+  /** 1…1000; fewer may come although more are left. */
+  readonly countMax: number;
+  /** Only say what would be done. */
+  readonly isDryRun: boolean;
+}
+
+/** `expired`: retention has removed the message from its queue; `topic gone`: its topic was deleted. Such ones stay dead letters. */
+export type RedriveOutcome = 'redriven' | 'expired' | 'topic gone';
+
+/** What became of one dead letter. */
+export interface RedriveResult {
+  /** Offset among the dead letters. */
+  readonly queueOffset: number;
+  readonly messageId: string;
+  /** Topic that it comes from. */
+  readonly topicName: string;
+  /** When it became a dead letter. */
+  readonly storeTimestampMs: number;
+  readonly outcome: RedriveOutcome;
+}
+
+export interface RedrivePage {
+  readonly results: readonly RedriveResult[];
+  /** Where to go on. */
+  readonly nextOffset: number;
+  readonly more: boolean;
+}
+
 /** Waits for something to receive. */
 export interface Waiter {
   /** Settles with true when a receive may find something, with false when cancelled. */
@@ -284,6 +329,11 @@ export interface Shard {
    * @throws MqError TOO_MANY_REQUESTS when the log is behind
    */
   deadLetter(lease: LeaseRef): Promise<LeaseOutcome>;
+  /**
+   * Hands dead letters back to their group, oldest first; resolves when that is stored.
+   * @throws MqError TOPIC_NOT_FOUND when the group has none
+   */
+  redrive(request: RedriveRequest): Promise<RedrivePage>;
   /** Makes a message visible again after `invisibleMs` ≥ 0 from now; the old lease id is void, a new one is returned. */
   changeInvisible(lease: LeaseRef, invisibleMs: number): { readonly outcome: LeaseOutcome; readonly leaseId: number };
   /** Moves the deadline of leases that are still current to `invisibleMs` from now; lease ids stay. */

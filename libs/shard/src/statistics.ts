@@ -21,6 +21,7 @@ export interface SubscriptionStatistics {
   readonly unconsumedCount: number;
   readonly unreadableCount: number;
   readonly deadLetterCount: number;
+  readonly redrivenCount: number;
   /** Messages that are not settled, handed out or not. */
   readonly lagCount: number;
   readonly inflightCount: number;

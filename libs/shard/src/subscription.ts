@@ -32,6 +32,8 @@ export interface SubscriptionCounters {
   unreadableCount: number;
   /** Moved to the group's dead letters. */
   deadLetterCount: number;
+  /** Dead letters handed back to the group. */
+  redrivenCount: number;
 }
 
 /** A receive that waits. */
@@ -72,6 +74,7 @@ export class Subscription {
     unconsumedCount: 0,
     unreadableCount: 0,
     deadLetterCount: 0,
+    redrivenCount: 0,
   };
   /** Queue at which the next receive begins. */
   rotation = 0;

@@ -36,8 +36,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fifo-unblocked: a FIFO group is given the next batch while it holds one',
     file: 'libs/shard/src/availability.ts',
-    from: 'return queue.picking || (orderly && queue.progress !== undefined && queue.progress.leasedCount > 0);',
-    to: 'return queue.picking;',
+    from: "(blocking === 'queue' && queue.progress !== undefined && queue.progress.leasedCount > 0)",
+    to: 'false',
   },
   {
     name: 'lease-unchecked: any handle settles a message',
@@ -54,8 +54,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'expiry-lost: an expired lease is not handed out again',
     file: 'libs/views/src/progress/view.ts',
-    from: 'this.#linkReady(queue, slot);',
-    to: '',
+    from: 'else this.#link(queue.ready, slot, NONE);\n      visit(queue);\n    }\n  }',
+    to: 'visit(queue);\n    }\n  }',
   },
   {
     name: 'wake-lost: the end of a lease wakes nobody',

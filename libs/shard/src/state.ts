@@ -161,7 +161,7 @@ export class ShardState {
     }
   }
 
-  /** A number that stands for the whole state but for where messages lie (see `indexChecksum`). */
+  /** A number that stands for the whole state, but for where in the log messages lie. */
   checksum(): number {
     return this.sections().reduce((sum, section) => crc32(section.bytes, sum), 0);
   }

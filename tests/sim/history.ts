@@ -11,7 +11,7 @@ import {
 } from '@orbitmq/shard';
 import { SimClock, SimDisk, type SimProcessClock } from '@orbitmq/testkit';
 import type { Group, Topic } from '@orbitmq/views';
-import { Model, type SimGroup, type SimReceive, Violation } from './model.ts';
+import { Model, type SimGroup, type SimMessage, type SimReceive, Violation } from './model.ts';
 
 /** What a history has done, for the curious. */
 export interface HistorySummary {
@@ -155,7 +155,7 @@ export class History {
     const life = this.#life;
     const topic = this.#topic(this.#pick(this.#topics));
     if (topic === undefined) return;
-    const sent = [];
+    const sent: SimMessage[] = [];
     for (let index = 0; index < count; index++) {
       const id = this.#model.messages.length;
       const [queueId, tag] = [this.#below(topic.writeQueueCount), this.#below(3)];

@@ -47,9 +47,14 @@ export function attributeChanges(text: string | undefined): AttributeChanges {
     if (part === '') continue;
     const put = /^\+([^=]+)=(.*)$/.exec(part);
     const removed = /^-([^=]+)$/.exec(part);
-    if (put) changes.attributesPut.set(put[1]!.trim(), put[2]!.trim());
-    else if (removed) changes.attributesRemoved.push(removed[1]!.trim());
-    else throw new UsageError(`attributes are written +key=value or -key, separated by commas; found ${quoted(part)}`);
+    const name = (put ?? removed)?.[1]?.trim();
+    if (!name)
+      throw new UsageError(`attributes are written +key=value or -key, separated by commas; found ${quoted(part)}`);
+    if (changes.attributesPut.has(name) || changes.attributesRemoved.includes(name)) {
+      throw new UsageError(`each attribute is named once; found ${quoted(name)} again`);
+    }
+    if (put) changes.attributesPut.set(name, put[2]!.trim());
+    else changes.attributesRemoved.push(name);
   }
   return changes;
 }

@@ -40,4 +40,13 @@ describe('attributeChanges', () => {
     assert.deepEqual(attributesRemoved, ['reserve.time']);
     assert.deepEqual(attributeChanges(undefined).attributesRemoved, []);
   });
+
+  it('refuses other forms, and attributes that come twice', () => {
+    for (const text of ['message.type=FIFO', '+message.type', '+=x', '-', '- ', '+ =x']) {
+      assert.throws(() => attributeChanges(text), /written \+key=value or -key/, text);
+    }
+    for (const text of ['+a=1,+a=2', '-a,-a', '+a=1,-a']) {
+      assert.throws(() => attributeChanges(text), /named once; found "a" again/, text);
+    }
+  });
 });

@@ -57,7 +57,7 @@ describe('groupConfigOf', () => {
         request({ retryPolicy: { customized: undefined, exponential: { initialMs: 1n, maxMs: 2n, multiplier: NaN } } }),
         /multiplier is "NaN"/,
       ],
-      [request({ attributesPut: new Map([['__proto__', 'x']]) }), /attribute is "__proto__"/],
+      [request({ attributesPut: new Map([['__proto__', 'x']]) }), /no group attribute "__proto__"/],
     ];
     for (const [refused, message] of cases) assert.throws(() => groupConfigOf(refused, undefined, DEFAULTS), message);
   });

@@ -6,13 +6,11 @@ import type {
   RetryPolicy as WirePolicy,
 } from '@orbitmq/protocol/orbitmq.admin.v1';
 import type { Group, GroupConfig, RetryPolicy } from '@orbitmq/views';
+import { groupAttributesOf } from './group-attributes.ts';
 
 const RETRY_TIMES_MAX = 1000;
 const DELAYS_MAX = 64;
 const DELAY_MAX_MS = 24 * HOUR_MS;
-const ATTRIBUTES_MAX = 64;
-const ATTRIBUTE_LENGTH_MAX = 256;
-const ATTRIBUTE_NAME = /^[a-z][a-z0-9._-]{0,127}$/;
 
 /** What a group has that a request leaves out. */
 export type GroupDefaults = Pick<GroupConfig, 'retryMaxTimes' | 'retryPolicy'>;
@@ -34,7 +32,7 @@ export function groupConfigOf(
     consumeMessageOrderly: request.consumeMessageOrderly ?? existing?.consumeMessageOrderly ?? false,
     retryMaxTimes: retryTimesOf(request.retryMaxTimes ?? existing?.retryMaxTimes ?? defaults.retryMaxTimes),
     retryPolicy: policy ? policyOf(policy) : (existing?.retryPolicy ?? defaults.retryPolicy),
-    attributes: attributesOf(request, existing),
+    attributes: groupAttributesOf(request, existing?.attributes),
     autoCreated: false,
   };
 }
@@ -92,24 +90,6 @@ function durationOf(field: string, durationMs: bigint): number {
 function retryTimesOf(times: number): number {
   if (times >= 0 && times <= RETRY_TIMES_MAX) return times;
   throw wrong('retry_max_times', String(times), `must be 0…${RETRY_TIMES_MAX}`);
-}
-
-function attributesOf(request: PutGroupRequest, existing: Group | undefined): ReadonlyMap<string, string> {
-  const attributes = new Map(existing?.attributes);
-  for (const name of request.attributesRemoved) attributes.delete(name);
-  for (const [name, value] of request.attributesPut) {
-    if (!ATTRIBUTE_NAME.test(name)) {
-      throw wrong('attribute', name, 'must have 1…128 small letters, digits, ".", "_" and "-", a letter first');
-    }
-    if (value.length > ATTRIBUTE_LENGTH_MAX) {
-      throw wrong(`attribute ${name}`, value, `must have at most ${ATTRIBUTE_LENGTH_MAX} characters`);
-    }
-    attributes.set(name, value);
-  }
-  if (attributes.size > ATTRIBUTES_MAX) {
-    throw wrong('attributes', `${attributes.size} of them`, `at most ${ATTRIBUTES_MAX} are kept`);
-  }
-  return attributes;
 }
 
 function wrong(field: string, value: string, rule: string): MqError {

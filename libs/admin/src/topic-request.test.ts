@@ -55,6 +55,7 @@ describe('topicConfigOf', () => {
 
   it('puts and removes attributes', () => {
     assert.equal(topicConfigOf(attribute('message.type', 'fifo'), undefined).messageType, 'FIFO');
+    assert.equal(topicConfigOf(attribute('message.type', 'PRIORITY'), undefined).messageType, 'PRIORITY');
     assert.equal(topicConfigOf(attribute('reserve.bytes', '1048576'), undefined).retentionBytes, 1_048_576);
     assert.equal(topicConfigOf(attribute('reserve.time', '-1'), EXISTING).retentionMs, undefined);
     assert.equal(topicConfigOf(request({ attributesRemoved: ['reserve.time'] }), EXISTING).retentionMs, undefined);
@@ -72,6 +73,7 @@ describe('topicConfigOf', () => {
       [attribute('message.type', 'LITE'), /LITE comes later/],
       [attribute('message.type', 'X'), /message.type is "X"; must be NORMAL or FIFO/],
       [attribute('message.typ', 'FIFO'), /did you mean message.type/],
+      [attribute('lite.topic.expiration', '60'), /belongs to lite topics/],
       [attribute('__proto__', 'x'), /no topic attribute "__proto__"/],
       [attribute('cleanup.policy', 'COMPACTION'), /only DELETE is possible/],
       [attribute('reserve.time', '1h'), /whole number of milliseconds/],

@@ -12,6 +12,8 @@ const PERMISSIONS: ReadonlySet<number> = new Set([0, 2, 4, 6]);
 const MESSAGE_TYPE = 'message.type';
 const RESERVE_TIME = 'reserve.time';
 const RESERVE_BYTES = 'reserve.bytes';
+/** RocketMQ's attribute of lite topics. */
+const LITE_EXPIRATION = 'lite.topic.expiration';
 /** RocketMQ's attributes that have one value here. */
 const FIXED: ReadonlyMap<string, string> = new Map([
   ['queue.type', 'SimpleCQ'],
@@ -19,8 +21,15 @@ const FIXED: ReadonlyMap<string, string> = new Map([
 ]);
 const ATTRIBUTES = [MESSAGE_TYPE, RESERVE_TIME, RESERVE_BYTES, ...FIXED.keys()];
 
-const TYPES: ReadonlySet<string> = new Set<TopicMessageType>(['NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'MIXED']);
-const TYPES_LATER: ReadonlySet<string> = new Set(['PRIORITY', 'LITE']);
+const TYPES: ReadonlySet<string> = new Set<TopicMessageType>([
+  'NORMAL',
+  'FIFO',
+  'DELAY',
+  'TRANSACTION',
+  'PRIORITY',
+  'MIXED',
+]);
+const TYPES_LATER: ReadonlySet<string> = new Set(['LITE']);
 
 /**
  * The topic that a request asks for, made from what there is and what the request says.
@@ -80,6 +89,9 @@ function readAttributes(request: PutTopicRequest, existing: Topic | undefined): 
 
 function checkAttribute(name: string): void {
   if (ATTRIBUTES.includes(name)) return;
+  if (name === LITE_EXPIRATION) {
+    throw new MqError('UNSUPPORTED', `the topic attribute ${name} belongs to lite topics, which this version lacks`);
+  }
   const nearest = nearestName(name, ATTRIBUTES);
   const remedy = nearest ? `did you mean ${nearest}?` : `there are ${ATTRIBUTES.join(', ')}`;
   throw new MqError('BAD_REQUEST', `there is no topic attribute ${quoted(name)}; ${remedy}`);

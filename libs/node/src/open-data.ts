@@ -46,6 +46,7 @@ function shardOptionsOf(config: BrokerConfig): ShardOptions {
     retentionBytes: config.commitLogSizeMax === 0 ? Number.POSITIVE_INFINITY : config.commitLogSizeMax,
     retentionIntervalMs: config.cleanResourceInterval,
     timersMax: config.timerPendingMax,
+    priorityOrderAsc: config.priorityOrderAsc,
     transactionsMax: config.transactionOpenMax,
     diskCleanRatio: config.cleanFileForciblyEnable ? config.diskSpaceCleanForciblyRatio / 100 : 1,
     diskFullRatio: config.diskSpaceWarningLevelRatio / 100,

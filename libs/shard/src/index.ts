@@ -1,4 +1,5 @@
 export type { OpenedShard } from './log-shard.ts';
+export { BLOCKING_ATTRIBUTE } from './message-groups.ts';
 export { type OpenShardArguments, openShard, viewDirectories } from './open-shard.ts';
 export { type ShardOptions, type ShardSettings, shardSettings } from './options.ts';
 export { PRIORITY_FACTOR } from './queue-turns.ts';

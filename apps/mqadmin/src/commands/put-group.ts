@@ -65,8 +65,17 @@ export async function getConsumerConfig(context: AdminContext, options: Options)
     group.consumeMessageOrderly,
     group.retryMaxTimes,
     policyText(group.retryPolicy),
+    attributesText(group.attributes),
   ]);
-  const columns = ['Cluster Name', 'Broker Name', 'Consume Enable', 'Orderly', 'Retry Max', 'Retry Policy'];
+  const columns = [
+    'Cluster Name',
+    'Broker Name',
+    'Consume Enable',
+    'Orderly',
+    'Retry Max',
+    'Retry Policy',
+    'Attributes',
+  ];
   return { text: renderTable(columns, cells), json: rows };
 }
 
@@ -74,8 +83,12 @@ function describe(group: Group): string {
   return (
     `SubscriptionGroupConfig{groupName=${group.name}, consumeEnable=${group.consumeEnable}, ` +
     `consumeMessageOrderly=${group.consumeMessageOrderly}, retryMaxTimes=${group.retryMaxTimes}, ` +
-    `groupRetryPolicy=${policyText(group.retryPolicy)}}`
+    `groupRetryPolicy=${policyText(group.retryPolicy)}, attributes={${attributesText(group.attributes)}}}`
   );
+}
+
+function attributesText(attributes: ReadonlyMap<string, string>): string {
+  return [...attributes].map(([name, value]) => `${name}=${value}`).join(', ');
 }
 
 function policyText(policy: RetryPolicy | undefined): string {

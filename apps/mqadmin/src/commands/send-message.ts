@@ -15,6 +15,7 @@ import { type Options, type Output, UsageError } from '../verb.ts';
 import { callOptions, checkStatus, openSessions } from './broker-session.ts';
 
 const TIMEOUT_MS = 5000;
+const PRIORITY_MAX = 2 ** 31 - 1;
 const DELAY_SECONDS_MAX = 100 * 365 * 24 * 3600;
 
 /** Sends one message, as a client would. */
@@ -52,9 +53,15 @@ function messageOf(topic: string, types: readonly MessageType[], options: Option
   const nowMs = systemClock.wallMs();
   let messageType: MessageType = messageGroup === undefined ? MessageType.NORMAL : MessageType.FIFO;
   if (delaySeconds !== undefined) messageType = MessageType.DELAY;
+  const priority = wholeNumberOf(options, 'priority', 0, PRIORITY_MAX);
+  if (priority !== undefined) {
+    if (messageType !== MessageType.NORMAL)
+      throw new UsageError('a message has a priority, a group or a delay, only one');
+    messageType = MessageType.PRIORITY;
+  }
   if (messageType === MessageType.NORMAL && !types.includes(MessageType.NORMAL)) {
     throw new UsageError(
-      `the topic ${quoted(topic)} takes no NORMAL messages; for FIFO give a message group with -g, for DELAY a time with -d`,
+      `the topic ${quoted(topic)} takes no NORMAL messages; for FIFO give a message group with -g, for DELAY a time with -d, for PRIORITY one with --priority`,
     );
   }
   const tag = textOf(options, 'tags');
@@ -62,6 +69,7 @@ function messageOf(topic: string, types: readonly MessageType[], options: Option
     ...SystemProperties.decode(new Uint8Array()),
     ...(tag === undefined ? {} : { tag }),
     ...(messageGroup === undefined ? {} : { messageGroup }),
+    ...(priority === undefined ? {} : { priority }),
     ...(delaySeconds === undefined ? {} : { deliveryTimestamp: timestampOf(nowMs + delaySeconds * 1000) }),
     keys: (textOf(options, 'keys') ?? '').split(/\s+/).filter((key) => key !== ''),
     messageId: newMessageId(nowMs),

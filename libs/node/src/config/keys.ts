@@ -208,6 +208,10 @@ const messagingKeys = {
     default: true,
     description: 'Producers may cancel timed messages that have not been delivered yet.',
   }),
+  priorityOrderAsc: flag({
+    default: false,
+    description: 'Receives of a priority topic begin at its lowest queue, so that 0 is the highest priority.',
+  }),
   defaultTopicQueueNums: wholeNumber({
     default: 8,
     min: 1,

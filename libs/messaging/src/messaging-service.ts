@@ -10,6 +10,7 @@ import {
   type AckMessageRequest,
   type ChangeInvisibleDurationRequest,
   type EndTransactionRequest,
+  type ForwardMessageToDeadLetterQueueRequest,
   type HeartbeatRequest,
   MessagingServiceDefinition,
   type NotifyClientTerminationRequest,
@@ -30,6 +31,7 @@ import { changeInvisibleDuration } from './change-invisible.ts';
 import type { MessagingConfig } from './config.ts';
 import { type Connection, connectionsOf } from './connections.ts';
 import type { MessagingContext } from './context.ts';
+import { forwardToDeadLetterQueue } from './dead-letter.ts';
 import type { MessagingEvents } from './events.ts';
 import { Filters } from './filters.ts';
 import { heartbeat, notifyClientTermination } from './presence.ts';
@@ -241,6 +243,16 @@ function methodsOf(context: MessagingContext, { telemetry, receiving, ending }: 
         'EndTransaction',
         events,
         (request: EndTransactionRequest, call) => ending.endTransaction(request, call),
+        (status) => ({ status }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'forwardMessageToDeadLetterQueue',
+      answering(
+        'ForwardMessageToDeadLetterQueue',
+        events,
+        (request: ForwardMessageToDeadLetterQueueRequest, call) => forwardToDeadLetterQueue(context, request, call),
         (status) => ({ status }),
       ),
     ),

@@ -1,5 +1,5 @@
 import { MqError, quoted } from '@orbitmq/base';
-import { checkGroupName, checkTopicName, isSystemTopic } from '@orbitmq/protocol';
+import { checkGroupName, checkTopicForm, checkTopicName, isDerivedTopic, isSystemTopic } from '@orbitmq/protocol';
 import type { Shard } from '@orbitmq/shard';
 import type { Group, Topic, TopicMessageType } from '@orbitmq/views';
 import { DEFAULT_RETRY_POLICY } from './backoff.ts';
@@ -44,7 +44,9 @@ export class Provision {
   topic(name: string): Topic {
     const known = this.shard.metadata.topic(name);
     if (known) return known;
-    checkTopicName(name);
+    // a group's dead letters may be read; before the first of them there is no such topic
+    if (isDerivedTopic(name)) checkTopicForm(name);
+    else checkTopicName(name);
     throw topicNotFound(name);
   }
 

@@ -8,6 +8,8 @@ import {
   Code,
   Encoding,
   FilterType,
+  ForwardMessageToDeadLetterQueueRequest,
+  type ForwardMessageToDeadLetterQueueResponse,
   type Message,
   MessageType,
   MessagingServiceDefinition,
@@ -293,6 +295,24 @@ export class TestBroker {
           seconds: BigInt(Math.floor(invisibleMs / 1_000)),
           nanos: (invisibleMs % 1_000) * 1_000_000,
         },
+      },
+      options,
+    );
+  }
+
+  forward(
+    receiptHandle: string,
+    wish: { group?: string; topic?: string; options?: CallOptions } = {},
+  ): Promise<ForwardMessageToDeadLetterQueueResponse> {
+    const { group = 'group', topic = 'orders', options = as('consumer') } = wish;
+    return this.client.unary(
+      MessagingServiceDefinition,
+      'forwardMessageToDeadLetterQueue',
+      {
+        ...ForwardMessageToDeadLetterQueueRequest.decode(new Uint8Array()),
+        group: resource(group),
+        topic: resource(topic),
+        receiptHandle,
       },
       options,
     );

@@ -6,19 +6,11 @@ import {
   readMessageId,
   WireError,
 } from '@orbitmq/protocol';
-import { CorruptionError } from '@orbitmq/storage';
-import { VfsError } from '@orbitmq/vfs';
-import {
-  encodeTopicConfig,
-  type GroupQueue,
-  type IndexEntry,
-  type IndexedQueue,
-  NONE,
-  type Topic,
-} from '@orbitmq/views';
+import { encodeTopicConfig, type GroupQueue, type IndexedQueue, NONE, type Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import type { MessageAppender } from './message-appender.ts';
-import { isUnreadable, type MessageSource, type StoredMessage } from './message-reader.ts';
+import type { MessageSource, StoredMessage } from './message-reader.ts';
+import { readAt } from './read-at.ts';
 import { encodeLeaseKey, type LeaseKey, RECORD } from './records.ts';
 
 /** How long what could not be moved waits for the next try: the log was behind, or the disk could not be read. */
@@ -45,7 +37,6 @@ export class DeadLetters {
   readonly #core: ShardCore;
   readonly #appender: MessageAppender;
   readonly #onTopicMade: () => void;
-  readonly #entry: IndexEntry = { physicalOffset: 0, length: 0, tagHash: 0 };
   readonly #waiting = new Set<GroupQueue>();
   #isRunning = false;
   #timer: Timer | undefined;
@@ -72,27 +63,11 @@ export class DeadLetters {
 
   /**
    * Reads what a dead letter needs of its message.
-   * @throws Error when that is not possible now
+   * @throws MqError INTERNAL_SERVER_ERROR when that is not possible now
    */
   async read(indexed: IndexedQueue, queueOffset: number): Promise<DeadLetter> {
-    const { index } = this.#core.state;
-    if (!index.locate(indexed, queueOffset, this.#entry)) {
-      await index.load(indexed, queueOffset);
-      if (!index.locate(indexed, queueOffset, this.#entry)) return await this.read(indexed, queueOffset);
-    }
-    const { physicalOffset, length } = this.#entry;
-    try {
-      const source = await this.#core.reader.source(physicalOffset, length);
-      const stored = await this.#core.reader.read(physicalOffset, length);
-      return { source, messageId: messageIdOf(stored) };
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-      this.#core.logger.error(
-        { err: error, queueUid: indexed.uid, queueOffset },
-        'a message is damaged and is given up',
-      );
-      return undefined;
-    }
+    const found = await readAt(this.#core, indexed, queueOffset);
+    return found === undefined ? undefined : { source: found.source, messageId: messageIdOf(found.stored) };
   }
 
   /**
@@ -153,7 +128,7 @@ export class DeadLetters {
       try {
         await this.#empty(queue);
       } catch (error) {
-        if (!(error instanceof MqError || error instanceof VfsError || error instanceof CorruptionError)) throw error;
+        if (!(error instanceof MqError)) throw error;
         if (this.#core.isStopping) break;
         this.#core.logger.warn({ err: error }, 'messages could not be moved to the dead letters; it is tried again');
         this.#tryAgain(queue);

@@ -1,11 +1,12 @@
 import { MqError, quoted } from '@orbitmq/base';
 import { readDeadLetterOrigin, readKeys, WireError } from '@orbitmq/protocol';
-import type { Group, IndexEntry, IndexedQueue, Topic } from '@orbitmq/views';
+import type { Group, IndexedQueue, Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { deadLetterTopicName } from './dead-letters.ts';
 import type { Leases } from './leases.ts';
 import { messageGroupHash } from './message-groups.ts';
-import { isUnreadable, type StoredMessage } from './message-reader.ts';
+import type { StoredMessage } from './message-reader.ts';
+import { readAt } from './read-at.ts';
 import { type LeaseKey, RECORD } from './records.ts';
 import { encodeRedrive } from './redrive-record.ts';
 import type { RedriveOutcome, RedrivePage, RedriveRequest, RedriveResult, RedriveSelection } from './shard.ts';
@@ -29,7 +30,6 @@ interface ReadLetter {
 export class Redrive {
   readonly #core: ShardCore;
   readonly #leases: Leases;
-  readonly #entry: IndexEntry = { physicalOffset: 0, length: 0, tagHash: 0 };
 
   constructor(core: ShardCore, leases: Leases) {
     this.#core = core;
@@ -89,21 +89,16 @@ export class Redrive {
 
   /** Returns undefined when it is damaged, or was removed meanwhile. */
   async #read(indexed: IndexedQueue, offset: number): Promise<ReadLetter | undefined> {
-    const { index } = this.#core.state;
-    while (!index.locate(indexed, offset, this.#entry)) {
-      await index.load(indexed, offset);
-      if (offset < indexed.minOffset) return undefined;
-    }
-    const { physicalOffset, length } = this.#entry;
+    const found = await readAt(this.#core, indexed, offset);
+    if (found === undefined) return undefined;
+    const { stored, source } = found;
     try {
-      const { settles } = await this.#core.reader.source(physicalOffset, length);
-      const stored = await this.#core.reader.read(physicalOffset, length);
       const origin = readDeadLetterOrigin(stored.message.system);
-      return { stored, messageId: origin?.messageId ?? '', topicName: origin?.topicName ?? '', settled: settles };
+      const [messageId, topicName] = [origin?.messageId ?? '', origin?.topicName ?? ''];
+      return { stored, messageId, topicName, settled: source.settles };
     } catch (error) {
-      if (!(isUnreadable(error) || error instanceof WireError)) throw error;
-      this.#core.logger.error({ err: error, queueUid: indexed.uid, queueOffset: offset }, 'a dead letter is damaged');
-      return undefined;
+      if (error instanceof WireError) return undefined;
+      throw error;
     }
   }
 

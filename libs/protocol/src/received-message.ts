@@ -22,7 +22,8 @@ export interface StoredMessage {
 
 /** What belongs to one delivery of a message. */
 export interface DeliveryFacts {
-  readonly receiptHandle: string;
+  /** undefined where nothing is handed out, only shown. */
+  readonly receiptHandle: string | undefined;
   /** ≥ 0 */
   readonly queueId: number;
   /** ≥ 0 */
@@ -45,14 +46,14 @@ export interface DeliveryFacts {
 export function encodeReceivedMessage(stored: StoredMessage, delivery: DeliveryFacts): Buffer {
   const { system, rest } = stored;
   const { queueId, queueOffset, deliveryAttempt, storeTimestampMs, invisibleMs, receiptHandle } = delivery;
-  const handleSize = textSize(receiptHandle);
+  const handleSize = receiptHandle === undefined ? 0 : textSize(receiptHandle);
   let systemSize =
     system.length +
     bytesFieldSize(SYSTEM.storeTimestamp, millisecondsSize(storeTimestampMs)) +
-    bytesFieldSize(SYSTEM.receiptHandle, handleSize) +
     varintFieldSize(SYSTEM.queueId, queueId) +
     varintFieldSize(SYSTEM.queueOffset, queueOffset) +
     varintFieldSize(SYSTEM.deliveryAttempt, deliveryAttempt);
+  if (receiptHandle !== undefined) systemSize += bytesFieldSize(SYSTEM.receiptHandle, handleSize);
   if (invisibleMs !== undefined) systemSize += bytesFieldSize(SYSTEM.invisibleDuration, millisecondsSize(invisibleMs));
   const messageSize = rest.length + bytesFieldSize(MESSAGE.systemProperties, systemSize);
 
@@ -62,7 +63,7 @@ export function encodeReceivedMessage(stored: StoredMessage, delivery: DeliveryF
   at = writeBytesHeader(response, at + rest.length, MESSAGE.systemProperties, systemSize);
   response.set(system, at);
   at = writeMillisecondsField(response, at + system.length, SYSTEM.storeTimestamp, storeTimestampMs);
-  at = writeTextField(response, at, SYSTEM.receiptHandle, receiptHandle, handleSize);
+  if (receiptHandle !== undefined) at = writeTextField(response, at, SYSTEM.receiptHandle, receiptHandle, handleSize);
   at = writeVarintField(response, at, SYSTEM.queueId, queueId);
   at = writeVarintField(response, at, SYSTEM.queueOffset, queueOffset);
   at = writeVarintField(response, at, SYSTEM.deliveryAttempt, deliveryAttempt);

@@ -5,6 +5,7 @@ import type { Group, Topic } from '@orbitmq/views';
 import { Availability } from './availability.ts';
 import { MessageReader } from './message-reader.ts';
 import type { ShardSettings } from './options.ts';
+import { PullWaiters } from './pull-waiters.ts';
 import type { ShardState } from './state.ts';
 import { type Subscription, Subscriptions } from './subscription.ts';
 import { Waiters } from './waiters.ts';
@@ -19,6 +20,7 @@ export class ShardCore {
   readonly subscriptions = new Subscriptions();
   readonly availability: Availability;
   readonly waiters: Waiters;
+  readonly pulls = new PullWaiters();
   readonly reader: MessageReader;
   #stopping = false;
 
@@ -40,6 +42,7 @@ export class ShardCore {
   stop(): void {
     this.#stopping = true;
     for (const subscription of this.subscriptions.all()) this.waiters.dismiss(subscription);
+    this.pulls.dismissAll();
   }
 
   /** Appends a record and applies it: the only way in which the state changes. */

@@ -18,6 +18,7 @@ import { Leases } from './leases.ts';
 import type { Maintenance } from './maintenance.ts';
 import { MessageAppender } from './message-appender.ts';
 import { Offsets } from './offsets.ts';
+import { Puller } from './puller.ts';
 import { Receiver } from './receiver.ts';
 import type { ViewsReport } from './recovery.ts';
 import { Redrive } from './redrive.ts';
@@ -29,6 +30,8 @@ import type {
   OffsetChange,
   OffsetRequest,
   OpenTransaction,
+  Pulled,
+  PullRequest,
   QueueProgress,
   ReceiveRequest,
   RedrivePage,
@@ -95,6 +98,7 @@ export class LogShard implements OpenedShard {
   readonly #timers: TimedMessages;
   readonly #transactions: Transactions;
   readonly #offsets: Offsets;
+  readonly #puller: Puller;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -113,6 +117,7 @@ export class LogShard implements OpenedShard {
     this.#timers = new TimedMessages(parts.core, this.#appender);
     this.#transactions = new Transactions(parts.core, this.#appender);
     this.#offsets = new Offsets(parts.core);
+    this.#puller = new Puller(parts.core);
     this.#leases.expire();
     this.#timers.start();
   }
@@ -139,7 +144,10 @@ export class LogShard implements OpenedShard {
 
   deleteTopic(name: string): Promise<boolean> {
     const topic = this.#core.state.metadata.topic(name);
-    if (topic !== undefined) this.#appender.sent.delete(topic.uid);
+    if (topic !== undefined) {
+      this.#appender.sent.delete(topic.uid);
+      for (const queue of topic.queues) this.#core.pulls.dismiss(queue.uid);
+    }
     return this.#administration.deleteTopic(name);
   }
 
@@ -274,6 +282,18 @@ export class LogShard implements OpenedShard {
 
   offsetAt(topic: Topic, queueId: number, timestampMs: number): Promise<number> {
     return this.#offsets.at(topic, queueId, timestampMs);
+  }
+
+  commitOffset(group: Group, topic: Topic, queueId: number, offset: number): Promise<void> {
+    return this.#offsets.commit(group, topic, queueId, offset);
+  }
+
+  pull(request: PullRequest): Promise<Pulled> {
+    return this.#puller.pull(request);
+  }
+
+  waitForOffset(topic: Topic, queueId: number, offset: number): Waiter {
+    return this.#puller.wait(topic, queueId, offset);
   }
 
   queueRange(topic: Topic, queueId: number): { minOffset: number; maxOffset: number } {

@@ -94,8 +94,9 @@ export class MessageAppender {
   }
 
   #settle(settledOffset: number): void {
-    const { state, subscriptions, waiters } = this.#core;
+    const { pulls, state, subscriptions, waiters } = this.#core;
     this.#visibility.settle(settledOffset, (queue) => {
+      pulls.wake(queue.uid);
       const topicUid = state.metadata.queueByUid(queue.uid)?.topicUid;
       if (topicUid === undefined) return;
       for (const subscription of subscriptions.ofTopic(topicUid)) waiters.wake(subscription);

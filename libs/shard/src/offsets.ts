@@ -1,5 +1,13 @@
 import { MqError, quoted } from '@orbitmq/base';
-import { type GroupQueue, type IndexEntry, type IndexedQueue, NONE, type Queue, type Topic } from '@orbitmq/views';
+import {
+  type Group,
+  type GroupQueue,
+  type IndexEntry,
+  type IndexedQueue,
+  NONE,
+  type Queue,
+  type Topic,
+} from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { isUnreadable } from './message-reader.ts';
 import { encodeOffsets } from './offset-records.ts';
@@ -8,6 +16,7 @@ import type { OffsetChange, OffsetRequest } from './shard.ts';
 
 /** Offsets found before the step in which they are set, by queue uid. */
 type FoundOffsets = ReadonlyMap<number, number>;
+const NOTHING_FOUND: FoundOffsets = new Map();
 
 /** A queue and where a group is to go on with it. */
 interface Planned {
@@ -32,7 +41,18 @@ export class Offsets {
 
   async set(request: OffsetRequest): Promise<OffsetChange[]> {
     const found = await this.#found(request);
-    // From here to the record in one synchronous step: what is told is what was done.
+    const changes = this.#apply(request, found);
+    await this.#core.log.settled();
+    return this.#withTimes(request, changes);
+  }
+
+  async commit(group: Group, topic: Topic, queueId: number, offset: number): Promise<void> {
+    this.#apply({ group, topic, queueId, target: { kind: 'offset', offset } }, NOTHING_FOUND);
+    await this.#core.log.settled();
+  }
+
+  /** What is told and what is done, in one synchronous step. */
+  #apply(request: OffsetRequest, found: FoundOffsets): OffsetChange[] {
     this.#core.checkRunning();
     const subscription = this.#core.subscription(request.group, request.topic);
     const planned = this.#planned(request, found);
@@ -43,8 +63,7 @@ export class Offsets {
       this.#core.append(RECORD.offsets, [encodeOffsets({ groupUid: request.group.uid, queues })]);
       this.#core.waiters.wake(subscription);
     }
-    await this.#core.log.settled();
-    return this.#withTimes(request, changes);
+    return changes;
   }
 
   async at(topic: Topic, queueId: number, timestampMs: number): Promise<number> {

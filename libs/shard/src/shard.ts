@@ -132,6 +132,37 @@ export interface Delivery {
   readonly message: MessageBytes;
 }
 
+/** What a reader wants of a queue, without a lease. */
+export interface PullRequest {
+  readonly topic: Topic;
+  /** 0 … readQueueCount − 1. */
+  readonly queueId: number;
+  /** First offset that is looked at. */
+  readonly offset: number;
+  /** undefined = everything. */
+  readonly filter: MessageFilter | undefined;
+  /** 1…32. */
+  readonly countMax: number;
+  /** Stops before the batch exceeds this; at least one message is given. Bytes. */
+  readonly bytesMax: number;
+}
+
+export interface PulledMessage {
+  readonly queueOffset: number;
+  readonly physicalOffset: number;
+  readonly storeTimestampMs: number;
+  readonly message: MessageBytes;
+}
+
+/** What one pull found; it may be nothing although there is more to look at. */
+export interface Pulled {
+  readonly messages: readonly PulledMessage[];
+  /** Where the next pull goes on. */
+  readonly nextOffset: number;
+  /** Behind the last message that may be seen. */
+  readonly endOffset: number;
+}
+
 /** What a receipt handle points at. */
 export interface LeaseRef {
   readonly group: Group;
@@ -356,6 +387,17 @@ export interface Shard {
    * did not go back. The queue's end when there is none.
    */
   offsetAt(topic: Topic, queueId: number, timestampMs: number): Promise<number>;
+  /** Stores where a group goes on with one queue: `setOffsets` for one who keeps the offset by himself. */
+  commitOffset(group: Group, topic: Topic, queueId: number, offset: number): Promise<void>;
+
+  /**
+   * Reads settled messages of a queue from an offset on. Nothing is handed out: any number of readers see the same.
+   * @throws MqError OFFSET_NOT_FOUND for an offset whose message was removed, ILLEGAL_OFFSET for one that never was,
+   *         BAD_REQUEST for a queue that is not there. The first two have the `nearestOffset` in their details.
+   */
+  pull(request: PullRequest): Promise<Pulled>;
+  /** Waits until a pull from `offset` may find something. */
+  waitForOffset(topic: Topic, queueId: number, offset: number): Waiter;
   /** Offsets of a queue. */
   queueRange(topic: Topic, queueId: number): { readonly minOffset: number; readonly maxOffset: number };
 }

@@ -5,6 +5,7 @@ import type { Delivery } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
 import type { ClientLanguage } from './caller.ts';
 import type { MessagingContext } from './context.ts';
+import { isTaken } from './drained.ts';
 import type { Session } from './session.ts';
 
 /** Largest response that these clients take; their libraries refuse larger ones, again and again. Bytes. */
@@ -33,7 +34,7 @@ export class DeliveryWriter {
     call: Call,
     sink: Sink<Uint8Array>,
   ): Promise<Written> {
-    const { events, logger } = this.context;
+    const { clock, config, events, logger } = this.context;
     const { topic, group, deliveries } = found;
     const written: Delivery[] = [];
     let sizeBytes = 0;
@@ -46,7 +47,7 @@ export class DeliveryWriter {
         continue;
       }
       const drained = sink.write(response);
-      if (drained && !(await this.isTaken(drained))) return { written, stalled: true };
+      if (drained && !(await isTaken(clock, drained, config.times.stalledWriteMs))) return { written, stalled: true };
       if (call.cancelled) break;
       written.push(delivery);
       sizeBytes += response.length;
@@ -71,18 +72,6 @@ export class DeliveryWriter {
       deliveryAttempt: delivery.attempt,
       storeTimestampMs: delivery.storeTimestampMs,
       invisibleMs: undefined,
-    });
-  }
-
-  /** Waits until the consumer has taken enough for more; false when it takes nothing for too long. */
-  private isTaken(drained: Promise<void>): Promise<boolean> {
-    const { clock, config } = this.context;
-    return new Promise((resolve) => {
-      const timer = clock.setTimer(config.times.stalledWriteMs, () => resolve(false));
-      void drained.then(() => {
-        timer.cancel();
-        resolve(true);
-      });
     });
   }
 }

@@ -11,14 +11,18 @@ import {
   type ChangeInvisibleDurationRequest,
   type EndTransactionRequest,
   type ForwardMessageToDeadLetterQueueRequest,
+  type GetOffsetRequest,
   type HeartbeatRequest,
   MessagingServiceDefinition,
   type NotifyClientTerminationRequest,
+  type PullMessageRequest,
   type QueryAssignmentRequest,
+  type QueryOffsetRequest,
   type QueryRouteRequest,
   type RecallMessageRequest,
   type ReceiveMessageRequest,
   type SendMessageResponse,
+  type UpdateOffsetRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { type BoundMethod, bidi, type Sink, serverStream, unary } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
@@ -36,6 +40,7 @@ import type { MessagingEvents } from './events.ts';
 import { Filters } from './filters.ts';
 import { heartbeat, notifyClientTermination } from './presence.ts';
 import { Provision } from './provision.ts';
+import { Pulling } from './pull.ts';
 import { recallMessage } from './recall.ts';
 import { Receiving } from './receive.ts';
 import { Renewals } from './renewals.ts';
@@ -44,6 +49,7 @@ import { queryAssignment, queryRoute } from './routes.ts';
 import { Sending } from './send.ts';
 import { encodeSendAnswer } from './send-answer.ts';
 import { Sessions } from './sessions.ts';
+import { getOffset, queryOffset, updateOffset } from './stored-offsets.ts';
 import { Telemetry } from './telemetry.ts';
 import { TransactionChecks } from './transaction-checks.ts';
 import { TransactionEnding } from './transactions.ts';
@@ -148,6 +154,7 @@ interface Handlers {
 function methodsOf(context: MessagingContext, { telemetry, receiving, ending }: Handlers): BoundMethod[] {
   const { events } = context;
   const sending = new Sending(context);
+  const pulling = new Pulling(context, receiving.polls);
   return [
     unary(
       MessagingServiceDefinition,
@@ -253,6 +260,42 @@ function methodsOf(context: MessagingContext, { telemetry, receiving, ending }: 
         'ForwardMessageToDeadLetterQueue',
         events,
         (request: ForwardMessageToDeadLetterQueueRequest, call) => forwardToDeadLetterQueue(context, request, call),
+        (status) => ({ status }),
+      ),
+    ),
+    serverStream(
+      MessagingServiceDefinition,
+      'pullMessage',
+      (request: PullMessageRequest, call, sink: Sink<Uint8Array>) => pulling.pull(request, call, sink),
+      { encode: (response: Uint8Array) => response },
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'queryOffset',
+      answering(
+        'QueryOffset',
+        events,
+        (request: QueryOffsetRequest, call) => queryOffset(context, request, call),
+        (status) => ({ status, offset: 0n }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'getOffset',
+      answering(
+        'GetOffset',
+        events,
+        (request: GetOffsetRequest, call) => getOffset(context, request, call),
+        (status) => ({ status, offset: 0n }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'updateOffset',
+      answering(
+        'UpdateOffset',
+        events,
+        (request: UpdateOffsetRequest, call) => updateOffset(context, request, call),
         (status) => ({ status }),
       ),
     ),

@@ -81,7 +81,11 @@ export function checkReadable(topic: Topic, group: Group): void {
   }
 }
 
-function batchSizeOf(batchSize: number): number {
+/**
+ * Messages that a request wants at most; the largest number when it says none.
+ * @throws MqError BAD_REQUEST for a negative one
+ */
+export function batchSizeOf(batchSize: number): number {
   if (batchSize < 0) {
     throw new MqError(
       'BAD_REQUEST',

@@ -1,10 +1,14 @@
 import { MqError } from '@orbitmq/base';
 import {
+  GetOffsetRequest,
   MessagingServiceDefinition,
+  PullMessageRequest,
   QueryAssignmentRequest,
+  QueryOffsetRequest,
   QueryRouteRequest,
   QueryRouteResponse,
   SyncLiteSubscriptionRequest,
+  UpdateOffsetRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { type BoundMethod, bidi, type Call, serverStream, unary } from '@orbitmq/rpc';
 import { decodeAckRequest, relayAck } from './acknowledge.ts';
@@ -12,6 +16,7 @@ import { encodeStatusAnswer } from './answers.ts';
 import { relayEverywhere } from './everywhere.ts';
 import { decodeEndTransaction, decodeRecall, relayToOwner } from './owner-call.ts';
 import { answerRoute } from './query-route.ts';
+import { type QueueRequest, queueRequestDecoder, relayPull, relayToQueue } from './queue-call.ts';
 import { decodeReceiveRequest, relayReceive } from './receive.ts';
 import { RAW, type RelayContext } from './relay-context.ts';
 import { decodeSendRequest, relaySend } from './send.ts';
@@ -23,7 +28,7 @@ type MethodName = keyof typeof MessagingServiceDefinition.methods;
 
 /**
  * `apache.rocketmq.v2.MessagingService` as a name server serves it: routes from memory, everything else from the
- * brokers. The four methods of pulling consumers are left out, as in the original: gRPC answers them as unimplemented.
+ * brokers.
  */
 export function relayMethods(context: RelayContext): BoundMethod[] {
   return [
@@ -47,6 +52,21 @@ export function relayMethods(context: RelayContext): BoundMethod[] {
     bindUnary('recallMessage', decodeRecall, (request, call) => relayToOwner(context, request, call)),
     bindUnary('syncLiteSubscription', topicRequestDecoder(SyncLiteSubscriptionRequest), (request, call) =>
       relayToTopic(context, request, 'read', call),
+    ),
+    bindUnary('queryOffset', queueRequestDecoder(QueryOffsetRequest), (request, call) =>
+      relayToQueue(context, request, call),
+    ),
+    bindUnary('getOffset', queueRequestDecoder(GetOffsetRequest), (request, call) =>
+      relayToQueue(context, request, call),
+    ),
+    bindUnary('updateOffset', queueRequestDecoder(UpdateOffsetRequest), (request, call) =>
+      relayToQueue(context, request, call),
+    ),
+    serverStream(
+      MessagingServiceDefinition,
+      'pullMessage',
+      (request: QueueRequest, call, sink) => relayPull(context, request, call, sink),
+      { decode: queueRequestDecoder(PullMessageRequest), encode: RAW.encode },
     ),
     serverStream(
       MessagingServiceDefinition,

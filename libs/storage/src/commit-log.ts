@@ -6,6 +6,7 @@ import { GroupCommit } from './group-commit.ts';
 import type { CommitLog, LogRecord, LogStatistics, RecoveryReport, SegmentInfo } from './log.ts';
 import { type LogState, LogTotals } from './log-state.ts';
 import { type CommitLogOptions, type CommitLogSettings, commitLogSettings } from './options.ts';
+import { ReadBlocks } from './read-blocks.ts';
 import { claimedLength, HEADER_BYTES, RECORD_TYPES, recordLength, StoredRecord, TYPE_MIN } from './record.ts';
 import { readRecord, walkRecords } from './record-walk.ts';
 import { type Recovered, recover } from './recovery.ts';
@@ -62,6 +63,11 @@ class SegmentedLog implements CommitLog {
   readonly #totals = new LogTotals();
   readonly #files: SegmentFiles;
   readonly #tail: Tail;
+  readonly #blocks: ReadBlocks;
+  readonly #read = <T>(segment: Segment, action: (file: VfsFile) => Promise<T>): Promise<T> => {
+    this.#totals.diskReadCount++;
+    return this.#use(segment, action);
+  };
   readonly #appender: Appender;
   readonly #writer: SegmentWriter;
   readonly #commit: GroupCommit;
@@ -80,6 +86,7 @@ class SegmentedLog implements CommitLog {
     this.#state = stateOf(recovered);
     this.#files = new SegmentFiles(vfs);
     this.#tail = new Tail(settings.tailCacheBytes);
+    this.#blocks = new ReadBlocks(settings.readCacheBytes);
     this.#appender = new Appender(
       this.#state,
       { totals: this.#totals, tail: this.#tail, clock },
@@ -180,7 +187,7 @@ class SegmentedLog implements CommitLog {
 
   read(physicalOffset: number, length?: number): LogRecord | Promise<LogRecord> {
     const chunk = physicalOffset < this.startOffset ? undefined : this.#tail.find(physicalOffset);
-    if (chunk === undefined) return this.#readFromDisk(physicalOffset, length);
+    if (chunk === undefined) return this.#readCold(physicalOffset, length);
     const at = physicalOffset - chunk.startOffset;
     const claimed =
       at + HEADER_BYTES <= chunk.usedBytes ? claimedLength(chunk.view, at, physicalOffset, chunk.usedBytes - at) : 0;
@@ -231,8 +238,27 @@ class SegmentedLog implements CommitLog {
     this.#commit.start();
   }
 
-  async #readFromDisk(physicalOffset: number, length: number | undefined): Promise<LogRecord> {
+  #readCold(physicalOffset: number, length: number | undefined): LogRecord | Promise<LogRecord> {
     const segment = this.#segmentOf(physicalOffset);
+    const record = this.#blocks.find(physicalOffset);
+    if (record === undefined) return this.#readFromDisk(segment, physicalOffset, length);
+    if (length !== undefined && record.length !== length) throw this.#notARecord(physicalOffset, length);
+    return record;
+  }
+
+  async #readFromDisk(segment: Segment, physicalOffset: number, length: number | undefined): Promise<LogRecord> {
+    const loaded = this.#blocks.load(
+      segment,
+      physicalOffset,
+      length ?? HEADER_BYTES,
+      this.#state.writtenOffset,
+      this.#read,
+    );
+    if (loaded !== undefined) {
+      await loaded;
+      const found = this.#blocks.find(physicalOffset);
+      if (found !== undefined && found.length === (length ?? found.length)) return found;
+    }
     this.#totals.diskReadCount++;
     const record = await this.#use(segment, (file) =>
       readRecord(file, segment, physicalOffset, length ?? READ_HINT_BYTES),

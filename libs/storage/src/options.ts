@@ -14,6 +14,8 @@ export interface CommitLogOptions {
   readonly unsettledBytesMax?: number;
   /** Newest bytes kept in memory for readers. Default 16 MiB. */
   readonly tailCacheBytes?: number;
+  /** What was read from the disk lately and is kept for readers that work off a backlog; 0 keeps nothing. Default 16 MiB. */
+  readonly readCacheBytes?: number;
   /** Most time between two fsyncs under ASYNC_FLUSH; RocketMQ's `flushIntervalCommitLog`. Milliseconds, default 500. */
   readonly flushIntervalMs?: number;
   /** Quiet time after an fsync until a flush mark is written. Milliseconds, default 100. */
@@ -41,6 +43,7 @@ export function commitLogSettings(options: CommitLogOptions): CommitLogSettings 
     recordBytesMax: options.recordBytesMax ?? Math.min(8 * MIB, Math.floor(segmentSizeBytes / 16) * 8),
     unsettledBytesMax: options.unsettledBytesMax ?? 64 * MIB,
     tailCacheBytes: options.tailCacheBytes ?? 16 * MIB,
+    readCacheBytes: options.readCacheBytes ?? 16 * MIB,
     flushIntervalMs: options.flushIntervalMs ?? 500,
     flushMarkDelayMs: options.flushMarkDelayMs ?? 100,
     zeroFill: options.zeroFill ?? false,
@@ -53,6 +56,7 @@ export function commitLogSettings(options: CommitLogOptions): CommitLogSettings 
   }
   within('unsettledBytesMax', settings.unsettledBytesMax, settings.recordBytesMax, 4 * GIB);
   within('tailCacheBytes', settings.tailCacheBytes, 64 * KIB, 4 * GIB);
+  within('readCacheBytes', settings.readCacheBytes, 0, 4 * GIB);
   within('flushIntervalMs', settings.flushIntervalMs, 1, 3_600_000);
   within('flushMarkDelayMs', settings.flushMarkDelayMs, 1, 3_600_000);
   return settings;

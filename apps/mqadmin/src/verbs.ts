@@ -110,6 +110,23 @@ const groupVerbs: readonly Verb[] = [
     load: async () => (await import('./commands/put-group.ts')).getConsumerConfig,
   },
   {
+    name: 'redriveDLQ',
+    summary: 'hand dead letters of a consumer group back to it',
+    options: [
+      BROKER,
+      CLUSTER,
+      GROUP,
+      option('--from <time>', 'dead since then: now, milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS'),
+      option('--to <time>', 'dead until then'),
+      option('-k, --key <key>', 'only messages with this key'),
+      option('-i, --id <id>', 'only the message with this id'),
+      option('-t, --topic <topic>', 'only messages that come from this topic'),
+      option('--rate <count>', 'no more than so many a second'),
+      option('--dry-run', 'only say what would be done'),
+    ],
+    load: async () => (await import('./commands/redrive.ts')).redriveDLQ,
+  },
+  {
     name: 'consumerProgress',
     summary: 'show how far a group is, or all groups',
     options: [

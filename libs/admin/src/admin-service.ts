@@ -18,6 +18,7 @@ import { groupNamed, noGroup, noTopic, topicNamed } from './lookup.ts';
 import { setOffsets } from './offsets.ts';
 import { pageOf } from './page.ts';
 import { progressOnAll, progressOnTopic } from './progress.ts';
+import { redriveDeadLetters } from './redrive.ts';
 import { cancelTimedMessages, listTimedMessages } from './timed-messages.ts';
 import { topicConfigOf, wireTopicOf } from './topic-request.ts';
 
@@ -54,6 +55,7 @@ export function adminMethods(options: AdminServiceOptions): BoundMethod[] {
     }),
     unary(BrokerAdminDefinition, 'consumerProgress', (request) => consumerProgress(shard, clients, request)),
     unary(BrokerAdminDefinition, 'setOffsets', (request) => setOffsets(shard, request)),
+    unary(BrokerAdminDefinition, 'redriveDeadLetters', (request) => redriveDeadLetters(shard, request)),
     unary(BrokerAdminDefinition, 'listConsumers', ({ group }) => {
       const found = consumersOf(clients.connections(), group);
       return { clients: found.map((client) => wireClientOf(client, clock.monotonicMs())) };

@@ -7,6 +7,8 @@ import {
   type PutGroupResponse,
   type PutTopicRequest,
   type PutTopicResponse,
+  type RedriveDeadLettersRequest,
+  type RedriveDeadLettersResponse,
   type SetOffsetsRequest,
   type SetOffsetsResponse,
   type TimedMessage,
@@ -85,6 +87,11 @@ export class AdminClient {
   /** @param topic empty = all topics of the group */
   consumerProgress(group: string, topic: string): Promise<ConsumerProgressResponse> {
     return this.#rpc.unary(BrokerAdminDefinition, 'consumerProgress', { group, topic }, this.#options);
+  }
+
+  /** One page: see `offset`, `limit` and `more`. */
+  redriveDeadLetters(request: RedriveDeadLettersRequest): Promise<RedriveDeadLettersResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'redriveDeadLetters', request, this.#options);
   }
 
   setOffsets(request: SetOffsetsRequest): Promise<SetOffsetsResponse> {

@@ -112,6 +112,18 @@ export function consumptionMetrics(metrics: Metrics, statistics: () => ShardStat
     },
     (report) => reportAll(report, (now) => now.unconsumedCount),
   );
+  metrics.counterOf(
+    { name: 'rocketmq_send_to_dlq_messages_total', help: 'Messages that became dead letters of their group.', labels },
+    (report) => reportAll(report, (now) => now.deadLetterCount),
+  );
+  metrics.counterOf(
+    {
+      name: 'orbitmq_shard_redriven_messages_total',
+      help: 'Dead letters that were handed back to their group.',
+      labels,
+    },
+    (report) => reportAll(report, (now) => now.redrivenCount),
+  );
 }
 
 /** Reads the statistics once for all metrics of a scrape, which are asked for in one turn of the event loop. */

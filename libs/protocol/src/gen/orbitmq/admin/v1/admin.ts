@@ -7,6 +7,25 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
+export const RedriveOutcome = {
+  REDRIVE_OUTCOME_UNSPECIFIED: 0,
+  /** REDRIVE_OUTCOME_REDRIVEN - It comes again; in a dry run, it would. */
+  REDRIVE_OUTCOME_REDRIVEN: 1,
+  /** REDRIVE_OUTCOME_EXPIRED - Retention has removed it from its topic: it stays a dead letter. */
+  REDRIVE_OUTCOME_EXPIRED: 2,
+  /** REDRIVE_OUTCOME_TOPIC_GONE - Its topic was deleted: it stays a dead letter. */
+  REDRIVE_OUTCOME_TOPIC_GONE: 3,
+} as const;
+
+export type RedriveOutcome = typeof RedriveOutcome[keyof typeof RedriveOutcome];
+
+export namespace RedriveOutcome {
+  export type REDRIVE_OUTCOME_UNSPECIFIED = typeof RedriveOutcome.REDRIVE_OUTCOME_UNSPECIFIED;
+  export type REDRIVE_OUTCOME_REDRIVEN = typeof RedriveOutcome.REDRIVE_OUTCOME_REDRIVEN;
+  export type REDRIVE_OUTCOME_EXPIRED = typeof RedriveOutcome.REDRIVE_OUTCOME_EXPIRED;
+  export type REDRIVE_OUTCOME_TOPIC_GONE = typeof RedriveOutcome.REDRIVE_OUTCOME_TOPIC_GONE;
+}
+
 export interface Topic {
   name: string;
   readQueueCount: number;
@@ -362,6 +381,45 @@ export interface TimedMessage {
   queueId: number;
   /** Bytes of the message as it is stored. */
   sizeBytes: bigint;
+}
+
+export interface RedriveDeadLettersRequest {
+  group: string;
+  /** When they became dead letters, milliseconds since 1970, inclusive; absent = any. */
+  fromMs?: bigint | undefined;
+  toMs?:
+    | bigint
+    | undefined;
+  /** Only those that come from this topic; empty = any. */
+  topic: string;
+  /** Only those with this key; empty = any. */
+  key: string;
+  /** Only the one with this id of its producer; empty = any. */
+  messageId: string;
+  /** Offset among the dead letters: 0 at first, then `next_offset` of the answer before. */
+  offset: bigint;
+  /** 1…1000; 0 = 1000. */
+  limit: number;
+  dryRun: boolean;
+}
+
+export interface RedriveDeadLettersResponse {
+  /** Maybe none, also before the last call. */
+  messages: RedrivenMessage[];
+  nextOffset: bigint;
+  /** Ask again with `offset` = next_offset. */
+  more: boolean;
+}
+
+export interface RedrivenMessage {
+  messageId: string;
+  /** Topic that it comes from. */
+  topic: string;
+  /** Offset among the dead letters. */
+  offset: bigint;
+  /** When it became a dead letter, milliseconds since 1970. */
+  deadSinceMs: bigint;
+  outcome: RedriveOutcome;
 }
 
 export interface BrokerStatusRequest {
@@ -3512,6 +3570,326 @@ export const TimedMessage: MessageFns<TimedMessage> = {
   },
 };
 
+function createBaseRedriveDeadLettersRequest(): RedriveDeadLettersRequest {
+  return {
+    group: "",
+    fromMs: undefined,
+    toMs: undefined,
+    topic: "",
+    key: "",
+    messageId: "",
+    offset: 0n,
+    limit: 0,
+    dryRun: false,
+  };
+}
+
+export const RedriveDeadLettersRequest: MessageFns<RedriveDeadLettersRequest> = {
+  encode(message: RedriveDeadLettersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.fromMs !== undefined) {
+      if (BigInt.asIntN(64, message.fromMs) !== message.fromMs) {
+        throw new globalThis.Error("value provided for field message.fromMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.fromMs);
+    }
+    if (message.toMs !== undefined) {
+      if (BigInt.asIntN(64, message.toMs) !== message.toMs) {
+        throw new globalThis.Error("value provided for field message.toMs of type int64 too large");
+      }
+      writer.uint32(24).int64(message.toMs);
+    }
+    if (message.topic !== "") {
+      writer.uint32(34).string(message.topic);
+    }
+    if (message.key !== "") {
+      writer.uint32(42).string(message.key);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(50).string(message.messageId);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asIntN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
+      }
+      writer.uint32(56).int64(message.offset);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(64).int32(message.limit);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(72).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RedriveDeadLettersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRedriveDeadLettersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.toMs = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.offset = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRedriveDeadLettersResponse(): RedriveDeadLettersResponse {
+  return { messages: [], nextOffset: 0n, more: false };
+}
+
+export const RedriveDeadLettersResponse: MessageFns<RedriveDeadLettersResponse> = {
+  encode(message: RedriveDeadLettersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.messages) {
+      RedrivenMessage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextOffset !== 0n) {
+      if (BigInt.asIntN(64, message.nextOffset) !== message.nextOffset) {
+        throw new globalThis.Error("value provided for field message.nextOffset of type int64 too large");
+      }
+      writer.uint32(16).int64(message.nextOffset);
+    }
+    if (message.more !== false) {
+      writer.uint32(24).bool(message.more);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RedriveDeadLettersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRedriveDeadLettersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messages.push(RedrivenMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nextOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRedrivenMessage(): RedrivenMessage {
+  return { messageId: "", topic: "", offset: 0n, deadSinceMs: 0n, outcome: 0 };
+}
+
+export const RedrivenMessage: MessageFns<RedrivenMessage> = {
+  encode(message: RedrivenMessage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.messageId !== "") {
+      writer.uint32(10).string(message.messageId);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asIntN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
+      }
+      writer.uint32(24).int64(message.offset);
+    }
+    if (message.deadSinceMs !== 0n) {
+      if (BigInt.asIntN(64, message.deadSinceMs) !== message.deadSinceMs) {
+        throw new globalThis.Error("value provided for field message.deadSinceMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.deadSinceMs);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(40).int32(message.outcome);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RedrivenMessage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRedrivenMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offset = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.deadSinceMs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseBrokerStatusRequest(): BrokerStatusRequest {
   return {};
 }
@@ -3921,6 +4299,19 @@ export const BrokerAdminDefinition = {
       requestType: SetOffsetsRequest as typeof SetOffsetsRequest,
       requestStream: false,
       responseType: SetOffsetsResponse as typeof SetOffsetsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Hands dead letters of a group back to it, to it alone and in their place: each comes again, its attempts count from
+     * 1, and it is not handed back a second time. Or says what that would do.
+     * Permission: Update on the group.
+     */
+    redriveDeadLetters: {
+      name: "RedriveDeadLetters",
+      requestType: RedriveDeadLettersRequest as typeof RedriveDeadLettersRequest,
+      requestStream: false,
+      responseType: RedriveDeadLettersResponse as typeof RedriveDeadLettersResponse,
       responseStream: false,
       options: {},
     },

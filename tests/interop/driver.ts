@@ -56,11 +56,15 @@ interface Line {
   readonly id?: number;
   readonly result?: Record<string, unknown>;
   readonly error?: string;
-  readonly event?: 'message' | 'progress';
+  readonly event?: 'message' | 'progress' | 'check';
   readonly name?: string;
   readonly message?: ReceivedMessage;
   readonly acked?: number;
+  readonly messageId?: string;
 }
+
+/** What a producer's checker answers when it is asked about a transaction. */
+export type CheckerAnswer = 'commit' | 'rollback' | 'unknown';
 
 interface Waiter {
   resolve(result: Record<string, unknown>): void;
@@ -80,6 +84,7 @@ export class Driver {
   readonly #waiters = new Map<number, Waiter>();
   readonly #messages = new Map<string, ReceivedMessage[]>();
   readonly #progress = new Map<string, number>();
+  readonly #checks = new Map<string, string[]>();
   readonly #exited: Promise<void>;
   #nextId = 1;
   #isRunning = true;
@@ -137,8 +142,29 @@ export class Driver {
     });
   }
 
-  async startProducer(name: string, connection: Connection, topics: readonly string[]): Promise<void> {
-    await this.call('startProducer', { name, ...connection, topics });
+  /** @param checker makes it a producer that can send in transactions */
+  async startProducer(
+    name: string,
+    connection: Connection,
+    topics: readonly string[],
+    checker?: CheckerAnswer,
+  ): Promise<void> {
+    this.#checks.set(name, []);
+    await this.call('startProducer', { name, ...connection, topics, ...(checker && { checker }) });
+  }
+
+  /** Sends in a transaction of its own, and ends it or leaves it open. */
+  async sendInTransaction(
+    name: string,
+    message: OutgoingMessage,
+    end: 'commit' | 'rollback' | 'none',
+  ): Promise<string> {
+    return (await this.call('sendInTransaction', { name, message, end })).messageId as string;
+  }
+
+  /** Ids of the messages about which the producer's checker was asked so far. */
+  checksOf(name: string): readonly string[] {
+    return this.#checks.get(name) ?? [];
   }
 
   async send(name: string, message: OutgoingMessage): Promise<string> {
@@ -234,6 +260,10 @@ export class Driver {
     const line = JSON.parse(text) as Line;
     if (line.event === 'message') {
       this.#messages.get(line.name!)?.push({ ...line.message!, handle: '', seenMs: performance.now() });
+      return;
+    }
+    if (line.event === 'check') {
+      this.#checks.get(line.name!)?.push(line.messageId!);
       return;
     }
     if (line.event === 'progress') {

@@ -52,6 +52,8 @@ type request struct {
 	Max              int32             `json:"max"`
 	InvisibleMs      int               `json:"invisibleMs"`
 	Handle           string            `json:"handle"`
+	Checker          string            `json:"checker"`
+	End              string            `json:"end"`
 }
 
 type fields map[string]any
@@ -133,8 +135,20 @@ func describe(view *rmq.MessageView) fields {
 	return described
 }
 
+func checkerOf(r request) *rmq.TransactionChecker {
+	resolutions := map[string]rmq.TransactionResolution{"commit": rmq.COMMIT, "rollback": rmq.ROLLBACK, "unknown": rmq.UNKNOWN}
+	return &rmq.TransactionChecker{Check: func(view *rmq.MessageView) rmq.TransactionResolution {
+		write(fields{"event": "check", "name": r.Name, "messageId": view.GetMessageId()})
+		return resolutions[r.Checker]
+	}}
+}
+
 func startProducer(r request) (fields, error) {
-	producer, err := rmq.NewProducer(config(r), rmq.WithTopics(r.Topics...))
+	options := []rmq.ProducerOption{rmq.WithTopics(r.Topics...)}
+	if r.Checker != "" {
+		options = append(options, rmq.WithTransactionChecker(checkerOf(r)))
+	}
+	producer, err := rmq.NewProducer(config(r), options...)
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +164,41 @@ func send(r request) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
+	message, err := build(r)
+	if err != nil {
+		return nil, err
+	}
+	receipts, err := producer.Send(context.Background(), message)
+	if err != nil {
+		return nil, err
+	}
+	return fields{"messageId": receipts[0].MessageID}, nil
+}
+
+func sendInTransaction(r request) (fields, error) {
+	producer, err := clientOf[rmq.Producer](r)
+	if err != nil {
+		return nil, err
+	}
+	message, err := build(r)
+	if err != nil {
+		return nil, err
+	}
+	transaction := producer.BeginTransaction()
+	receipts, err := producer.SendWithTransaction(context.Background(), message, transaction)
+	if err == nil && r.End == "commit" {
+		err = transaction.Commit()
+	}
+	if err == nil && r.End == "rollback" {
+		err = transaction.RollBack()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return fields{"messageId": receipts[0].MessageID}, nil
+}
+
+func build(r request) (*rmq.Message, error) {
 	body, err := base64.StdEncoding.DecodeString(r.Message.Body)
 	if err != nil {
 		return nil, err
@@ -165,11 +214,7 @@ func send(r request) (fields, error) {
 	for key, value := range r.Message.Properties {
 		message.AddProperty(key, value)
 	}
-	receipts, err := producer.Send(context.Background(), message)
-	if err != nil {
-		return nil, err
-	}
-	return fields{"messageId": receipts[0].MessageID}, nil
+	return message, nil
 }
 
 func sendMany(r request) (fields, error) {
@@ -308,7 +353,7 @@ func closeClient(r request) (fields, error) {
 }
 
 var operations = map[string]func(request) (fields, error){
-	"startProducer": startProducer, "send": send, "sendMany": sendMany, "startPushConsumer": startPushConsumer,
+	"startProducer": startProducer, "send": send, "sendInTransaction": sendInTransaction, "sendMany": sendMany, "startPushConsumer": startPushConsumer,
 	"startSimpleConsumer": startSimpleConsumer, "receive": receive, "ack": ack, "changeInvisible": changeInvisible,
 	"close": closeClient,
 }

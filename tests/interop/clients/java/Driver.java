@@ -29,9 +29,13 @@ import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
 import org.apache.rocketmq.client.apis.consumer.FilterExpression;
 import org.apache.rocketmq.client.apis.consumer.FilterExpressionType;
 import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
+import org.apache.rocketmq.client.apis.message.Message;
 import org.apache.rocketmq.client.apis.message.MessageBuilder;
 import org.apache.rocketmq.client.apis.message.MessageView;
 import org.apache.rocketmq.client.apis.producer.Producer;
+import org.apache.rocketmq.client.apis.producer.ProducerBuilder;
+import org.apache.rocketmq.client.apis.producer.Transaction;
+import org.apache.rocketmq.client.apis.producer.TransactionResolution;
 
 /** Drives rocketmq-client-java by the line protocol of ../../README.md. */
 public final class Driver {
@@ -74,6 +78,7 @@ public final class Driver {
         switch (text(request, "op")) {
             case "startProducer": return startProducer(request);
             case "send": return send(request);
+            case "sendInTransaction": return sendInTransaction(request);
             case "sendMany": return sendMany(request);
             case "startPushConsumer": return startPushConsumer(request);
             case "startSimpleConsumer": return startSimpleConsumer(request);
@@ -89,12 +94,34 @@ public final class Driver {
 
     private Object startProducer(JsonObject request) throws Exception {
         String[] topics = GSON.fromJson(request.get("topics"), String[].class);
-        clients.put(text(request, "name"),
-            PROVIDER.newProducerBuilder().setClientConfiguration(configuration(request)).setTopics(topics).build());
+        String name = text(request, "name");
+        ProducerBuilder builder =
+            PROVIDER.newProducerBuilder().setClientConfiguration(configuration(request)).setTopics(topics);
+        if (text(request, "checker") != null) {
+            TransactionResolution answer = TransactionResolution.valueOf(text(request, "checker").toUpperCase());
+            builder.setTransactionChecker(view -> {
+                write(Map.of("event", "check", "name", name, "messageId", view.getMessageId().toString()));
+                return answer;
+            });
+        }
+        clients.put(name, builder.build());
         return null;
     }
 
+    private Object sendInTransaction(JsonObject request) throws Exception {
+        Producer producer = producer(request);
+        Transaction transaction = producer.beginTransaction();
+        String messageId = producer.send(build(request), transaction).getMessageId().toString();
+        if ("commit".equals(text(request, "end"))) transaction.commit();
+        if ("rollback".equals(text(request, "end"))) transaction.rollback();
+        return Map.of("messageId", messageId);
+    }
+
     private Object send(JsonObject request) throws Exception {
+        return Map.of("messageId", producer(request).send(build(request)).getMessageId().toString());
+    }
+
+    private static Message build(JsonObject request) throws Exception {
         JsonObject fields = request.getAsJsonObject("message");
         MessageBuilder builder = PROVIDER.newMessageBuilder()
             .setTopic(text(fields, "topic"))
@@ -111,7 +138,7 @@ public final class Driver {
                 builder.addProperty(entry.getKey(), entry.getValue().getAsString());
             }
         }
-        return Map.of("messageId", producer(request).send(builder.build()).getMessageId().toString());
+        return builder.build();
     }
 
     private Object sendMany(JsonObject request) throws Exception {

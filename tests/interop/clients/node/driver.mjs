@@ -55,6 +55,18 @@ function messageOptions(message) {
   };
 }
 
+// The client does not export its enum TransactionResolution.
+const RESOLUTIONS = { commit: 1, rollback: 2, unknown: 0 };
+
+function checkerOf(request) {
+  return {
+    async check(view) {
+      write({ event: 'check', name: request.name, messageId: view.messageId });
+      return RESOLUTIONS[request.checker];
+    },
+  };
+}
+
 async function sendMany(request) {
   const producer = clients.get(request.name);
   const acked = [];
@@ -80,12 +92,22 @@ async function sendMany(request) {
 
 const operations = {
   async startProducer(request) {
-    const producer = new Producer({ ...baseOptions(request), topics: request.topics });
+    const options = { ...baseOptions(request), topics: request.topics };
+    if (request.checker) options.checker = checkerOf(request);
+    const producer = new Producer(options);
     await producer.startup();
     clients.set(request.name, producer);
   },
   async send(request) {
     const receipt = await clients.get(request.name).send(messageOptions(request.message));
+    return { messageId: receipt.messageId };
+  },
+  async sendInTransaction(request) {
+    const producer = clients.get(request.name);
+    const transaction = producer.beginTransaction();
+    const receipt = await producer.send(messageOptions(request.message), transaction);
+    if (request.end === 'commit') await transaction.commit();
+    if (request.end === 'rollback') await transaction.rollback();
     return { messageId: receipt.messageId };
   },
   sendMany,

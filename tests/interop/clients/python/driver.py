@@ -10,7 +10,7 @@ import time
 import traceback
 
 from rocketmq import (ClientConfiguration, ConsumeResult, Credentials, FilterExpression, Message, MessageListener,
-                      Producer, PushConsumer, SimpleConsumer)
+                      Producer, PushConsumer, SimpleConsumer, TransactionChecker, TransactionResolution)
 
 BODY_SHOWN_MAX = 64 * 1024
 clients = {}
@@ -84,14 +84,41 @@ class Listener(MessageListener):
         return ConsumeResult.FAILURE if fails else ConsumeResult.SUCCESS
 
 
+class Checker(TransactionChecker):
+    RESOLUTIONS = {
+        "commit": TransactionResolution.COMMIT,
+        "rollback": TransactionResolution.ROLLBACK,
+        "unknown": TransactionResolution.TRANSACTION_RESOLUTION_UNSPECIFIED,
+    }
+
+    def __init__(self, request):
+        self.request = request
+
+    def check(self, message):
+        write({"event": "check", "name": self.request["name"], "messageId": message.message_id})
+        return self.RESOLUTIONS[self.request["checker"]]
+
+
 def start_producer(request):
-    producer = Producer(configuration(request), tuple(request["topics"]), tls_enable=request["tls"])
+    checker = Checker(request) if request.get("checker") else None
+    producer = Producer(configuration(request), tuple(request["topics"]), checker, tls_enable=request["tls"])
     producer.startup()
     clients[request["name"]] = producer
 
 
 def send(request):
     return {"messageId": clients[request["name"]].send(build(request["message"])).message_id}
+
+
+def send_in_transaction(request):
+    producer = clients[request["name"]]
+    transaction = producer.begin_transaction()
+    receipt = producer.send(build(request["message"]), transaction)
+    if request["end"] == "commit":
+        transaction.commit()
+    if request["end"] == "rollback":
+        transaction.rollback()
+    return {"messageId": receipt.message_id}
 
 
 def send_many(request):
@@ -162,6 +189,7 @@ def close(request):
 OPERATIONS = {
     "startProducer": start_producer,
     "send": send,
+    "sendInTransaction": send_in_transaction,
     "sendMany": send_many,
     "startPushConsumer": start_push_consumer,
     "startSimpleConsumer": start_simple_consumer,

@@ -9,6 +9,7 @@ use base64::{engine::general_purpose::STANDARD, Engine};
 use rocketmq::conf::{ClientOption, ProducerOption, SimpleConsumerOption};
 use rocketmq::model::common::{FilterExpression, FilterType};
 use rocketmq::model::message::{Message, MessageBuilder, MessageView};
+use rocketmq::model::transaction::{Transaction, TransactionResolution};
 use rocketmq::{Producer, SimpleConsumer};
 use serde_json::{json, Value};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -76,6 +77,19 @@ fn build(fields: &Value) -> Result<impl Message, Failure> {
     Ok(builder.set_keys(strings(&fields["keys"])).build()?)
 }
 
+fn build_half(fields: &Value) -> Result<impl Message, Failure> {
+    let body = STANDARD.decode(text(fields, "body"))?;
+    Ok(MessageBuilder::transaction_message_builder(text(fields, "topic"), body).build()?)
+}
+
+fn resolution(answer: &str) -> TransactionResolution {
+    match answer {
+        "commit" => TransactionResolution::COMMIT,
+        "rollback" => TransactionResolution::ROLLBACK,
+        _ => TransactionResolution::UNKNOWN,
+    }
+}
+
 fn describe(view: &MessageView) -> Value {
     let body = view.body();
     json!({
@@ -101,7 +115,17 @@ impl Driver {
     async fn start_producer(&self, request: &Value) -> Result<Value, Failure> {
         let mut option = ProducerOption::default();
         option.set_topics(strings(&request["topics"]));
-        let mut producer = Producer::new(option, client_option(request))?;
+        let mut producer = match request["checker"].as_str() {
+            None => Producer::new(option, client_option(request))?,
+            Some(answer) => {
+                let (name, answer) = (text(request, "name").to_string(), answer.to_string());
+                let checker = move |_id: String, view: MessageView| {
+                    write(&json!({ "event": "check", "name": name, "messageId": view.message_id() }));
+                    resolution(&answer)
+                };
+                Producer::new_transaction_producer(option, client_option(request), Box::new(checker))?
+            }
+        };
         producer.start().await?;
         self.remember(request, Client::Producer(producer)).await;
         Ok(json!({}))
@@ -125,6 +149,19 @@ impl Driver {
         let Client::Producer(producer) = client.as_ref() else { return Err("not a producer".into()) };
         let receipt = producer.send(build(&request["message"])?).await?;
         Ok(json!({ "messageId": receipt.message_id() }))
+    }
+
+    async fn send_in_transaction(&self, request: &Value) -> Result<Value, Failure> {
+        let client = self.client(request).await?;
+        let Client::Producer(producer) = client.as_ref() else { return Err("not a producer".into()) };
+        let transaction = producer.send_transaction_message(build_half(&request["message"])?).await?;
+        let message_id = transaction.message_id().to_string();
+        match text(request, "end") {
+            "commit" => transaction.commit().await?,
+            "rollback" => transaction.rollback().await?,
+            _ => {}
+        }
+        Ok(json!({ "messageId": message_id }))
     }
 
     async fn send_batch(&self, request: &Value) -> Result<Value, Failure> {
@@ -218,6 +255,7 @@ impl Driver {
         match text(request, "op") {
             "startProducer" => self.start_producer(request).await,
             "send" => self.send(request).await,
+            "sendInTransaction" => self.send_in_transaction(request).await,
             "sendBatch" => self.send_batch(request).await,
             "sendMany" => self.send_many(request).await,
             "startSimpleConsumer" => self.start_simple_consumer(request).await,

@@ -154,6 +154,18 @@ export class MessagingClient implements Disposable {
     return this.rpc.unary(MessagingServiceDefinition, 'changeInvisibleDuration', request, this.#options());
   }
 
+  forwardToDeadLetters(topic: string, group: string, receiptHandle: string) {
+    const request = {
+      topic: resource(topic),
+      group: resource(group),
+      receiptHandle,
+      messageId: 'any',
+      deliveryAttempt: 1,
+      maxDeliveryAttempts: 17,
+    };
+    return this.rpc.unary(MessagingServiceDefinition, 'forwardMessageToDeadLetterQueue', request, this.#options());
+  }
+
   telemetry(): BidiCall<TelemetryCommand, TelemetryCommand> {
     return this.rpc.bidi(MessagingServiceDefinition, 'telemetry', { metadata: this.metadata });
   }

@@ -10,8 +10,10 @@ export class DiskWatch {
   /** Hears each time that the disk is found so full that segments should go before their time. */
   readonly #onCrowded: () => void;
   #timer: Timer | undefined;
-  #usedRatio = 0;
-  #availableBytes = Number.POSITIVE_INFINITY;
+  #totalBytes = 0;
+  #availableAtCheckBytes = Number.POSITIVE_INFINITY;
+  /** What the log had surely written when the disk was asked. */
+  #writtenAtCheck = 0;
 
   constructor(core: ShardCore, vfs: Vfs, directory: string, onCrowded: () => void) {
     this.#core = core;
@@ -22,15 +24,21 @@ export class DiskWatch {
 
   /** Share of the disk that is in use, 0…1. */
   get usedRatio(): number {
-    return this.#usedRatio;
+    return this.#totalBytes > 0 ? 1 - this.#availableBytes / this.#totalBytes : 0;
+  }
+
+  /** A fast producer fills a small disk between two looks at it: what has been appended since counts too. */
+  get #availableBytes(): number {
+    return Math.max(0, this.#availableAtCheckBytes - (this.#core.log.endOffset - this.#writtenAtCheck));
   }
 
   /** Why sends are refused now; undefined when they are taken. */
   get refusal(): string | undefined {
     const { diskFullRatio, diskReserveBytes } = this.#core.settings;
-    if (this.#usedRatio > diskFullRatio) {
+    const { usedRatio } = this;
+    if (usedRatio > diskFullRatio) {
       return (
-        `the disk of the broker is ${percent(this.#usedRatio)} full, and sends are refused beyond ${percent(diskFullRatio)}: ` +
+        `the disk of the broker is ${percent(usedRatio)} full, and sends are refused beyond ${percent(diskFullRatio)}: ` +
         'make room, or wait until old messages are removed'
       );
     }
@@ -42,7 +50,7 @@ export class DiskWatch {
   }
 
   get isCrowded(): boolean {
-    return this.#usedRatio > this.#core.settings.diskCleanRatio || this.refusal !== undefined;
+    return this.usedRatio > this.#core.settings.diskCleanRatio || this.refusal !== undefined;
   }
 
   /** Looks once, and then again and again. */
@@ -57,16 +65,18 @@ export class DiskWatch {
 
   async check(): Promise<void> {
     const wasRefused = this.refusal !== undefined;
+    const { settledOffset } = this.#core.log;
     try {
       const { totalBytes, availableBytes } = await this.#vfs.diskSpace(this.#directory);
-      this.#availableBytes = availableBytes;
-      this.#usedRatio = totalBytes > 0 ? 1 - availableBytes / totalBytes : 0;
+      this.#totalBytes = totalBytes;
+      this.#availableAtCheckBytes = availableBytes;
+      this.#writtenAtCheck = settledOffset;
     } catch (error) {
       if (!(error instanceof VfsError)) throw error;
       this.#core.logger.warn({ err: error }, 'the room on the disk could not be read');
     }
     const { refusal } = this;
-    const facts = { usedRatio: this.#usedRatio, availableBytes: this.#availableBytes };
+    const facts = { usedRatio: this.usedRatio, availableBytes: this.#availableBytes };
     if (refusal !== undefined && !wasRefused)
       this.#core.logger.error(facts, 'sends are refused: the disk is nearly full');
     if (refusal === undefined && wasRefused)

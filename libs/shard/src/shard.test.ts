@@ -333,6 +333,20 @@ describe('a shard', () => {
     await bench.settled();
   });
 
+  test('refuses sends before the disk is full also between two looks at it', async () => {
+    const bench = new Bench({ diskReserveBytes: 50_000 });
+    await bench.open();
+    const topic = await bench.topic();
+    bench.disk.setCapacity(200_000);
+    await bench.clock.advance(2000);
+    const rest = Buffer.alloc(1000);
+    const fill = (): never => {
+      for (;;) bench.shard.send({ topic, queueId: 0, tagHash: 0, message: { system: Buffer.alloc(1), rest } });
+    };
+    assert.throws(fill, (error: MqError) => error.code === 'FORBIDDEN' && /disk/.test(error.message));
+    await bench.settled();
+  });
+
   test('passes over a message that can not be read, says where it is, and goes on', async () => {
     const bench = new Bench();
     await bench.open();

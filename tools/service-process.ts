@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -33,6 +34,10 @@ function guardAgainstOrphans(): void {
   process.on('exit', () => {
     for (const child of running) child.kill('SIGKILL');
   });
+  // A signal that nobody handles would end this process without the event above.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    if (process.listenerCount(signal) === 0) process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  }
 }
 
 /** One of our services as a process of its own: started, watched, stopped, killed, started again. */

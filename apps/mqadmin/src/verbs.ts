@@ -228,6 +228,22 @@ const messageVerbs: readonly Verb[] = [
     ],
     load: async () => (await import('./commands/timed-messages.ts')).cancelTimedMessages,
   },
+  {
+    name: 'listTransactions',
+    summary: 'list open transactions of a topic',
+    options: [TOPIC, option('--count <count>', 'no more than so many; default 1000')],
+    load: async () => (await import('./commands/transactions.ts')).listTransactions,
+  },
+  {
+    name: 'endTransaction',
+    summary: "end an open transaction in its producer's place",
+    options: [
+      TOPIC,
+      { flags: '-i, --messageId <id>', description: 'the message with this id', required: true },
+      { flags: '-e, --end <end>', description: 'commit or rollback', required: true },
+    ],
+    load: async () => (await import('./commands/transactions.ts')).endTransaction,
+  },
 ];
 
 /** All verbs, in the order in which help lists them. */

@@ -21,12 +21,14 @@ import { progressOnAll, progressOnTopic } from './progress.ts';
 import { redriveDeadLetters } from './redrive.ts';
 import { cancelTimedMessages, listTimedMessages } from './timed-messages.ts';
 import { topicConfigOf, wireTopicOf } from './topic-request.ts';
+import { type EndTransaction, endTransaction, listTransactions } from './transactions.ts';
 
 export interface AdminServiceOptions {
   readonly shard: Shard;
   readonly clients: ClientDirectory;
   readonly clock: Clock;
   readonly groupDefaults: GroupDefaults;
+  readonly endTransaction: EndTransaction;
   /** Running state by the original's keys (`brokerVersionDesc`, `putTps`, …), as it is now. */
   status(): Iterable<readonly [string, string]>;
   /** The configuration in effect, secrets masked. */
@@ -66,6 +68,8 @@ export function adminMethods(options: AdminServiceOptions): BoundMethod[] {
     }),
     unary(BrokerAdminDefinition, 'listTimedMessages', ({ selection }) => listTimedMessages(shard, selection)),
     unary(BrokerAdminDefinition, 'cancelTimedMessages', ({ selection }) => cancelTimedMessages(shard, selection)),
+    unary(BrokerAdminDefinition, 'listTransactions', (request) => listTransactions(shard, request)),
+    unary(BrokerAdminDefinition, 'endTransaction', (request) => endTransaction(shard, request, options.endTransaction)),
     unary(BrokerAdminDefinition, 'brokerStatus', () => ({ entries: new Map(options.status()) })),
     unary(BrokerAdminDefinition, 'getConfig', () => ({ entries: new Map(options.config()) })),
   ];

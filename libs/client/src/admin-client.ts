@@ -14,6 +14,7 @@ import {
   type TimedMessage,
   type Topic,
   type TopicStatusResponse,
+  type Transaction,
 } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { type ClientTls, createRpcClient, type RpcClient } from '@orbitmq/rpc';
 
@@ -126,6 +127,24 @@ export class AdminClient {
       if (page.next === undefined || found.length >= countMax) return found;
       position = page.next;
     }
+  }
+
+  /**
+   * Open transactions of a topic, the oldest first.
+   * @param countMax looks no further when it has so many
+   */
+  async transactions(topic: string, countMax: number): Promise<Transaction[]> {
+    const found: Transaction[] = [];
+    for (let after = 0n; ; after = found.at(-1)!.id) {
+      const request = { topic, after, limit: 0 };
+      const page = await this.#rpc.unary(BrokerAdminDefinition, 'listTransactions', request, this.#options);
+      found.push(...page.transactions);
+      if (!page.more || found.length >= countMax) return found;
+    }
+  }
+
+  async endTransaction(topic: string, { id, slot }: Transaction, commit: boolean): Promise<void> {
+    await this.#rpc.unary(BrokerAdminDefinition, 'endTransaction', { topic, id, slot, commit }, this.#options);
   }
 
   async status(): Promise<Map<string, string>> {

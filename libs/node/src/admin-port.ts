@@ -26,6 +26,7 @@ export function openAdminPort(
   const methods = adminMethods({
     shard: parts.shard,
     clients: parts.messaging,
+    endTransaction: (topic, half, end) => parts.messaging.endTransaction(topic, half, end),
     clock: systemClock,
     groupDefaults: { retryMaxTimes: MESSAGING_DEFAULTS.retryMaxTimes, retryPolicy: DEFAULT_RETRY_POLICY },
     status: () => parts.status.entries(),

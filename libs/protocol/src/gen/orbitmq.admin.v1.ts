@@ -14,6 +14,8 @@ export {
   DeleteGroupResponse,
   DeleteTopicRequest,
   DeleteTopicResponse,
+  EndTransactionRequest,
+  EndTransactionResponse,
   GetConfigRequest,
   GetConfigResponse,
   GetConfigResponse_EntriesEntry,
@@ -31,6 +33,8 @@ export {
   ListTimedMessagesRequest,
   ListTopicsRequest,
   ListTopicsResponse,
+  ListTransactionsRequest,
+  ListTransactionsResponse,
   OffsetChange,
   PutGroupRequest,
   PutGroupRequest_AttributesPutEntry,
@@ -57,4 +61,5 @@ export {
   TopicStatusRequest,
   TopicStatusResponse,
   Topic_AttributesEntry,
+  Transaction,
 } from "./orbitmq/admin/v1/admin.ts";

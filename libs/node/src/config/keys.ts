@@ -151,14 +151,14 @@ const storageKeys = {
   cleanFileForciblyEnable: flag({
     default: true,
     description:
-      'Delete the oldest segments before their time when the disk is fuller than `diskSpaceCleanForciblyRatio`.',
+      'Delete the oldest segments before their time when the disk is fuller than `diskSpaceCleanForciblyRatio`, as far as every group of their topics has consumed them.',
   }),
   diskSpaceCleanForciblyRatio: wholeNumber({
     default: 85,
     min: 10,
     max: 99,
     unit: 'percent',
-    description: 'Use of the disk beyond which the oldest segments are deleted before their time.',
+    description: 'Use of the disk beyond which the oldest consumed segments are deleted before their time.',
   }),
   diskSpaceWarningLevelRatio: wholeNumber({
     default: 90,

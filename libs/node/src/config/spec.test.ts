@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { ConfigError, loadConfig } from '@orbitmq/runtime';
+import { adminPort, brokerConfigSpec } from './spec.ts';
+
+const SAMPLES = new URL('../../../../deploy/conf/2m-noslave/', import.meta.url);
+
+function load(text: string, flags: Readonly<Record<string, string>> = {}) {
+  return loadConfig(brokerConfigSpec, {
+    file: { name: 'broker.properties', text },
+    environment: new Map(),
+    flags: new Map(Object.entries(flags)),
+  });
+}
+
+function problemsOf(text: string): string {
+  try {
+    load(text);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.join('\n');
+    throw error;
+  }
+  return '';
+}
+
+test('the samples that come along are taken without a warning', () => {
+  const names = readdirSync(SAMPLES);
+  assert.deepEqual(names, ['broker-a.properties', 'broker-b.properties']);
+  const loaded = names.map((name) => load(readFileSync(new URL(name, SAMPLES), 'utf8')));
+  assert.deepEqual(
+    loaded.flatMap(({ warnings }) => warnings),
+    [],
+  );
+  assert.equal(new Set(loaded.flatMap(({ config }) => [config.listenPort, adminPort(config)])).size, 4);
+});
+
+test('a properties file of a RocketMQ broker is taken; what makes no sense here is named once', () => {
+  const { config, warnings } = load(
+    [
+      'brokerClusterName = DefaultCluster',
+      'brokerName=broker-a',
+      'brokerId=0',
+      'namesrvAddr=10.0.0.1:9876;10.0.0.2:9876',
+      'defaultTopicQueueNums=4',
+      'autoCreateTopicEnable=false',
+      'listenPort=30911',
+      'deleteWhen=04',
+      'fileReservedTime=120',
+      'mapedFileSizeConsumeQueue=300000',
+      'diskMaxUsedSpaceRatio=88',
+      'maxMessageSize=65536',
+      'sendMessageThreadPoolNums=128',
+      'brokerRole=ASYNC_MASTER',
+      'flushDiskType=SYNC_FLUSH',
+    ].join('\n'),
+  );
+  assert.deepEqual(config.namesrvAddr, ['10.0.0.1:9876', '10.0.0.2:9876']);
+  assert.equal(config.flushDiskType, 'SYNC_FLUSH');
+  assert.equal(adminPort(config), 30909);
+  assert.equal(warnings.length, 1);
+  for (const key of ['deleteWhen', 'mapedFileSizeConsumeQueue', 'diskMaxUsedSpaceRatio', 'sendMessageThreadPoolNums']) {
+    assert.ok(warnings[0]!.includes(key), key);
+  }
+});
+
+test('roles that need replication are refused, not passed over', () => {
+  assert.match(problemsOf('brokerRole=SYNC_MASTER'), /brokerRole must be ASYNC_MASTER; found "SYNC_MASTER"/);
+  assert.match(problemsOf('brokerId=1'), /brokerId must be .*; found "1"/);
+});
+
+test('a misspelt key is refused with the nearest one', () => {
+  assert.match(problemsOf('flushDiskTyp=SYNC_FLUSH'), /"flushDiskTyp" .*did you mean flushDiskType\?/);
+  assert.match(problemsOf('sendMessageThreadPoolNum=1'), /did you mean sendMessageThreadPoolNums\?/);
+});
+
+test('relations between keys are checked', () => {
+  assert.match(problemsOf('mappedFileSizeCommitLog=65536'), /mappedFileSizeCommitLog \(65536\) must hold two/);
+  assert.match(problemsOf('mappedFileSizeCommitLog=268435457'), /multiple of 4096/);
+  assert.match(problemsOf('commitLogSizeMax=1000'), /commitLogSizeMax \(1000\) must be 0 or at least two segments/);
+  assert.match(problemsOf('tlsCertPath=/tmp/certificate'), /tlsCertPath and tlsKeyPath belong together/);
+  assert.match(problemsOf('diskSpaceWarningLevelRatio=50'), /diskSpaceCleanForciblyRatio \(85\)/);
+  assert.match(problemsOf('metricsPromExporterPort=10911'), /must differ/);
+  assert.match(problemsOf('brokerPermission=3'), /brokerPermission must be 0, 2/);
+});
+
+test('no key is both used and without effect', () => {
+  const both = [...brokerConfigSpec.withoutEffect.keys()].filter((key) => key in brokerConfigSpec.keys);
+  assert.deepEqual(both, []);
+});

@@ -19,8 +19,10 @@ type NewerBytes = ReadonlyMap<number, number>;
 
 /**
  * Decides which messages may go, a segment at a time: those older than their topic's or the cluster's time, those
- * beyond their topic's bytes, and the oldest of all when the log or the disk has too many. Their queues begin behind
- * them from then on (trim records). A segment may go when no queue wants anything of it.
+ * beyond their topic's bytes, and the oldest of all when the log has too many. When the disk is nearly full the oldest go
+ * before their time, but only those that every group of their topic has settled: room is never made at the cost of what
+ * was acknowledged to a producer. Their queues begin behind them from then on (trim records). A segment may go when no
+ * queue wants anything of it.
  */
 export class Retention {
   readonly #core: ShardCore;
@@ -29,11 +31,12 @@ export class Retention {
     this.#core = core;
   }
 
-  /** @param crowded the disk is nearly full: the oldest segment goes before its time */
+  /** @param crowded the disk is nearly full: what is consumed of the oldest segment goes before its time */
   async round(crowded: boolean): Promise<RetentionRound> {
     const { log, clock, state } = this.#core;
     const sealed = log.segments().filter((segment) => segment.sealed);
-    const forcedCount = Math.max(crowded ? 1 : 0, this.#overSize(sealed));
+    const overSizeCount = this.#overSize(sealed);
+    const forcedCount = Math.max(crowded ? 1 : 0, overSizeCount);
     const newerBytes = await this.#newerBytes(sealed);
     const wanted: boolean[] = [];
     for (const [index, segment] of sealed.entries()) {
@@ -41,10 +44,10 @@ export class Retention {
       if (!forced && newerBytes.length === 0 && segment.newestTimestampMs + this.#shortestMs() > clock.wallMs()) break;
       const rows = await state.index.queuesOf(segment.startOffset);
       const expired = (topic: Topic): boolean =>
-        forced ||
+        index < overSizeCount ||
         segment.newestTimestampMs + (topic.retentionMs ?? this.#core.settings.retentionMs) < clock.wallMs() ||
         (topic.retentionBytes !== undefined && (newerBytes[index]?.get(topic.uid) ?? 0) >= topic.retentionBytes);
-      wanted.push(this.#trim(rows, expired));
+      wanted.push(this.#trim(rows, expired, forced));
     }
     return this.#removable(sealed, wanted, forcedCount);
   }
@@ -110,9 +113,10 @@ export class Retention {
   /**
    * Trims the queues of a segment whose messages have expired. What is leased, or was until a short while ago, holds
    * its queue back.
+   * @param crowded what has not expired goes too as far as it is consumed
    * @returns whether any queue still wants something of the segment
    */
-  #trim(rows: readonly SegmentQueue[], expired: (topic: Topic) => boolean): boolean {
+  #trim(rows: readonly SegmentQueue[], expired: (topic: Topic) => boolean, crowded: boolean): boolean {
     const { state, log, settings } = this.#core;
     const heldAfterMs = log.shardTimeMs() - settings.heldAfterExpiryMs;
     const trims: QueueTrim[] = [];
@@ -122,11 +126,12 @@ export class Retention {
       const topic = state.metadata.topicByUid(state.metadata.queueByUid(row.queueUid)?.topicUid ?? 0);
       const end = row.firstOffset + row.count;
       if (queue === undefined || topic === undefined || queue.minOffset >= end) continue;
-      if (queue.minOffset < row.firstOffset || !expired(topic)) {
+      if (queue.minOffset < row.firstOffset || !(expired(topic) || crowded)) {
         wanted = true;
         continue;
       }
-      const minOffset = Math.min(end, state.progress.heldFrom(row.queueUid, heldAfterMs) ?? end);
+      const mayGoTo = expired(topic) ? end : Math.min(end, this.#consumedTo(topic, row.queueUid));
+      const minOffset = Math.min(mayGoTo, state.progress.heldFrom(row.queueUid, heldAfterMs) ?? end);
       if (minOffset < end) wanted = true;
       if (minOffset > queue.minOffset) trims.push({ queueUid: row.queueUid, minOffset });
     }
@@ -135,7 +140,23 @@ export class Retention {
     }
     return wanted;
   }
+
+  /** Every group that reads the topic has settled the queue up to here; nothing is consumed where no group reads it. */
+  #consumedTo(topic: Topic, queueUid: number): number {
+    const { progress } = this.#core.state;
+    const groupUids = new Set<number>();
+    for (const { uid } of topic.queues) for (const { groupUid } of progress.groupsOf(uid)) groupUids.add(groupUid);
+    let lowest = groupUids.size === 0 ? NOTHING : Number.POSITIVE_INFINITY;
+    for (const groupUid of groupUids) {
+      const queue = progress.find(groupUid, queueUid);
+      lowest = Math.min(lowest, queue === undefined ? NOTHING : progress.floorOffset(queue));
+    }
+    return lowest;
+  }
 }
+
+/** Nothing of a queue is consumed. */
+const NOTHING = -1;
 
 /** Whether a queue wants a pointer to a body in the pinned segment. */
 function isPointedAt(pin: Pin, sealed: readonly SegmentInfo[], wanted: readonly boolean[]): boolean {

@@ -421,6 +421,27 @@ describe('a FIFO group', () => {
 describe('retention', () => {
   const body = 1000;
 
+  test('makes room on a crowded disk only with what every group has settled', async () => {
+    const bench = new Bench({ retentionIntervalMs: 1e9, heldAfterExpiryMs: 0, diskCleanRatio: 0 });
+    await bench.open();
+    const topic = await bench.topic();
+    const [eager, slow] = [await bench.group('eager'), await bench.group('slow')];
+    await bench.send(topic, 60, 0, body);
+    const acknowledgeAll = async (group: Group): Promise<void> => {
+      const deliveries = await bench.receive(group, topic, { countMax: 100, bytesMax: 1e9 });
+      for (const delivery of deliveries) bench.shard.acknowledge(leaseOf(group, topic, delivery));
+      await bench.settled();
+    };
+    await bench.receive(slow, topic, { countMax: 1, invisibleMs: 1 });
+    await acknowledgeAll(eager);
+    await bench.clock.advance(1000);
+    await bench.clock.settle(bench.shard.retain());
+    assert.equal(bench.shard.statistics().logStartOffset, 0, 'the slow group still wants it');
+    await acknowledgeAll(slow);
+    await bench.clock.settle(bench.shard.retain());
+    assert.ok(bench.shard.statistics().logStartOffset > 0, 'consumed by all');
+  });
+
   test('removes old segments when nobody holds them, and counts what was not consumed', async () => {
     const bench = new Bench({ retentionMs: 60_000, retentionIntervalMs: 1e9, heldAfterExpiryMs: 0 });
     await bench.open();

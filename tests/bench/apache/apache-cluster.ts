@@ -37,7 +37,11 @@ export interface ApacheCluster {
   /** `host:port` of the proxy, where clients connect. */
   readonly endpoints: string;
   readonly processes: readonly Child[];
-  createTopic(topic: string, messageType: 'NORMAL' | 'FIFO' | 'TRANSACTION' | 'PRIORITY', queueCount?: number): Promise<void>;
+  createTopic(
+    topic: string,
+    messageType: 'NORMAL' | 'FIFO' | 'TRANSACTION' | 'PRIORITY',
+    queueCount?: number,
+  ): Promise<void>;
   createGroup(group: string, isFifo: boolean): Promise<void>;
   stop(): Promise<void>;
 }

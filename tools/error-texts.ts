@@ -41,8 +41,8 @@ export const ERROR_TEXTS: Readonly<Record<CodeName, ErrorText>> = {
     remedy: 'Rename the property.',
   },
   INVALID_TRANSACTION_ID: {
-    meaning: 'The transaction id was not given out by this cluster.',
-    remedy: 'End a transaction with the id that its send returned.',
+    meaning: 'The transaction id was not given out for this message, or its transaction ended otherwise.',
+    remedy: 'End a transaction once, with the id that its send returned; the text says what became of it.',
   },
   ILLEGAL_MESSAGE_ID: {
     meaning: 'The message id is missing, too long, or used twice in a batch.',

@@ -98,7 +98,7 @@ describe('what is refused', () => {
     assertRefused(two.status, { code: Code.MESSAGE_CORRUPTED });
   });
 
-  it('a type that is not served yet', async () => {
+  it('a type that the topic does not take', async () => {
     const answer = await client.send({ topic: TOPIC, type: MessageType.TRANSACTION });
     assert.notEqual(answer.status?.code, Code.OK);
     assert.notEqual(answer.status?.message, '');

@@ -6,6 +6,7 @@ import { runHistories } from './processes.ts';
 const HISTORIES = 1000;
 /** Histories within which every mutant must have been noticed. */
 const MUTANT_HISTORIES = 150;
+const TIMED_HISTORIES = 200;
 const PROCESSES = 2;
 
 describe('simulated histories of a shard', { concurrency: PROCESSES }, () => {
@@ -16,6 +17,11 @@ describe('simulated histories of a shard', { concurrency: PROCESSES }, () => {
       assert.ok(held, output);
     });
   }
+
+  test(`keep the promises of timed messages, seeds 0 to ${TIMED_HISTORIES - 1}`, async () => {
+    const { held, output } = await run(['--timed', '--count', String(TIMED_HISTORIES)]);
+    assert.ok(held, output);
+  });
 
   for (const { name } of MUTANTS) {
     test(`notice a mutant: ${name}`, async () => {

@@ -1,25 +1,19 @@
 import { parseArgs } from 'node:util';
 import { History } from './history.ts';
 import { OrderedHistory } from './ordered-history.ts';
-import { TimedHistory } from './timed-history.ts';
-import { TransactionHistory } from './transaction-history.ts';
 
 /*
  * Runs simulated histories of a shard:
  *
  *   node --conditions=@orbitmq/source tests/sim/run.ts --seed 17          one, with what happened
  *   node --conditions=@orbitmq/source tests/sim/run.ts --from 0 --count 10000
- *   node --conditions=@orbitmq/source tests/sim/run.ts --timed --from 0 --count 1000
+ *   node --conditions=@orbitmq/source tests/sim/run.ts --ordered --from 0 --count 1000
  */
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     from: { type: 'string', default: '0' },
     count: { type: 'string', default: '1000' },
-    /** Histories of timed messages. */
-    timed: { type: 'boolean', default: false },
-    /** Histories of transactions. */
-    transactions: { type: 'boolean', default: false },
     /** Histories of ordered groups: dead letters, numbers of queues that change. */
     ordered: { type: 'boolean', default: false },
     /** See mutate.ts. */
@@ -28,9 +22,7 @@ const { values } = parseArgs({
 });
 
 function historyOf(seed: number): { run(): Promise<object> } {
-  if (values.ordered) return new OrderedHistory(seed);
-  if (values.transactions) return new TransactionHistory(seed);
-  return values.timed ? new TimedHistory(seed) : new History(seed);
+  return values.ordered ? new OrderedHistory(seed) : new History(seed);
 }
 
 const from = Number(values.seed ?? values.from);

@@ -1,19 +1,22 @@
 import { parseArgs } from 'node:util';
 import { History } from './history.ts';
 import { OrderedHistory } from './ordered-history.ts';
+import { TimedHistory } from './timed-history.ts';
 
 /*
  * Runs simulated histories of a shard:
  *
  *   node --conditions=@orbitmq/source tests/sim/run.ts --seed 17          one, with what happened
  *   node --conditions=@orbitmq/source tests/sim/run.ts --from 0 --count 10000
- *   node --conditions=@orbitmq/source tests/sim/run.ts --ordered --from 0 --count 1000
+ *   node --conditions=@orbitmq/source tests/sim/run.ts --timed --from 0 --count 1000
  */
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     from: { type: 'string', default: '0' },
     count: { type: 'string', default: '1000' },
+    /** Histories of timed messages. */
+    timed: { type: 'boolean', default: false },
     /** Histories of ordered groups: dead letters, numbers of queues that change. */
     ordered: { type: 'boolean', default: false },
     /** See mutate.ts. */
@@ -22,7 +25,8 @@ const { values } = parseArgs({
 });
 
 function historyOf(seed: number): { run(): Promise<object> } {
-  return values.ordered ? new OrderedHistory(seed) : new History(seed);
+  if (values.ordered) return new OrderedHistory(seed);
+  return values.timed ? new TimedHistory(seed) : new History(seed);
 }
 
 const from = Number(values.seed ?? values.from);

@@ -69,7 +69,8 @@ export async function startPollingCollector(
   };
 }
 
-async function receiveOrWait(driver: Driver, name: string): Promise<ReceivedMessage[]> {
+/** What a poll of up to 16 messages gives; nothing, after a moment, when it fails. */
+export async function receiveOrWait(driver: Driver, name: string): Promise<ReceivedMessage[]> {
   try {
     return await driver.receive(name, 16, INVISIBLE_MS);
   } catch {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type ClientName, type InteropClient, prepareClient } from './clients.ts';
-import { textOf } from './collector.ts';
+import { receiveOrWait, textOf } from './collector.ts';
 import { Driver, type ReceivedMessage } from './driver.ts';
 import { startTarget, type Target } from './target.ts';
 
@@ -11,7 +11,6 @@ const NAMES: readonly ClientName[] = ['node', 'python', 'java'];
 const PRIORITIES = [0, 3, 1, 7, 0, 7, 1, 3, 100];
 /** Of a topic with eight queues; what is above counts the same. */
 const HIGHEST = 7;
-const INVISIBLE_MS = 30_000;
 
 const clients: InteropClient[] = [];
 for (const name of NAMES) clients.push(await prepareClient(name));
@@ -64,7 +63,7 @@ async function checkPriority(target: Target, client: InteropClient, driver: Driv
   const received: ReceivedMessage[] = [];
   for (let round = 0; round < 20 && received.length < PRIORITIES.length; round++) {
     // A receive is answered by one broker, and a priority is one of the messages of its broker.
-    const batch = await driver.receive('consumer', 32, INVISIBLE_MS);
+    const batch = await receiveOrWait(driver, 'consumer');
     const priorities = batch.map((message) => Math.min(priorityOf(message), HIGHEST));
     assert.deepEqual(
       priorities,

@@ -1,6 +1,7 @@
 import { registerHooks } from 'node:module';
 import { MUTANTS } from './mutants.ts';
 import { ORDERED_MUTANTS } from './ordered-mutants.ts';
+import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
 
 /*
  * Loaded before a history (`--import`), it puts the mutant that is named into the engine's source as it is read:
@@ -8,7 +9,7 @@ import { ORDERED_MUTANTS } from './ordered-mutants.ts';
  *   node --conditions=@orbitmq/source --import ./tests/sim/mutate.ts tests/sim/run.ts --mutant fifo-unblocked
  */
 const wanted = process.argv[process.argv.indexOf('--mutant') + 1] ?? '';
-const mutant = [...MUTANTS, ...ORDERED_MUTANTS].find(({ name }) =>
+const mutant = [...MUTANTS, ...ORDERED_MUTANTS, ...TRANSACTION_MUTANTS].find(({ name }) =>
   name.startsWith(`${wanted}:`),
 );
 if (mutant === undefined) throw new Error(`there is no mutant ${wanted}`);

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { History } from './history.ts';
 import { OrderedHistory } from './ordered-history.ts';
 import { TimedHistory } from './timed-history.ts';
+import { TransactionHistory } from './transaction-history.ts';
 
 /*
  * Runs simulated histories of a shard:
@@ -17,6 +18,8 @@ const { values } = parseArgs({
     count: { type: 'string', default: '1000' },
     /** Histories of timed messages. */
     timed: { type: 'boolean', default: false },
+    /** Histories of transactions. */
+    transactions: { type: 'boolean', default: false },
     /** Histories of ordered groups: dead letters, numbers of queues that change. */
     ordered: { type: 'boolean', default: false },
     /** See mutate.ts. */
@@ -26,6 +29,7 @@ const { values } = parseArgs({
 
 function historyOf(seed: number): { run(): Promise<object> } {
   if (values.ordered) return new OrderedHistory(seed);
+  if (values.transactions) return new TransactionHistory(seed);
   return values.timed ? new TimedHistory(seed) : new History(seed);
 }
 

@@ -302,5 +302,20 @@ describe('relay', () => {
       const { receiptHandle } = await relay.client.unary(Messaging, 'changeInvisibleDuration', request, CLIENT);
       assert.equal(receiptHandle, 'broker-b');
     });
+
+    it('hand a message over to the dead letters where it is', async () => {
+      const request = {
+        group: GROUP,
+        topic: TOPIC,
+        receiptHandle: brokerB.handle(1),
+        messageId: '',
+        deliveryAttempt: 1,
+        maxDeliveryAttempts: 1,
+      };
+      const { status } = await relay.client.unary(Messaging, 'forwardMessageToDeadLetterQueue', request, CLIENT);
+      assert.equal(status?.code, Code.OK);
+      assert.equal(brokerB.callsOf('ForwardMessageToDeadLetterQueue'), 1);
+      assert.equal(brokerA.callsOf('ForwardMessageToDeadLetterQueue'), 0);
+    });
   });
 });

@@ -133,6 +133,10 @@ export class TestBroker {
         this.#note(call);
         return { status: OK, receiptHandle: this.name };
       }),
+      unary(MessagingServiceDefinition, 'forwardMessageToDeadLetterQueue', (_request, call) => {
+        this.#note(call);
+        return { status: OK };
+      }),
       serverStream(MessagingServiceDefinition, 'receiveMessage', (_request, call, sink) => this.#receive(call, sink)),
       bidi(MessagingServiceDefinition, 'telemetry', (requests, call, sink) => this.#telemetry(requests, call, sink)),
     ];

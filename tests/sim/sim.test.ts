@@ -19,7 +19,7 @@ describe('simulated histories of a shard', { concurrency: PROCESSES }, () => {
   }
 
   test(`keep the promises of timed messages, seeds 0 to ${TIMED_HISTORIES - 1}`, async () => {
-    const { held, output } = await run(['--timed', '--count', String(TIMED_HISTORIES)]);
+    const { held, output } = await runHistories(['--timed', '--count', String(TIMED_HISTORIES)]);
     assert.ok(held, output);
   });
 

@@ -13,14 +13,17 @@ before(async () => {
   broker = await TestBroker.start();
 });
 after(() => broker.stop());
+/** Messages that the topic has been sent. */
+let sentCount = 0;
 beforeEach(async () => {
+  sentCount = 0;
   topic = `t${topicNumber++}`;
   await broker.makeTopic(topic);
 });
 
 /** Sends and receives messages; gives their handles. */
 async function handles(count: number, invisibleMs = 10_000): Promise<string[]> {
-  for (let index = 0; index < count; index++) await broker.send(message(`m${index}`, { topic }));
+  for (let index = 0; index < count; index++) await broker.send(message(`m${sentCount++}`, { topic }));
   const received = await broker.receiveLater({ topic, invisibleMs });
   assert.equal(received.messages.length, count);
   return received.messages.map(handleOf);

@@ -17,6 +17,8 @@ export interface MessagingEvents extends TransactionEvents {
   messageIn(topic: Topic, messageType: TopicMessageType, sizeBytes: number): void;
   /** Messages have been written to a consumer; `retryCount` of them are not delivered for the first time. */
   messagesOut(topic: Topic, group: Group, count: number, sizeBytes: number, retryCount: number): void;
+  /** A message was sent again that had been stored before, and was not stored again. */
+  sendRepeated(topic: Topic): void;
   /** A SendMessage call was answered `durationMs` after it came. */
   sendAnswered(durationMs: number): void;
   /** Messages have been settled by a consumer. */
@@ -38,6 +40,7 @@ export const NO_MESSAGING_EVENTS: MessagingEvents = {
   transactionChecked: nothing,
   messageIn: nothing,
   messagesOut: nothing,
+  sendRepeated: nothing,
   sendAnswered: nothing,
   messagesAcknowledged: nothing,
   callRefused: nothing,

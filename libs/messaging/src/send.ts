@@ -14,7 +14,7 @@ import {
   type Status,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
-import type { SendRequest } from '@orbitmq/shard';
+import type { EarlierSend, SendRequest } from '@orbitmq/shard';
 import type { Topic, TopicMessageType } from '@orbitmq/views';
 import { OK_STATUS, statusOf, stored } from './answers.ts';
 import { clientIdOf } from './caller.ts';
@@ -32,6 +32,8 @@ interface Receipt {
   readonly transactionId: string;
   /** For what can be recalled; otherwise empty. */
   readonly recallHandle: string;
+  /** It was stored by an earlier send of the same message. */
+  readonly isRepeated: boolean;
 }
 
 /** What became of the messages of a request, and why not all of them were appended. */
@@ -40,9 +42,19 @@ interface Appended {
   readonly refusal: MqError | undefined;
 }
 
+/** A request whose messages are being appended, one after the other. */
+interface Batch {
+  readonly topic: Topic;
+  readonly messages: readonly IncomingMessage[];
+  readonly call: Call;
+  readonly nowMs: number;
+  readonly sent: Receipt[];
+}
+
 /**
  * SendMessage. A request is checked as a whole before anything is stored; then all its messages are appended in one
- * synchronous step, and the answer waits until the log has stored them.
+ * synchronous step, and the answer waits until the log has stored them. A message that was sent before is not appended
+ * again, and answered as then; only where it must be looked up on the disk, others may come in between.
  */
 export class Sending {
   private readonly context: MessagingContext;
@@ -62,9 +74,14 @@ export class Sending {
     const found = this.topicOf(messages);
     const topic = found instanceof Promise ? await found : found;
     for (const message of messages) checkType(topic, message);
-    const { sent, refusal } = this.append(topic, messages, call, nowMs);
+    const appended = this.append({ topic, messages, call, nowMs, sent: [] });
+    const { sent, refusal } = appended instanceof Promise ? await appended : appended;
     await stored(shard);
     for (let index = 0; index < sent.length; index++) {
+      if (sent[index]!.isRepeated) {
+        events.sendRepeated(topic);
+        continue;
+      }
       const { system, rest } = messages[index]!;
       events.messageIn(topic, topic.messageType, system.length + rest.length);
     }
@@ -99,22 +116,59 @@ export class Sending {
   }
 
   /**
-   * Stops at the first message that the log refuses, so that the order of a batch holds.
+   * Appends what a batch has still to append. Stops at the first message that the log refuses, so that the order of a
+   * batch holds.
+   * @param from first byte of the log at which the first of them may lie when it was sent before
    * @throws MqError when that is the first of all
    */
-  private append(topic: Topic, messages: readonly IncomingMessage[], call: Call, nowMs: number): Appended {
+  private append(batch: Batch, from = 0): Appended | Promise<Appended> {
+    const { topic, messages, sent, call, nowMs } = batch;
+    const { shard } = this.context;
     if ((topic.permission & WRITE_BIT) === 0 || topic.writeQueueCount === 0) throw notWritable(topic);
-    const sent: Receipt[] = [];
-    for (const message of messages) {
-      const request = this.request(topic, message, call, nowMs);
+    let repeatedFrom = from;
+    while (sent.length < messages.length) {
+      const message = messages[sent.length]!;
+      const earlier = shard.findSent(topic, message, repeatedFrom);
+      if (earlier instanceof Promise) return this.appendLater(batch, earlier);
+      repeatedFrom = 0;
       try {
-        sent.push(this.appendOne(topic, message, request, nowMs));
+        sent.push(
+          earlier === undefined
+            ? this.appendOne(topic, message, this.request(topic, message, call, nowMs), nowMs)
+            : this.receiptOf(topic, message, earlier),
+        );
       } catch (error) {
         if (!(error instanceof MqError) || sent.length === 0) throw error;
         return { sent, refusal: error };
       }
     }
     return { sent, refusal: undefined };
+  }
+
+  /** Goes on when it is known whether the next message was sent before; it may have been once more meanwhile. */
+  private async appendLater(batch: Batch, reading: Promise<EarlierSend | undefined>): Promise<Appended> {
+    const { topic, messages, sent } = batch;
+    const { position } = this.context.shard;
+    const earlier = await reading;
+    if (earlier === undefined) return await this.append(batch, position);
+    sent.push(this.receiptOf(topic, messages[sent.length]!, earlier));
+    return await this.append(batch);
+  }
+
+  /** What the producer was told, or should have been told, when it sent this message before. */
+  private receiptOf(topic: Topic, message: IncomingMessage, earlier: EarlierSend): Receipt {
+    const { recallHandles, transactionIds } = this.context;
+    const receipt = { queueOffset: 0, transactionId: '', recallHandle: '', isRepeated: true };
+    switch (earlier.kind) {
+      case 'message':
+        return { ...receipt, queueOffset: earlier.queueOffset };
+      case 'timer':
+        return { ...receipt, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...earlier.timer }) };
+      case 'half': {
+        const place = { topicUid: topic.uid, ...earlier.half };
+        return { ...receipt, transactionId: transactionIds.encode(place, message.messageId) };
+      }
+    }
   }
 
   private request(topic: Topic, message: IncomingMessage, call: Call, nowMs: number): SendRequest {
@@ -140,15 +194,14 @@ export class Sending {
   private appendOne(topic: Topic, message: IncomingMessage, request: SendRequest, nowMs: number): Receipt {
     const { recallHandles, shard } = this.context;
     const { deliveryTimestampMs } = message;
-    if (isTransactional(message)) {
-      return { queueOffset: 0, transactionId: sendHalf(this.context, message, request), recallHandle: '' };
-    }
+    const receipt = { queueOffset: 0, transactionId: '', recallHandle: '', isRepeated: false };
+    if (isTransactional(message)) return { ...receipt, transactionId: sendHalf(this.context, message, request) };
     // What is due already comes at once, as any other message.
     if (deliveryTimestampMs === undefined || deliveryTimestampMs <= nowMs) {
-      return { queueOffset: shard.send(request).queueOffset, transactionId: '', recallHandle: '' };
+      return { ...receipt, queueOffset: shard.send(request).queueOffset };
     }
     const { timer } = shard.sendTimed({ ...request, deliveryTimestampMs });
-    return { queueOffset: 0, transactionId: '', recallHandle: recallHandles.encode({ topicUid: topic.uid, ...timer }) };
+    return { ...receipt, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...timer }) };
   }
 }
 

@@ -45,6 +45,8 @@ function shardOptionsOf(config: BrokerConfig): ShardOptions {
     retentionMs: config.fileReservedTime * HOUR_MS,
     retentionBytes: config.commitLogSizeMax === 0 ? Number.POSITIVE_INFINITY : config.commitLogSizeMax,
     retentionIntervalMs: config.cleanResourceInterval,
+    dedupWindowMs: config.dedupWindowMs,
+    dedupCountMax: config.dedupCountMax,
     timersMax: config.timerPendingMax,
     priorityOrderAsc: config.priorityOrderAsc,
     transactionsMax: config.transactionOpenMax,

@@ -5,6 +5,7 @@ export {
   readDeadLetterOrigin,
   readKeys,
 } from './dead-letter.ts';
+export { DEDUP_KEY_PROPERTY, DedupKeyReader } from './dedup-key.ts';
 export { IncomingMessage } from './incoming-message.ts';
 export {
   DEFAULT_MESSAGE_LIMITS,

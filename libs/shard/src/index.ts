@@ -6,6 +6,7 @@ export { PRIORITY_FACTOR } from './queue-turns.ts';
 export { recoverViews, type ViewDirectories, type ViewRecovery, type ViewsReport } from './recovery.ts';
 export type {
   Delivery,
+  EarlierSend,
   HalfRequest,
   LeaseOutcome,
   LeaseRef,

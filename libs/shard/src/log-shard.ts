@@ -22,11 +22,14 @@ import { Puller } from './puller.ts';
 import { Receiver } from './receiver.ts';
 import type { ViewsReport } from './recovery.ts';
 import { Redrive } from './redrive.ts';
+import { SentMessages } from './sent-messages.ts';
 import type {
   Delivery,
+  EarlierSend,
   HalfRequest,
   LeaseOutcome,
   LeaseRef,
+  MessageBytes,
   OffsetChange,
   OffsetRequest,
   OpenTransaction,
@@ -98,6 +101,7 @@ export class LogShard implements OpenedShard {
   readonly #timers: TimedMessages;
   readonly #transactions: Transactions;
   readonly #offsets: Offsets;
+  readonly #sentMessages: SentMessages;
   readonly #puller: Puller;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
@@ -117,6 +121,7 @@ export class LogShard implements OpenedShard {
     this.#timers = new TimedMessages(parts.core, this.#appender);
     this.#transactions = new Transactions(parts.core, this.#appender);
     this.#offsets = new Offsets(parts.core);
+    this.#sentMessages = new SentMessages(parts.core);
     this.#puller = new Puller(parts.core);
     this.#leases.expire();
     this.#timers.start();
@@ -215,6 +220,18 @@ export class LogShard implements OpenedShard {
   transactionsChecked(halves: readonly HalfRef[], pauseMs: number): void {
     this.#core.checkRunning();
     this.#transactions.checked(halves, pauseMs);
+  }
+
+  get position(): number {
+    return this.#core.log.endOffset;
+  }
+
+  findSent(
+    topic: Topic,
+    message: MessageBytes,
+    from: number,
+  ): EarlierSend | undefined | Promise<EarlierSend | undefined> {
+    return this.#sentMessages.find(topic, message, from);
   }
 
   settled(): Promise<void> {

@@ -74,7 +74,8 @@ async function openLocked(
   });
   logger.info({ ...log.recovery }, 'the commit log is open');
   const directories = viewDirectories(directory);
-  const { state, report } = await recoverViews({ vfs, log, logger, directories });
+  const sentKeys = { windowMs: settings.dedupWindowMs, countMax: settings.dedupCountMax };
+  const { state, report } = await recoverViews({ vfs, log, logger, directories, sentKeys });
   logger.info({ ...report }, 'the views are at the end of the log');
   const core = new ShardCore(log, state, clock, logger, settings);
   const maintenance = new Maintenance(core, {

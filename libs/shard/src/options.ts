@@ -1,4 +1,4 @@
-import { GIB, HOUR_MS, MIB, MqError, SECOND_MS } from '@orbitmq/base';
+import { GIB, HOUR_MS, MIB, MINUTE_MS, MqError, SECOND_MS } from '@orbitmq/base';
 import type { CommitLogOptions } from '@orbitmq/storage';
 
 /** How a shard behaves. All but the log's own options have defaults. */
@@ -24,6 +24,10 @@ export interface ShardOptions {
   readonly transactionsMax?: number;
   /** The lowest queue id of a priority topic is read first; RocketMQ's key of this name. Default false. */
   readonly priorityOrderAsc?: boolean;
+  /** A message that was sent within this time before is not stored again; 0 = it is. Milliseconds, default 10 min, at most a day. */
+  readonly dedupWindowMs?: number;
+  /** Sends that are remembered for it, 40 bytes of memory each; the oldest are forgotten first. Default 1,000,000. */
+  readonly dedupCountMax?: number;
   /** How often the room on the disk is looked at. Milliseconds, default 1 s. */
   readonly diskCheckIntervalMs?: number;
   /** Share of the disk in use at which the oldest segments go before their time; RocketMQ's `diskSpaceCleanForciblyRatio`. Default 0.85. */
@@ -54,6 +58,8 @@ export function shardSettings(options: ShardOptions): ShardSettings {
     timersMax: options.timersMax ?? 2_000_000,
     transactionsMax: options.transactionsMax ?? 500_000,
     priorityOrderAsc: options.priorityOrderAsc ?? false,
+    dedupWindowMs: options.dedupWindowMs ?? 10 * MINUTE_MS,
+    dedupCountMax: options.dedupCountMax ?? 1_000_000,
     diskCheckIntervalMs: options.diskCheckIntervalMs ?? SECOND_MS,
     diskCleanRatio: options.diskCleanRatio ?? 0.85,
     diskFullRatio: options.diskFullRatio ?? 0.9,

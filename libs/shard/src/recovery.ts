@@ -1,7 +1,14 @@
 import type { Logger } from '@orbitmq/runtime';
 import { type CommitLog, CorruptionError, type SegmentInfo } from '@orbitmq/storage';
 import { type Vfs, VfsError } from '@orbitmq/vfs';
-import { findSnapshot, QueueIndex, type SegmentRange, type Snapshot, type SnapshotSection } from '@orbitmq/views';
+import {
+  findSnapshot,
+  QueueIndex,
+  type SegmentRange,
+  type SentKeysOptions,
+  type Snapshot,
+  type SnapshotSection,
+} from '@orbitmq/views';
 import { indexedLength } from './pointer.ts';
 import { messageQueueOffset, messageQueueUid, messageTagHash, RECORD } from './records.ts';
 import { openIndexBytes, ShardState } from './state.ts';
@@ -27,6 +34,7 @@ export interface ViewRecovery {
   readonly log: CommitLog;
   readonly logger: Logger;
   readonly directories: ViewDirectories;
+  readonly sentKeys: SentKeysOptions;
 }
 
 /**
@@ -100,7 +108,11 @@ async function findBase(recovery: ViewRecovery, files: { rebuilt: number }): Pro
 
 function emptyState(recovery: ViewRecovery, files: { rebuilt: number }): ShardState {
   const { log } = recovery;
-  return new ShardState(makeIndex(recovery, files), (physicalOffset) => segmentAt(log.segments(), physicalOffset));
+  return new ShardState(
+    makeIndex(recovery, files),
+    (physicalOffset) => segmentAt(log.segments(), physicalOffset),
+    recovery.sentKeys,
+  );
 }
 
 function makeIndex(recovery: ViewRecovery, files: { rebuilt: number }): QueueIndex {

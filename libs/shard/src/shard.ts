@@ -96,6 +96,12 @@ export type TransactionOutcome =
   | { readonly kind: 'ended before'; readonly end: TransactionEnd }
   | { readonly kind: 'unknown' };
 
+/** What became of a message that was sent before. */
+export type EarlierSend =
+  | { readonly kind: 'message'; readonly queueOffset: number }
+  | { readonly kind: 'timer'; readonly timer: TimerRef }
+  | { readonly kind: 'half'; readonly half: HalfRef };
+
 /** Which messages a consumer wants. */
 export interface MessageFilter {
   /** Quick look at the tag hash in the queue index: false = surely not wanted. */
@@ -345,6 +351,18 @@ export interface Shard {
   readHalf(half: HalfRef): Promise<StoredHalf | undefined>;
   /** A producer was asked about each of these; they are due again after `pauseMs`. */
   transactionsChecked(halves: readonly HalfRef[], pauseMs: number): void;
+  /** Where the next record goes: what is sent from now on lies at or behind it. */
+  readonly position: number;
+  /**
+   * Whether a message with the same id (or the same application's key) was sent to the topic within the dedup window. At
+   * once when there is none, or it is in memory. It may not be settled yet: await `settled()` before answering.
+   * @param from only what was sent at or behind this position counts; 0 = all
+   */
+  findSent(
+    topic: Topic,
+    message: MessageBytes,
+    from: number,
+  ): EarlierSend | undefined | Promise<EarlierSend | undefined>;
   /** Settles when all that was appended before is stored (see CommitLog.settled). */
   settled(): Promise<void>;
 

@@ -10,6 +10,7 @@ import {
   type QueueIndex,
   RedrivenView,
   type SegmentRange,
+  type SentKeysOptions,
   SnapshotDamage,
   type SnapshotSection,
   TimersView,
@@ -37,6 +38,7 @@ import {
   RECORD,
 } from './records.ts';
 import { decodeRedrive } from './redrive-record.ts';
+import { SentKeys } from './sent-messages.ts';
 import { StateRecordTracker } from './state-records.ts';
 
 /** Sections of a snapshot. The open part of the index is left out where it can be read from the log as well. */
@@ -52,6 +54,7 @@ const SECTION = {
   queueChanges: 9,
   redriven: 10,
   resets: 20,
+  sentKeys: 21,
 } as const;
 const SECTION_VERSION = 1;
 
@@ -68,6 +71,7 @@ export class ShardState {
   readonly timers = new TimersView();
   readonly transactions = new TransactionsView();
   readonly stateRecords = new StateRecordTracker();
+  readonly sentKeys: SentKeys;
   readonly index: QueueIndex;
   /** Hears of messages that were removed before a group had settled them. */
   onUnconsumed: (groupUid: number, queueUid: number, count: number) => void = () => {};
@@ -76,8 +80,13 @@ export class ShardState {
   #lastSegment: SegmentRange = { startOffset: 0, endOffset: 0 };
 
   /** @param segmentAt the segment that holds a record which is being applied */
-  constructor(index: QueueIndex, segmentAt: (physicalOffset: number) => SegmentRange) {
+  constructor(
+    index: QueueIndex,
+    segmentAt: (physicalOffset: number) => SegmentRange,
+    sentKeysOptions: SentKeysOptions,
+  ) {
     this.index = index;
+    this.sentKeys = new SentKeys(sentKeysOptions);
     this.#segmentAt = segmentAt;
   }
 
@@ -87,6 +96,7 @@ export class ShardState {
     switch (record.type) {
       case RECORD.message:
         this.#message(record);
+        this.#sent(record);
         break;
       case RECORD.pointer:
         this.#pointer(record);
@@ -117,6 +127,7 @@ export class ShardState {
         break;
       case RECORD.secret:
         this.metadata.applySecret(payload);
+        this.sentKeys.hash.seed(payload);
         break;
       case RECORD.trim:
         this.#trim(payload);
@@ -180,6 +191,7 @@ export class ShardState {
       section(SECTION.transactions, this.transactions.snapshot()),
       section(SECTION.stateRecords, this.stateRecords.snapshot()),
       section(SECTION.resets, this.progress.snapshotResets()),
+      section(SECTION.sentKeys, this.sentKeys.view.snapshot()),
     ];
   }
 
@@ -194,6 +206,8 @@ export class ShardState {
    */
   restore(sections: readonly SnapshotSection[]): void {
     this.metadata.restore(bytesOf(sections, SECTION.metadata));
+    this.sentKeys.hash.seed(this.metadata.secret);
+    if (hasSection(sections, SECTION.sentKeys)) this.sentKeys.view.restore(bytesOf(sections, SECTION.sentKeys));
     this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
     this.progress.restore(bytesOf(sections, SECTION.progress));
     this.queueChanges.restore(bytesOf(sections, SECTION.queueChanges));
@@ -232,6 +246,11 @@ export class ShardState {
     );
   }
 
+  #sent(record: LogRecord): void {
+    const queue = this.metadata.queueByUid(messageQueueUid(record.payload));
+    if (queue !== undefined) this.sentKeys.apply(record, queue.topicUid, 0);
+  }
+
   #pointer(record: LogRecord): void {
     this.#message(record);
     const { bodySegment, ends, settles } = decodePointer(record.payload);
@@ -252,6 +271,7 @@ export class ShardState {
       bodyLength: record.length,
     });
     this.pins.applyPending(this.#segmentOf(record), record.length);
+    this.sentKeys.apply(record, this.metadata.queueByUid(queueUid)!.topicUid, this.timers.lastSlot);
   }
 
   #carried(record: LogRecord): void {
@@ -280,6 +300,7 @@ export class ShardState {
       nextCheckMs: shardTimeMs + messageQueueOffset(payload),
     });
     this.pins.applyPending(this.#segmentOf(record), length);
+    this.sentKeys.apply(record, topicUid, this.transactions.lastSlot);
   }
 
   #halfCheck(record: LogRecord): void {

@@ -21,6 +21,8 @@ export type { IndexedQueue } from './queue-index/indexed-queue.ts';
 export type { IndexEntry } from './queue-index/memory-part.ts';
 export { type IndexedMessage, QueueIndex, type QueueIndexOptions, type SegmentRange } from './queue-index/view.ts';
 export { RedrivenView } from './redriven/view.ts';
+export { KeyHash } from './sent-keys/key-hash.ts';
+export { type SentKeysOptions, SentKeysView } from './sent-keys/view.ts';
 export {
   decodeSnapshot,
   encodeSnapshot,

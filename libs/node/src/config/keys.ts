@@ -197,6 +197,22 @@ const messagingKeys = {
     unit: 's',
     description: 'How far ahead the delivery time of a message may be; 0 = no limit.',
   }),
+  dedupWindowMs: wholeNumber({
+    default: 600_000,
+    min: 0,
+    max: 86_400_000,
+    unit: 'ms',
+    description:
+      'A message whose id, or whose user property `ORBITMQ_DEDUP_KEY`, was sent to its topic on this broker within this time is stored once, and each send of it is answered like the first; 0 = it is stored each time.',
+  }),
+  dedupCountMax: wholeNumber({
+    default: 1_000_000,
+    min: 0,
+    max: 50_000_000,
+    unit: 'sends',
+    description:
+      'Sends that are remembered for `dedupWindowMs`, 40 bytes of memory each; the oldest are forgotten first.',
+  }),
   timerPendingMax: wholeNumber({
     default: 2_000_000,
     min: 1,

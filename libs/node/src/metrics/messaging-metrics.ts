@@ -46,6 +46,11 @@ export function messagingMetrics(
     help: 'Calls that were answered with an error status.',
     labels: ['method', 'code'],
   });
+  const repeated = metrics.counter({
+    name: 'orbitmq_messaging_repeated_sends_total',
+    help: 'Messages that were sent again within the dedup window, and not stored again.',
+    labels: ['topic'],
+  });
   const count = (name: string, help: string): CounterSeries => metrics.counter({ name, help, labels: [] }).series({});
   const pollsRefused = count('orbitmq_messaging_refused_polls_total', 'Receives turned away because too many waited.');
   const renewed = count('orbitmq_messaging_renewed_leases_total', 'Leases extended by auto-renewal.');
@@ -64,6 +69,7 @@ export function messagingMetrics(
       series.retried.add(retryCount);
       series.bytes.add(sizeBytes);
     },
+    sendRepeated: (topic) => repeated.series({ topic: topic.name }).add(1),
     sendAnswered: (durationMs) => sendDuration.observe(durationMs),
     messagesAcknowledged: (topic, group, messageCount) => delivered(topic, group).acknowledged.add(messageCount),
     callRefused: (method, code) => refused.series({ method, code }).add(1),

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { NONE } from '../progress/entry-slab.ts';
+import { KeyHash } from './key-hash.ts';
+import { SentKeysView } from './view.ts';
+
+interface Sent {
+  readonly low: number;
+  readonly high: number;
+  readonly offset: number;
+  readonly timeMs: number;
+}
+
+describe('keys of what was sent', () => {
+  test('finds what a plain list finds, over snapshots, for any history', () => {
+    const step = fc.record({ low: fc.nat(40), high: fc.nat(2), waitMs: fc.nat(30), snapshot: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300 }), fc.integer({ min: 1, max: 60 }), (steps, countMax) => {
+        const options = { windowMs: 200, countMax };
+        let view = new SentKeysView(options);
+        const list: Sent[] = [];
+        let nowMs = 0;
+        for (const [index, { low, high, waitMs, snapshot }] of steps.entries()) {
+          nowMs += waitMs;
+          const wanted = list
+            .slice(-countMax)
+            .findLast((sent) => sent.low === low && sent.high === high && nowMs - sent.timeMs < 200);
+          const found = view.find(low, high, nowMs);
+          assert.equal(found === NONE ? undefined : view.physicalOffset(found), wanted?.offset);
+          view.applySent(low, high, index * 8, index, nowMs);
+          list.push({ low, high, offset: index * 8, timeMs: nowMs });
+          if (!snapshot) continue;
+          const bytes = view.snapshot();
+          view = new SentKeysView(options);
+          view.restore(bytes);
+          assert.deepEqual(view.snapshot(), bytes);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('walks all entries of one hash from the newest to the oldest, and grows as it must', () => {
+    const view = new SentKeysView({ windowMs: 1e6, countMax: 5000 });
+    for (let index = 0; index < 6000; index++) view.applySent(index % 100, 7, index * 8, index, index);
+    assert.equal(view.count, 5000);
+    let entry = view.find(42, 7, 6000);
+    for (let index = 5942; index >= 1000; index -= 100) {
+      assert.deepEqual([view.physicalOffset(entry), view.slot(entry)], [index * 8, index]);
+      entry = view.findNext(entry, 6000);
+    }
+    assert.equal(entry, NONE);
+    assert.equal(view.find(42, 7, 6000, 5943 * 8), NONE, 'only what lies behind is wanted');
+    assert.equal(view.find(42, 8, 6000), NONE);
+  });
+
+  test('remembers nothing when it is off', () => {
+    const view = new SentKeysView({ windowMs: 0, countMax: 10 });
+    view.applySent(1, 1, 8, 0, 0);
+    assert.deepEqual([view.isOff, view.count, view.find(1, 1, 0)], [true, 0, NONE]);
+  });
+
+  test('hashes of keys that are alike are far apart, and belong to one shard', () => {
+    const [hash, other] = [new KeyHash(), new KeyHash()];
+    other.seed(Buffer.from('another shard has another secret'));
+    const seen = new Set<string>();
+    for (let index = 0; index < 20_000; index++) {
+      const key = Buffer.from(`01AABBCCDDEEFF1234${index.toString(16).padStart(16, '0')}`);
+      for (const space of [1, 2]) {
+        hash.of(space, key, 0, key.length);
+        seen.add(`${hash.low}/${hash.high}`);
+        other.of(space, key, 0, key.length);
+        assert.ok(other.low !== hash.low || other.high !== hash.high);
+      }
+    }
+    assert.equal(seen.size, 40_000);
+    const lows = new Set([...seen].map((text) => Number(text.split('/')[0]) % 1024));
+    assert.equal(lows.size, 1024, 'all buckets are used');
+  });
+});

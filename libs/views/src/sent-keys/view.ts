@@ -1,0 +1,190 @@
+import { NONE } from '../progress/entry-slab.ts';
+
+/** How far back sends are remembered. */
+export interface SentKeysOptions {
+  /** Milliseconds; 0 = nothing is remembered. */
+  readonly windowMs: number;
+  /** Beyond it the oldest are forgotten before their time. */
+  readonly countMax: number;
+}
+
+const CAPACITY_FIRST = 1024;
+/** Entries that may be forgotten for each that comes: none has to pay for all. */
+const FORGOTTEN_PER_ENTRY = 4;
+const ENTRY_BYTES = 28;
+
+/**
+ * Hashes of the keys of messages that were sent in the last minutes, and where these lie: a ring in the order of the
+ * log with a chained table over it. Memory: 36 to 40 bytes each.
+ */
+export class SentKeysView {
+  readonly #windowMs: number;
+  readonly #countMax: number;
+  #capacity = CAPACITY_FIRST;
+  #first = 0;
+  #count = 0;
+  #low = new Uint32Array(CAPACITY_FIRST);
+  #high = new Uint32Array(CAPACITY_FIRST);
+  #slot = new Uint32Array(CAPACITY_FIRST);
+  #physicalOffset = new Float64Array(CAPACITY_FIRST);
+  #timeMs = new Float64Array(CAPACITY_FIRST);
+  /** Older entry of the same bucket. */
+  #next = new Int32Array(CAPACITY_FIRST);
+  #buckets = new Int32Array(CAPACITY_FIRST).fill(NONE);
+
+  constructor({ windowMs, countMax }: SentKeysOptions) {
+    this.#windowMs = countMax === 0 ? 0 : windowMs;
+    this.#countMax = countMax;
+  }
+
+  /** Nothing is remembered: nobody needs to ask. */
+  get isOff(): boolean {
+    return this.#windowMs === 0;
+  }
+
+  /** Entries held, also such that are older than the window and not forgotten yet. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The newest entry with this hash that is within the window and not before `from` of the log, or NONE. */
+  find(low: number, high: number, nowMs: number, from = 0): number {
+    return this.#search(this.#buckets[low & (this.#capacity - 1)]!, low, high, nowMs, from);
+  }
+
+  /** The next older entry with the hash of this one, or NONE. */
+  findNext(entry: number, nowMs: number, from = 0): number {
+    return this.#search(this.#next[entry]!, this.#low[entry]!, this.#high[entry]!, nowMs, from);
+  }
+
+  /** Where the record of an entry lies; entries are valid until the next one is applied. */
+  physicalOffset(entry: number): number {
+    return this.#physicalOffset[entry]!;
+  }
+
+  /** What the record's view calls it, where one has it: a timer, a half message. */
+  slot(entry: number): number {
+    return this.#slot[entry]!;
+  }
+
+  // The state machine.
+
+  /** A message was sent. @param timeMs shard time */
+  applySent(low: number, high: number, physicalOffset: number, slot: number, timeMs: number): void {
+    if (this.isOff) return;
+    for (let left = FORGOTTEN_PER_ENTRY; left > 0 && this.#isOld(timeMs); left--) this.#forgetFirst();
+    if (this.#count >= this.#countMax) this.#forgetFirst();
+    else if (this.#count === this.#capacity) this.#grow();
+    this.#add(low, high, physicalOffset, slot, timeMs);
+  }
+
+  // Snapshot: u32 count, u32 0, then from the oldest to the newest f64 physical offsets, f64 times, u32 low halves,
+  // u32 high halves, u32 slots.
+
+  /** The same state gives the same bytes. */
+  snapshot(): Uint8Array {
+    const bytes = new Uint8Array(8 + this.#count * ENTRY_BYTES);
+    new DataView(bytes.buffer).setUint32(0, this.#count, true);
+    let at = 8;
+    for (const column of this.#columns()) {
+      const size = column.BYTES_PER_ELEMENT;
+      const whole = new Uint8Array(column.buffer);
+      const toEnd = Math.min(this.#count, this.#capacity - this.#first);
+      bytes.set(whole.subarray(this.#first * size, (this.#first + toEnd) * size), at);
+      bytes.set(whole.subarray(0, (this.#count - toEnd) * size), at + toEnd * size);
+      at += this.#count * size;
+    }
+    return bytes;
+  }
+
+  /** Fills a new, empty view. */
+  restore(bytes: Uint8Array): void {
+    if (this.isOff) return;
+    const stored = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const count = stored.getUint32(0, true);
+    const offsetsAt = 8;
+    const timesAt = offsetsAt + count * 8;
+    const lowsAt = timesAt + count * 8;
+    const highsAt = lowsAt + count * 4;
+    const slotsAt = highsAt + count * 4;
+    for (let index = Math.max(0, count - this.#countMax); index < count; index++) {
+      if (this.#count === this.#capacity) this.#grow();
+      this.#add(
+        stored.getUint32(lowsAt + index * 4, true),
+        stored.getUint32(highsAt + index * 4, true),
+        stored.getFloat64(offsetsAt + index * 8, true),
+        stored.getUint32(slotsAt + index * 4, true),
+        stored.getFloat64(timesAt + index * 8, true),
+      );
+    }
+  }
+
+  #search(begin: number, low: number, high: number, nowMs: number, from: number): number {
+    for (let entry = begin; entry !== NONE; entry = this.#next[entry]!) {
+      // A bucket goes from the newest to the oldest.
+      if (this.#physicalOffset[entry]! < from || nowMs - this.#timeMs[entry]! >= this.#windowMs) return NONE;
+      if (this.#low[entry] === low && this.#high[entry] === high) return entry;
+    }
+    return NONE;
+  }
+
+  #isOld(nowMs: number): boolean {
+    return this.#count > 0 && nowMs - this.#timeMs[this.#first]! >= this.#windowMs;
+  }
+
+  #add(low: number, high: number, physicalOffset: number, slot: number, timeMs: number): void {
+    const entry = (this.#first + this.#count++) & (this.#capacity - 1);
+    this.#low[entry] = low;
+    this.#high[entry] = high;
+    this.#physicalOffset[entry] = physicalOffset;
+    this.#slot[entry] = slot;
+    this.#timeMs[entry] = timeMs;
+    this.#link(entry);
+  }
+
+  #link(entry: number): void {
+    const bucket = this.#low[entry]! & (this.#capacity - 1);
+    this.#next[entry] = this.#buckets[bucket]!;
+    this.#buckets[bucket] = entry;
+  }
+
+  /** The oldest of all is the last of its bucket. */
+  #forgetFirst(): void {
+    const entry = this.#first;
+    const bucket = this.#low[entry]! & (this.#capacity - 1);
+    let other = this.#buckets[bucket]!;
+    if (other === entry) {
+      this.#buckets[bucket] = NONE;
+    } else {
+      while (this.#next[other] !== entry) other = this.#next[other]!;
+      this.#next[other] = NONE;
+    }
+    this.#first = (entry + 1) & (this.#capacity - 1);
+    this.#count--;
+  }
+
+  #grow(): void {
+    const capacity = this.#capacity * 2;
+    this.#low = this.#unrolled(this.#low, new Uint32Array(capacity));
+    this.#high = this.#unrolled(this.#high, new Uint32Array(capacity));
+    this.#slot = this.#unrolled(this.#slot, new Uint32Array(capacity));
+    this.#physicalOffset = this.#unrolled(this.#physicalOffset, new Float64Array(capacity));
+    this.#timeMs = this.#unrolled(this.#timeMs, new Float64Array(capacity));
+    this.#next = new Int32Array(capacity);
+    this.#buckets = new Int32Array(capacity).fill(NONE);
+    this.#first = 0;
+    this.#capacity = capacity;
+    for (let entry = 0; entry < this.#count; entry++) this.#link(entry);
+  }
+
+  /** Copies a column so that its first entry comes first. */
+  #unrolled<Column extends Uint32Array | Float64Array>(from: Column, to: Column): Column {
+    to.set(from.subarray(this.#first));
+    to.set(from.subarray(0, this.#first), from.length - this.#first);
+    return to;
+  }
+
+  #columns(): (Float64Array | Uint32Array)[] {
+    return [this.#physicalOffset, this.#timeMs, this.#low, this.#high, this.#slot];
+  }
+}

@@ -52,5 +52,7 @@ function shardOptionsOf(config: BrokerConfig): ShardOptions {
     transactionsMax: config.transactionOpenMax,
     diskCleanRatio: config.cleanFileForciblyEnable ? config.diskSpaceCleanForciblyRatio / 100 : 1,
     diskFullRatio: config.diskSpaceWarningLevelRatio / 100,
+    scrubBytesPerSecond: config.scrubBytesPerSecond,
+    scrubPauseMs: config.scrubInterval,
   };
 }

@@ -15,6 +15,7 @@ import type { ShardCore } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { Leases } from './leases.ts';
+import type { LogScrub } from './log-scrub.ts';
 import type { Maintenance } from './maintenance.ts';
 import { MessageAppender } from './message-appender.ts';
 import { Offsets } from './offsets.ts';
@@ -63,6 +64,8 @@ export interface OpenedShard extends Shard {
   readonly recovery: RecoveryReport;
   /** Where the views came from at the start. */
   readonly viewsRecovery: ViewsReport;
+  /** Incarnation of the log that this process writes: higher at each start, whatever the clock says. */
+  readonly epoch: number;
   /** Why sends are refused now; undefined when they are taken. */
   readonly sendRefusal: string | undefined;
   statistics(): ShardStatistics;
@@ -81,6 +84,7 @@ export interface LogShardParts {
   readonly core: ShardCore;
   readonly disk: DiskWatch;
   readonly maintenance: Maintenance;
+  readonly scrub: LogScrub;
   readonly viewsRecovery: ViewsReport;
   /** Gives the data directory back. */
   release(): Promise<void>;
@@ -92,6 +96,7 @@ export class LogShard implements OpenedShard {
   readonly #core: ShardCore;
   readonly #disk: DiskWatch;
   readonly #maintenance: Maintenance;
+  readonly #scrub: LogScrub;
   readonly #deadLetters: DeadLetters;
   readonly #leases: Leases;
   readonly #redrive: Redrive;
@@ -110,6 +115,7 @@ export class LogShard implements OpenedShard {
     this.#core = parts.core;
     this.#disk = parts.disk;
     this.#maintenance = parts.maintenance;
+    this.#scrub = parts.scrub;
     this.viewsRecovery = parts.viewsRecovery;
     this.#release = () => parts.release();
     this.#administration = new Administration(parts.core);
@@ -133,6 +139,10 @@ export class LogShard implements OpenedShard {
 
   get recovery(): RecoveryReport {
     return this.#core.log.recovery;
+  }
+
+  get epoch(): number {
+    return this.#core.log.epoch;
   }
 
   get sendRefusal(): string | undefined {
@@ -333,6 +343,7 @@ export class LogShard implements OpenedShard {
       outstandingCount: state.progress.entryCount,
       waitingReceives: waiters.count,
       removedBytes: this.#maintenance.removedBytes,
+      scrub: this.#scrub.statistics,
       diskUsedRatio: this.#disk.usedRatio,
       sendsRefused: this.sendRefusal !== undefined,
     };
@@ -381,6 +392,7 @@ export class LogShard implements OpenedShard {
     this.#deadLetters.stop();
     this.#timers.stop();
     this.#disk.stop();
+    this.#scrub.stop();
     try {
       await this.#maintenance.stop();
       await this.#maintenance.snapshot();

@@ -4,6 +4,7 @@ import { openCommitLog } from '@orbitmq/storage';
 import type { Vfs } from '@orbitmq/vfs';
 import { ShardCore } from './core.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { LogScrub } from './log-scrub.ts';
 import { LogShard, type OpenedShard } from './log-shard.ts';
 import { Maintenance } from './maintenance.ts';
 import { type ShardOptions, shardSettings } from './options.ts';
@@ -91,12 +92,14 @@ async function openLocked(
     const topic = topicUid === undefined ? undefined : state.metadata.topicByUid(topicUid);
     if (group !== undefined && topic !== undefined) core.subscription(group, topic).counters.unconsumedCount += count;
   };
-  const shard = new LogShard({ core, disk, maintenance, viewsRecovery: report, release });
+  const scrub = new LogScrub(core, onFailure);
+  const shard = new LogShard({ core, disk, maintenance, scrub, viewsRecovery: report, release });
   if (state.metadata.secret.length === 0) {
     core.append(RECORD.secret, [random.bytes(SECRET_BYTES)]);
     await log.settled();
   }
   await disk.start();
   maintenance.start();
+  scrub.start();
   return shard;
 }

@@ -36,6 +36,10 @@ export interface ShardOptions {
   readonly diskFullRatio?: number;
   /** Room that sends leave for acks and leases. Bytes, default two segments, at most 1 GiB. */
   readonly diskReserveBytes?: number;
+  /** How fast sealed segments are read again to find bits that have turned on the disk; 0 = never. Bytes a second, default 8 MiB. */
+  readonly scrubBytesPerSecond?: number;
+  /** Rest between two such rounds through the log. Milliseconds, default 24 h. */
+  readonly scrubPauseMs?: number;
 }
 
 export type ShardSettings = Required<ShardOptions>;
@@ -64,6 +68,8 @@ export function shardSettings(options: ShardOptions): ShardSettings {
     diskCleanRatio: options.diskCleanRatio ?? 0.85,
     diskFullRatio: options.diskFullRatio ?? 0.9,
     diskReserveBytes: options.diskReserveBytes ?? Math.min(2 * segmentSizeBytes, GIB),
+    scrubBytesPerSecond: options.scrubBytesPerSecond ?? 8 * MIB,
+    scrubPauseMs: options.scrubPauseMs ?? 24 * HOUR_MS,
   };
   for (const [name, value] of Object.entries(settings)) {
     if (typeof value === 'number' && !(value >= 0)) refuse(name, value, 'a number of 0 or more');

@@ -1,4 +1,4 @@
-import type { LogStatistics } from '@orbitmq/storage';
+import type { LogStatistics, ScrubStatistics } from '@orbitmq/storage';
 import type { ShardCore } from './core.ts';
 
 /** Counts of one topic since the start of the process. */
@@ -62,6 +62,7 @@ export interface ShardStatistics {
   readonly outstandingCount: number;
   readonly waitingReceives: number;
   readonly removedBytes: number;
+  readonly scrub: ScrubStatistics;
   readonly diskUsedRatio: number;
   readonly sendsRefused: boolean;
 }

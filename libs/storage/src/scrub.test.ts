@@ -33,7 +33,7 @@ describe('scrub', () => {
     appendMany(log, 20, 1000);
     await log.settled();
     const clock = new StoppedClock();
-    new Scrub({ log, clock, bytesPerSecond: 8192, pauseMs: 5, onDamage: () => {} });
+    new Scrub({ log, clock, bytesPerSecond: 8192, firstPauseMs: 5, onDamage: () => {} });
     assert.equal(clock.timers[0]!.delayMs, 5);
     clock.fire();
     await turns();

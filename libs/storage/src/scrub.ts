@@ -5,6 +5,7 @@ import { segmentIndexOf } from './segment.ts';
 const SLICE_BYTES = 1024 * 1024;
 const BYTES_PER_SECOND = 8 * 1024 * 1024;
 const PAUSE_MS = 24 * 3_600_000;
+const FIRST_PAUSE_MS = 60_000;
 
 export interface ScrubArguments {
   readonly log: CommitLog;
@@ -13,6 +14,8 @@ export interface ScrubArguments {
   readonly bytesPerSecond?: number;
   /** Rest between the end of one round through the log and the next. Milliseconds, default 24 h. */
   readonly pauseMs?: number;
+  /** Rest before the first round: a broker that is restarted each day must get its rounds too. Milliseconds, default 1 min, at most `pauseMs`. */
+  readonly firstPauseMs?: number;
   /** Called for each damage that is found, once a segment and round: a CorruptionError, or a VfsError when it can't be read. */
   readonly onDamage: (error: Error) => void;
 }
@@ -39,7 +42,7 @@ export class Scrub {
   constructor(args: ScrubArguments) {
     this.#args = args;
     this.#bytesPerSecond = args.bytesPerSecond ?? BYTES_PER_SECOND;
-    this.#wait(args.pauseMs ?? PAUSE_MS);
+    this.#wait(args.firstPauseMs ?? Math.min(FIRST_PAUSE_MS, args.pauseMs ?? PAUSE_MS));
   }
 
   get statistics(): ScrubStatistics {

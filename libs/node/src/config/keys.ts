@@ -153,6 +153,21 @@ const storageKeys = {
     description:
       'Delete the oldest segments before their time when the disk is fuller than `diskSpaceCleanForciblyRatio`, as far as every group of their topics has consumed them.',
   }),
+  scrubBytesPerSecond: wholeNumber({
+    default: 8 * MIB,
+    min: 0,
+    max: GIB,
+    unit: 'bytes/s',
+    description:
+      'How fast sealed segments are read again in the background to find what has turned on the disk; 0 = never.',
+  }),
+  scrubInterval: wholeNumber({
+    default: 24 * 3_600_000,
+    min: 1_000,
+    max: 2 ** 31 - 1,
+    unit: 'ms',
+    description: 'Rest between two such rounds through the log; the first begins a minute after the start, or sooner.',
+  }),
   diskSpaceCleanForciblyRatio: wholeNumber({
     default: 85,
     min: 10,

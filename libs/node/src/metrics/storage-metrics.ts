@@ -84,6 +84,16 @@ export function storageMetrics(
   counter('orbitmq_storage_sync_duration_ms_total', 'Time spent in flushes, milliseconds.', (now) => now.log.syncMs);
   counter('orbitmq_storage_disk_reads_total', 'Records read from the disk.', (now) => now.log.diskReadCount);
   counter('orbitmq_storage_removed_bytes_total', 'Bytes that retention has removed.', (now) => now.removedBytes);
+  counter(
+    'orbitmq_storage_scrubbed_bytes_total',
+    'Bytes of sealed segments that were read again and were in order.',
+    (now) => now.scrub.checkedBytes,
+  );
+  counter(
+    'orbitmq_storage_damages_total',
+    'Damages found in sealed segments that were read again, one a segment and round.',
+    (now) => now.scrub.damageCount,
+  );
 }
 
 /** How far each group is on each topic that it consumes. */

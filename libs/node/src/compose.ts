@@ -7,7 +7,7 @@ import {
   ownRoutes,
   type RouteSource,
 } from '@orbitmq/messaging';
-import { ObservationServer, VERSION } from '@orbitmq/runtime';
+import { ObservationServer, textFiles, VERSION } from '@orbitmq/runtime';
 import type { OpenedShard } from '@orbitmq/shard';
 import { openAdminPort } from './admin-port.ts';
 import type { BrokerContext } from './broker-context.ts';
@@ -15,6 +15,7 @@ import { BrokerStatusReport } from './broker-status.ts';
 import { openClientPort } from './client-port.ts';
 import type { BrokerConfig } from './config/spec.ts';
 import { addressOf } from './endpoints.ts';
+import { nextIncarnation } from './incarnation.ts';
 import { listening } from './listen-failure.ts';
 import { BrokerObservation } from './observation.ts';
 import { openData } from './open-data.ts';
@@ -80,8 +81,8 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
     nameServers,
     source: registrationSource(config, {
       metadata: shard.metadata,
-      epoch: 0,
-      startedMs,
+      epoch: shard.epoch,
+      incarnation: await nextIncarnation(config.storePathRootDir, startedMs, textFiles, logger),
       clientPort: clientPort.port,
       adminAddress: addressOf(adminHost, admin.port),
       version: VERSION,

@@ -26,8 +26,8 @@ export interface BrokerFacts {
   readonly metadata: Metadata;
   /** Epoch of the log. */
   readonly epoch: number;
-  /** Wall clock at the start, milliseconds. */
-  readonly startedMs: number;
+  /** Number of this start, see `nextIncarnation`. */
+  readonly incarnation: number;
   readonly clientPort: number;
   /** `host:port`. */
   readonly adminAddress: string;
@@ -41,7 +41,7 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
     brokerName: config.brokerName,
     brokerId: config.brokerId,
     epoch: BigInt(facts.epoch),
-    incarnation: BigInt(facts.startedMs),
+    incarnation: BigInt(facts.incarnation),
     role: Role.ROLE_MASTER,
     clientEndpoints: endpointsOf(config.brokerIP1, facts.clientPort),
     adminAddress: facts.adminAddress,

@@ -67,6 +67,20 @@ describe('mqadmin against a running cluster', () => {
     assert.match(await succeed('topicStatus', '-t', 'carried'), /broker-[ab]/);
   });
 
+  it('lists and cancels messages that wait for their time', async () => {
+    await succeed('updateTopic', '-c', 'DefaultCluster', '-t', 'waiting', '-a', '+message.type=DELAY');
+    for (const key of ['key-a', 'key-b', 'key-b']) {
+      await succeed('sendMessage', '-t', 'waiting', '-p', 'later', '-k', key, '-d', '3600');
+    }
+    const listed = await succeed('listTimedMessages', '-t', 'waiting');
+    assert.equal(listed.match(/key-/g)?.length, 3, listed);
+    const cancelled = await succeed('cancelTimedMessages', '-t', 'waiting', '-k', 'key-b');
+    assert.equal(cancelled.match(/key-b/g)?.length, 2, cancelled);
+    const left = await succeed('listTimedMessages', '-t', 'waiting');
+    assert.match(left, /key-a/);
+    assert.doesNotMatch(left, /key-b/);
+  });
+
   it('makes and shows a consumer group', async () => {
     await succeed('updateSubGroup', '-c', 'DefaultCluster', '-g', 'orderly', '-o', 'true', '-r', '3');
     const shown = await succeed('getConsumerConfig', '-c', 'DefaultCluster', '-g', 'orderly');

@@ -72,6 +72,8 @@ export interface MessagingConfig {
   readonly brokerName: string;
   /** `ip:port` of this broker, as delivered messages carry it. */
   readonly storeHost: string;
+  /** What clients may do here: 2 write, 4 read, 6 both; RocketMQ key of this name. */
+  readonly brokerPermission: number;
   /** A first send to an unknown topic makes it. */
   readonly autoCreateTopicEnable: boolean;
   /** A group is made when its first client appears. */
@@ -96,6 +98,7 @@ export interface MessagingConfig {
 
 /** Defaults of RocketMQ where it has them, but for SQL filters and recalls, which are on; only the names of the broker are missing. */
 export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost'> = {
+  brokerPermission: 6,
   autoCreateTopicEnable: true,
   autoCreateSubscriptionGroup: true,
   enablePropertyFilter: true,

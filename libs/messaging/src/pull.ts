@@ -4,6 +4,7 @@ import { type PullMessageRequest, PullMessageResponse } from '@orbitmq/protocol/
 import { type Call, RpcError, type Sink } from '@orbitmq/rpc';
 import type { MessageFilter, Pulled } from '@orbitmq/shard';
 import type { Group } from '@orbitmq/views';
+import { checkBrokerReads } from './broker-permission.ts';
 import { callerOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
 import { isTaken } from './drained.ts';
@@ -86,6 +87,7 @@ export class Pulling {
   /** @throws MqError with the code of what is wrong */
   private async plan(request: PullMessageRequest, call: Call): Promise<PullPlan> {
     const { clock, config, filters, provision } = this.context;
+    checkBrokerReads(config);
     const startedMs = clock.monotonicMs();
     const { filter } = filters.of(request.filterExpression);
     const countMax = batchSizeOf(request.batchSize);

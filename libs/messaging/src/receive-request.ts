@@ -4,6 +4,7 @@ import type { FilterExpression, ReceiveMessageRequest } from '@orbitmq/protocol/
 import type { Call } from '@orbitmq/rpc';
 import type { Group, Topic } from '@orbitmq/views';
 import type { Agreement } from './agreements.ts';
+import { checkBrokerReads } from './broker-permission.ts';
 import type { MessagingContext } from './context.ts';
 import { pollingMs } from './polling.ts';
 import { READ_BIT } from './route-source.ts';
@@ -41,6 +42,7 @@ export async function planReceive(
   session: Session,
 ): Promise<ReceivePlan> {
   const { agreements, clock, config, filters, provision } = context;
+  checkBrokerReads(config);
   const startedMs = clock.monotonicMs();
   const topicName = request.messageQueue?.topic?.name ?? '';
   const groupName = request.group?.name ?? '';

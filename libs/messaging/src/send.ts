@@ -17,6 +17,7 @@ import type { Call } from '@orbitmq/rpc';
 import type { EarlierSend, SendRequest } from '@orbitmq/shard';
 import type { Topic, TopicMessageType } from '@orbitmq/views';
 import { OK_STATUS, statusOf, stored } from './answers.ts';
+import { checkBrokerWrites } from './broker-permission.ts';
 import { clientIdOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
 import { queueOfMessageGroup, queueOfPriority, RoundRobin } from './queue-choice.ts';
@@ -91,6 +92,7 @@ export class Sending {
 
   private check(messages: readonly IncomingMessage[], nowMs: number): void {
     const { limits, messageLimits } = this.context.config;
+    checkBrokerWrites(this.context.config);
     if (messages.length > limits.sendBatchMax) {
       throw new MqError(
         'BAD_REQUEST',

@@ -112,6 +112,7 @@ function openMessaging(
       ...MESSAGING_DEFAULTS,
       brokerName: config.brokerName,
       storeHost: addressOf(config.brokerIP1, config.listenPort),
+      brokerPermission: config.brokerPermission,
       autoCreateTopicEnable: config.autoCreateTopicEnable,
       autoCreateSubscriptionGroup: config.autoCreateSubscriptionGroup,
       enablePropertyFilter: config.enablePropertyFilter,

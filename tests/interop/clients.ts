@@ -16,6 +16,8 @@ export interface ClientTraits {
   readonly canChangeInvisible: boolean;
   /** Can be configured with a namespace. */
   readonly hasNamespace: boolean;
+  /** Finest step of a time of delivery; undefined where its driver can't give one and recall the message. */
+  readonly deliveryStepMs: number | undefined;
   /** The lowest priority that it can give a message; undefined where it can't give any. */
   readonly priorityMin: number | undefined;
   /** Several messages in one SendMessage. */
@@ -58,6 +60,7 @@ const COMMON_TRAITS: ClientTraits = {
   hasPushConsumer: true,
   canChangeInvisible: true,
   hasNamespace: true,
+  deliveryStepMs: undefined,
   priorityMin: undefined,
   canSendBatch: false,
   usesTlsByDefault: false,
@@ -71,7 +74,7 @@ const NODE: Recipe = {
   language: 'node',
   version: '1.0.8',
   // It hands `a:1,b:2` to its gRPC library, which takes that for one name; a priority of 0 is none to it.
-  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false, priorityMin: 1 },
+  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false, deliveryStepMs: 1, priorityMin: 1 },
   sources: [],
   tools: [],
   build: async () => {},
@@ -81,7 +84,7 @@ const NODE: Recipe = {
 const PYTHON: Recipe = {
   language: 'python',
   version: '5.1.2',
-  traits: { ...COMMON_TRAITS, bornResolutionMs: 1000, priorityMin: 0 },
+  traits: { ...COMMON_TRAITS, bornResolutionMs: 1000, deliveryStepMs: 1000, priorityMin: 0 },
   sources: ['python/requirements.txt'],
   tools: ['python3'],
   async build(folder) {
@@ -161,7 +164,7 @@ const RECIPES = {
   python: PYTHON,
   go: GO,
   rust: RUST,
-  java: javaRecipe('java', '5.2.0', { priorityMin: 0 }),
+  java: javaRecipe('java', '5.2.0', { deliveryStepMs: 1, priorityMin: 0 }),
   'java-old': javaRecipe('java-old', '5.0.3', { canSpeakPlain: false, hasNamespace: false }),
 } as const;
 

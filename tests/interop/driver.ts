@@ -16,6 +16,8 @@ export interface OutgoingMessage {
   readonly group?: string;
   /** 0 or more. */
   readonly priority?: number;
+  /** Not before this moment, milliseconds since 1970. */
+  readonly deliveryMs?: number;
 }
 
 /** A message as a client showed it to its application. */
@@ -169,6 +171,20 @@ export class Driver {
 
   async send(name: string, message: OutgoingMessage): Promise<string> {
     return (await this.call('send', { name, message })).messageId as string;
+  }
+
+  /** Sends a message with a time of delivery. */
+  async sendDelayed(
+    name: string,
+    message: OutgoingMessage,
+  ): Promise<{ readonly messageId: string; readonly recallHandle: string | undefined }> {
+    const { messageId, recallHandle } = await this.call('send', { name, message });
+    return { messageId: messageId as string, recallHandle: (recallHandle as string | null) ?? undefined };
+  }
+
+  /** Cancels a message that waits for its time. @returns its id, as the broker says it */
+  async recall(name: string, topic: string, recallHandle: string): Promise<string> {
+    return (await this.call('recall', { name, topic, recallHandle })).messageId as string;
   }
 
   /** Sends `count` messages `prefix0`, `prefix1`, …; tells which were acknowledged. */

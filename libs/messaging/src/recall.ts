@@ -9,7 +9,7 @@ import type { MessagingContext } from './context.ts';
 
 /**
  * RecallMessage: cancels a timed message that has not come yet. OK means that it never comes; one that has come, or was
- * recalled before, is not found.
+ * recalled before, is a BAD_REQUEST: the Python client takes MESSAGE_NOT_FOUND for success.
  */
 export async function recallMessage(
   context: MessagingContext,
@@ -36,7 +36,7 @@ export async function recallMessage(
   const timed = await shard.findTimer(topic, { slot, id });
   if (timed === undefined || !shard.cancelTimer(topic, { slot, id })) {
     throw new MqError(
-      'MESSAGE_NOT_FOUND',
+      'BAD_REQUEST',
       `the message of topic ${quoted(topic.name)} waits no more: it has been delivered to its queue, or was recalled before`,
     );
   }

@@ -34,6 +34,7 @@ import org.apache.rocketmq.client.apis.message.MessageBuilder;
 import org.apache.rocketmq.client.apis.message.MessageView;
 import org.apache.rocketmq.client.apis.producer.Producer;
 import org.apache.rocketmq.client.apis.producer.ProducerBuilder;
+import org.apache.rocketmq.client.apis.producer.SendReceipt;
 import org.apache.rocketmq.client.apis.producer.Transaction;
 import org.apache.rocketmq.client.apis.producer.TransactionResolution;
 
@@ -78,6 +79,7 @@ public final class Driver {
         switch (text(request, "op")) {
             case "startProducer": return startProducer(request);
             case "send": return send(request);
+            case "recall": return recall(request);
             case "sendInTransaction": return sendInTransaction(request);
             case "sendMany": return sendMany(request);
             case "startPushConsumer": return startPushConsumer(request);
@@ -118,7 +120,25 @@ public final class Driver {
     }
 
     private Object send(JsonObject request) throws Exception {
-        return Map.of("messageId", producer(request).send(build(request)).getMessageId().toString());
+        SendReceipt receipt = producer(request).send(build(request));
+        Map<String, Object> result = new HashMap<>();
+        result.put("messageId", receipt.getMessageId().toString());
+        if (request.getAsJsonObject("message").has("deliveryMs")) {
+            result.put("recallHandle", invoke(SendReceipt.class, receipt, "getRecallHandle"));
+        }
+        return result;
+    }
+
+    private Object recall(JsonObject request) throws Exception {
+        Object receipt = Producer.class.getMethod("recallMessage", String.class, String.class)
+            .invoke(producer(request), text(request, "topic"), text(request, "recallHandle"));
+        Class<?> type = Class.forName("org.apache.rocketmq.client.apis.producer.RecallReceipt");
+        return Map.of("messageId", invoke(type, receipt, "getMessageId").toString());
+    }
+
+    /** Older versions of the client have no such method. */
+    private static Object invoke(Class<?> type, Object target, String method) throws Exception {
+        return type.getMethod(method).invoke(target);
     }
 
     private static Message build(JsonObject request) throws Exception {
@@ -132,6 +152,7 @@ public final class Driver {
             // Older versions have no such method.
             MessageBuilder.class.getMethod("setPriority", int.class).invoke(builder, number(fields, "priority", 0));
         }
+        if (fields.has("deliveryMs")) builder.setDeliveryTimestamp(fields.get("deliveryMs").getAsLong());
         if (fields.has("keys")) builder.setKeys(GSON.fromJson(fields.get("keys"), String[].class));
         if (fields.has("properties")) {
             for (Map.Entry<String, JsonElement> entry : fields.getAsJsonObject("properties").entrySet()) {

@@ -52,6 +52,7 @@ function messageOptions(message) {
     properties: new Map(Object.entries(message.properties ?? {})),
     messageGroup: message.group ?? undefined,
     priority: message.priority ?? undefined,
+    deliveryTimestamp: message.deliveryMs ? new Date(message.deliveryMs) : undefined,
   };
 }
 
@@ -100,6 +101,10 @@ const operations = {
   },
   async send(request) {
     const receipt = await clients.get(request.name).send(messageOptions(request.message));
+    return { messageId: receipt.messageId, recallHandle: receipt.recallHandle || null };
+  },
+  async recall(request) {
+    const receipt = await clients.get(request.name).recallMessage(request.topic, request.recallHandle);
     return { messageId: receipt.messageId };
   },
   async sendInTransaction(request) {

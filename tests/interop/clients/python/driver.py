@@ -66,6 +66,9 @@ def build(fields):
         message.message_group = fields["group"]
     if fields.get("priority") is not None:
         message.priority = fields["priority"]
+    if fields.get("deliveryMs"):
+        # The client takes seconds.
+        message.delivery_timestamp = fields["deliveryMs"] // 1000
     for key in fields.get("keys") or []:
         message.keys = key
     for key, value in (fields.get("properties") or {}).items():
@@ -107,7 +110,12 @@ def start_producer(request):
 
 
 def send(request):
-    return {"messageId": clients[request["name"]].send(build(request["message"])).message_id}
+    receipt = clients[request["name"]].send(build(request["message"]))
+    return {"messageId": receipt.message_id, "recallHandle": receipt.recall_handle}
+
+
+def recall(request):
+    return {"messageId": clients[request["name"]].recall_message(request["topic"], request["recallHandle"])}
 
 
 def send_in_transaction(request):
@@ -189,6 +197,7 @@ def close(request):
 OPERATIONS = {
     "startProducer": start_producer,
     "send": send,
+    "recall": recall,
     "sendInTransaction": send_in_transaction,
     "sendMany": send_many,
     "startPushConsumer": start_push_consumer,

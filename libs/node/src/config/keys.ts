@@ -107,6 +107,10 @@ const storageKeys = {
     default: '~/store',
     description: 'Directory that holds everything the broker keeps. One process at a time owns it.',
   }),
+  storePathCommitLog: optionalPath({
+    description:
+      'Where the log lies: `storePathRootDir/commitlog`, and nowhere else; another value is refused. Put `storePathRootDir` on the disk that is meant for the log.',
+  }),
   flushDiskType: choice({
     default: 'ASYNC_FLUSH',
     words: ['ASYNC_FLUSH', 'SYNC_FLUSH'],

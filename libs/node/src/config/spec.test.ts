@@ -84,6 +84,15 @@ test('relations between keys are checked', () => {
   assert.match(problemsOf('brokerPermission=3'), /brokerPermission must be 0, 2/);
 });
 
+test('a place for the log that is not in the data directory is refused, not passed over', () => {
+  const refused = problemsOf('storePathRootDir=/data/store\nstorePathCommitLog=/fast/commitlog');
+  assert.match(
+    refused,
+    /storePathCommitLog \(\/fast\/commitlog\) must be \/data\/store\/commitlog .* set storePathRootDir/,
+  );
+  assert.equal(problemsOf('storePathRootDir=/data/store\nstorePathCommitLog=/data/store/commitlog/'), '');
+});
+
 test('no key is both used and without effect', () => {
   const both = [...brokerConfigSpec.withoutEffect.keys()].filter((key) => key in brokerConfigSpec.keys);
   assert.deepEqual(both, []);

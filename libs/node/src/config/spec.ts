@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { KIB } from '@orbitmq/base';
 import type { ConfigOf, ConfigSpec } from '@orbitmq/runtime';
 import { brokerKeys } from './keys.ts';
@@ -46,6 +47,12 @@ function checkRelations(config: BrokerConfig): string[] {
   if (config.cleanFileForciblyEnable && config.diskSpaceCleanForciblyRatio > config.diskSpaceWarningLevelRatio) {
     problems.push(
       `diskSpaceCleanForciblyRatio (${config.diskSpaceCleanForciblyRatio}) must not be above diskSpaceWarningLevelRatio (${config.diskSpaceWarningLevelRatio}): sends would be refused before room is made`,
+    );
+  }
+  const logDirectory = resolve(config.storePathRootDir, 'commitlog');
+  if (config.storePathCommitLog !== undefined && resolve(config.storePathCommitLog) !== logDirectory) {
+    problems.push(
+      `storePathCommitLog (${config.storePathCommitLog}) must be ${logDirectory} or left out: the log lies in the data directory; to have it on another disk, set storePathRootDir to a directory there`,
     );
   }
   if ((config.tlsCertPath === undefined) !== (config.tlsKeyPath === undefined)) {

@@ -22,7 +22,7 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
   ],
   [
     'the log is one file family under storePathRootDir, written and flushed in batches; views are kept in memory and snapshots',
-    `storePathCommitLog storePathDLedgerCommitLog storePathEpochFile storePathBrokerIdentity readOnlyCommitLogStorePaths
+    `storePathDLedgerCommitLog storePathEpochFile storePathBrokerIdentity readOnlyCommitLogStorePaths
      mappedFileSizeConsumeQueue mapedFileSizeConsumeQueue mappedFileSizeConsumeQueueExt mapedFileSizeCommitLog
      enableConsumeQueueExt bitMapLengthConsumeQueueExt mappedFileSizeTimerLog flushCommitLogLeastPages
      flushCommitLogThoroughInterval commitCommitLogLeastPages commitCommitLogThoroughInterval commitIntervalCommitLog

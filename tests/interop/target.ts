@@ -26,7 +26,12 @@ export interface Target {
   /** Access points as `host:port`, all equivalent. */
   readonly endpoints: readonly string[];
   createTopic(topic: string, type: TopicType): Promise<void>;
-  createGroup(group: string, isFifo: boolean): Promise<void>;
+  /** @param retry how often a message comes again, and how long after; our own target only */
+  createGroup(
+    group: string,
+    isFifo: boolean,
+    retry?: { readonly timesMax: number; readonly delayMs: number },
+  ): Promise<void>;
   /** Undefined where scenarios may not break anything. */
   readonly faults: TargetFaults | undefined;
   stop(): Promise<void>;
@@ -55,12 +60,13 @@ async function startOurTarget(): Promise<Target> {
       await forEachBroker((admin) => admin.putTopic({ name, attributesPut, attributesRemoved: [] }));
       await waitForTopicRoutes(cluster, name);
     },
-    createGroup: (name, consumeMessageOrderly) =>
+    createGroup: (name, consumeMessageOrderly, retry) =>
       forEachBroker((admin) =>
         admin.putGroup({
           name,
           consumeMessageOrderly,
-          retryPolicy: undefined,
+          retryMaxTimes: retry?.timesMax,
+          retryPolicy: retry && { customized: { delaysMs: [BigInt(retry.delayMs)] }, exponential: undefined },
           attributesPut: new Map(),
           attributesRemoved: [],
         }),

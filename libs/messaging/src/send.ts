@@ -5,6 +5,7 @@ import {
   deriveMessageType,
   encodeStoredSystem,
   type IncomingMessage,
+  isDerivedTopic,
 } from '@orbitmq/protocol';
 import {
   Code,
@@ -107,7 +108,8 @@ export class Sending {
   private topicOf(messages: readonly IncomingMessage[]): Topic | Promise<Topic> {
     const { topicName } = messages[0]!;
     const known = this.context.shard.metadata.topic(topicName);
-    if (known) return known;
+    // dead letters are the server's to write, whatever permission their topic was given
+    if (known && !isDerivedTopic(topicName)) return known;
     const messageType = typeOf(messages[0]!);
     const other = messages.find((message) => typeOf(message) !== messageType);
     if (!other) return this.context.provision.topicOfFirstMessage(topicName, messageType);

@@ -8,7 +8,7 @@ import { MessagingClient } from '../e2e/messaging-client.ts';
 import { waitUntil } from './child.ts';
 
 /** Message types a topic is made for. */
-export type TopicType = 'NORMAL' | 'FIFO' | 'PRIORITY' | 'TRANSACTION';
+export type TopicType = 'NORMAL' | 'FIFO' | 'PRIORITY' | 'TRANSACTION' | 'DELAY';
 
 /** Faults that a target lets the scenarios cause. */
 export interface TargetFaults {

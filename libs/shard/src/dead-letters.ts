@@ -15,6 +15,8 @@ import { encodeLeaseKey, type LeaseKey, RECORD } from './records.ts';
 
 /** How long what could not be moved waits for the next try: the log was behind, or the disk could not be read. */
 const RETRY_MS = 100;
+/** Messages that become dead letters before others have their turn. */
+const MOVED_PER_TURN = 256;
 /** Dead letters can be read, and only the shard writes them. */
 const READ_PERMISSION = 4;
 const NOTHING = new Uint8Array(0);
@@ -140,7 +142,8 @@ export class DeadLetters {
 
   async #empty(queue: GroupQueue): Promise<void> {
     const { progress } = this.#core.state;
-    while (queue.spent.first !== NONE && !this.#core.isStopping) {
+    for (let count = 1; queue.spent.first !== NONE && !this.#core.isStopping; count++) {
+      if (count % MOVED_PER_TURN === 0 && !(await this.#isSettled())) return;
       const queueOffset = progress.offset(queue.spent.first);
       const leaseId = progress.leaseId(queue.spent.first);
       const topic = this.#topicOf(queue);
@@ -151,6 +154,14 @@ export class DeadLetters {
       // Meanwhile it may have been acknowledged, renewed or removed: then it is none of our business any more.
       if (this.#isSpent(queue, key) && !this.#core.isStopping) this.move(key, topic, letter);
     }
+  }
+
+  /** Lets the disk catch up and others have their turn. Returns false when the log has failed, which ends the process. */
+  #isSettled(): Promise<boolean> {
+    return this.#core.log.settled().then(
+      () => true,
+      () => false,
+    );
   }
 
   #isSpent(queue: GroupQueue, { groupUid, queueUid, queueOffset, leaseId }: LeaseKey): boolean {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { seededRandom } from '@orbitmq/base';
 import {
   ClientType,
   Code,
@@ -16,6 +17,7 @@ import {
   TransactionSource,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { BidiCall } from '@orbitmq/rpc';
+import { SimClock, SimDisk } from '@orbitmq/testkit';
 import { TRANSACTION_END, type TransactionEnd } from '@orbitmq/views';
 import { MESSAGING_DEFAULTS } from './config.ts';
 import { type MessagingEvents, NO_MESSAGING_EVENTS } from './events.ts';
@@ -272,4 +274,57 @@ test('system properties that only the server sets are not taken from a producer'
   const found = messages.find(({ systemProperties }) => systemProperties?.messageId === 's1');
   assert.notEqual(found?.systemProperties?.receiptHandle, 'forged');
   assert.equal((found?.systemProperties ?? SystemProperties.decode(new Uint8Array())).deliveryAttempt, 1);
+});
+
+test('a jump of the wall clock makes no check come sooner or later', async () => {
+  const topic = 'jump';
+  await broker.makeTopic(topic, 'TRANSACTION');
+  const producer = await new TestProducer('jumping', [topic]).ready();
+  await sendHalf('j1', { topic });
+  broker.clock.jumpWall(3_600_000);
+  await broker.clock.advance(5_900);
+  assert.equal(producer.asked.length, 0);
+  broker.clock.jumpWall(-7_200_000);
+  await broker.clock.advance(2_000);
+  await broker.until(() => producer.asked.length === 1);
+});
+
+test('a half message that can not be read stops no other, and goes in the end', async () => {
+  const clock = new SimClock();
+  const disk = new SimDisk({ clock, random: seededRandom(3), latencyMs: 0, syncLatencyMs: 0 });
+  const config = { transactions: { ...MESSAGING_DEFAULTS.transactions, checkMax: 2 } };
+  const where = await TestBroker.start(config, events, { clock, vfs: disk, log: { tailCacheBytes: 65_536 } });
+  try {
+    await where.run(where.makeTopic('tx', 'TRANSACTION'));
+    for (const id of ['b1', 'b2', 'b3', 'b4']) {
+      const { status } = await where.run(where.send(half(id, { body: Buffer.alloc(900_000) })));
+      assert.equal(status?.code, Code.OK, status?.message);
+    }
+    const topic = where.shard.metadata.topic('tx')!;
+    const [, damaged] = where.shard.openTransactions(topic, 0, 9);
+    disk.flip('/store/commitlog/00000000000000000000', damaged!.half.id + 500);
+    const producer = await new TestProducer('reader', ['tx'], where).ready();
+    await where.clock.advance(7_000);
+    await where.run(where.until(() => producer.asked.length === 3));
+    const idsAsked = producer.asked.map((asked) => asked.message?.systemProperties?.messageId);
+    assert.deepEqual(idsAsked.sort(), ['b1', 'b3', 'b4']);
+    await where.run(where.until(() => ended.length === 4));
+    assert.deepEqual(new Set(ended), new Set([TRANSACTION_END.discarded]));
+    producer.stream.cancel();
+  } finally {
+    await where.stop();
+  }
+});
+
+test('a broker may take no half messages', async () => {
+  const config = { transactions: { ...MESSAGING_DEFAULTS.transactions, reject: true } };
+  const where = await TestBroker.start(config, events);
+  try {
+    await where.makeTopic('tx', 'TRANSACTION');
+    const { status } = await where.send(half('x1'));
+    assert.equal(status?.code, Code.FORBIDDEN);
+    assert.match(status?.message ?? '', /rejectTransactionMessage/);
+  } finally {
+    await where.stop();
+  }
 });

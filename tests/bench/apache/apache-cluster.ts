@@ -39,7 +39,7 @@ export interface ApacheCluster {
   readonly processes: readonly Child[];
   createTopic(
     topic: string,
-    messageType: 'NORMAL' | 'FIFO' | 'TRANSACTION' | 'PRIORITY',
+    messageType: 'NORMAL' | 'FIFO' | 'TRANSACTION' | 'PRIORITY' | 'DELAY',
     queueCount?: number,
   ): Promise<void>;
   createGroup(group: string, isFifo: boolean): Promise<void>;

@@ -14,12 +14,14 @@ import { Administration } from './administration.ts';
 import type { ShardCore } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { DiskWatch } from './disk-watch.ts';
+import type { KeyIndexing } from './key-indexing.ts';
 import { Leases } from './leases.ts';
 import type { LogScrub } from './log-scrub.ts';
 import type { Maintenance } from './maintenance.ts';
 import { MessageAppender } from './message-appender.ts';
 import { Offsets } from './offsets.ts';
 import { Puller } from './puller.ts';
+import { Queries } from './queries.ts';
 import { Receiver } from './receiver.ts';
 import type { ViewsReport } from './recovery.ts';
 import { Redrive } from './redrive.ts';
@@ -27,10 +29,13 @@ import { SentMessages } from './sent-messages.ts';
 import type {
   Delivery,
   EarlierSend,
+  FoundMessage,
+  FoundPage,
   HalfRequest,
   LeaseOutcome,
   LeaseRef,
   MessageBytes,
+  MessageQuery,
   OffsetChange,
   OffsetRequest,
   OpenTransaction,
@@ -84,6 +89,7 @@ export interface LogShardParts {
   readonly core: ShardCore;
   readonly disk: DiskWatch;
   readonly maintenance: Maintenance;
+  readonly keys: KeyIndexing;
   readonly scrub: LogScrub;
   readonly viewsRecovery: ViewsReport;
   /** Gives the data directory back. */
@@ -107,6 +113,8 @@ export class LogShard implements OpenedShard {
   readonly #transactions: Transactions;
   readonly #offsets: Offsets;
   readonly #sentMessages: SentMessages;
+  readonly #keys: KeyIndexing;
+  readonly #queries: Queries;
   readonly #puller: Puller;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
@@ -128,6 +136,8 @@ export class LogShard implements OpenedShard {
     this.#transactions = new Transactions(parts.core, this.#appender);
     this.#offsets = new Offsets(parts.core);
     this.#sentMessages = new SentMessages(parts.core);
+    this.#keys = parts.keys;
+    this.#queries = new Queries(parts.core, parts.keys);
     this.#puller = new Puller(parts.core);
     this.#leases.expire();
     this.#timers.start();
@@ -323,6 +333,18 @@ export class LogShard implements OpenedShard {
     return this.#puller.wait(topic, queueId, offset);
   }
 
+  findMessages(query: MessageQuery): Promise<FoundPage> {
+    return this.#queries.find(query);
+  }
+
+  messageAt(physicalOffset: number): Promise<FoundMessage | undefined> {
+    return this.#queries.at(physicalOffset);
+  }
+
+  messageInQueue(topic: Topic, queueId: number, queueOffset: number): Promise<FoundMessage | undefined> {
+    return this.#queries.inQueue(topic, queueId, queueOffset);
+  }
+
   queueRange(topic: Topic, queueId: number): { minOffset: number; maxOffset: number } {
     const queue = this.#core.state.metadata.topicByUid(topic.uid)?.queues[queueId];
     const indexed = queue === undefined ? undefined : this.#core.state.index.queue(queue.uid);
@@ -394,6 +416,7 @@ export class LogShard implements OpenedShard {
     this.#disk.stop();
     this.#scrub.stop();
     try {
+      await this.#keys.stop();
       await this.#maintenance.stop();
       await this.#maintenance.snapshot();
       await this.#core.state.index.close();

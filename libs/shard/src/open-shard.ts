@@ -4,6 +4,7 @@ import { openCommitLog } from '@orbitmq/storage';
 import type { Vfs } from '@orbitmq/vfs';
 import { ShardCore } from './core.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { KeyIndexing } from './key-indexing.ts';
 import { LogScrub } from './log-scrub.ts';
 import { LogShard, type OpenedShard } from './log-shard.ts';
 import { Maintenance } from './maintenance.ts';
@@ -93,11 +94,15 @@ async function openLocked(
     if (group !== undefined && topic !== undefined) core.subscription(group, topic).counters.unconsumedCount += count;
   };
   const scrub = new LogScrub(core, onFailure);
-  const shard = new LogShard({ core, disk, maintenance, scrub, viewsRecovery: report, release });
+  const keysDirectory = `${directory}/keyindex`;
+  await vfs.makeDirectory(keysDirectory);
+  const keys = new KeyIndexing(core, vfs, keysDirectory);
+  const shard = new LogShard({ core, disk, maintenance, keys, scrub, viewsRecovery: report, release });
   if (state.metadata.secret.length === 0) {
     core.append(RECORD.secret, [random.bytes(SECRET_BYTES)]);
     await log.settled();
   }
+  await keys.start();
   await disk.start();
   maintenance.start();
   scrub.start();

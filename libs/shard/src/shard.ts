@@ -169,6 +169,45 @@ export interface Pulled {
   readonly endOffset: number;
 }
 
+/** Which stored messages somebody looks for. */
+export interface MessageQuery {
+  readonly by: 'messageId' | 'key';
+  readonly text: string;
+  /** undefined = any. */
+  readonly topic: Topic | undefined;
+  /** Stored from then on, milliseconds since 1970. */
+  readonly beginMs: number;
+  /** Stored up to then, inclusive. */
+  readonly endMs: number;
+  readonly countMax: number;
+  /** Where the page before said to go on; undefined = with the newest. */
+  readonly before: number | undefined;
+}
+
+/** A message as it was found in the log. */
+export interface FoundMessage {
+  readonly topic: Topic;
+  /** undefined while it is in no queue. */
+  readonly place: { readonly queueId: number; readonly queueOffset: number } | undefined;
+  /** What it waits for: its time, or the end of its transaction (or it was cancelled, rolled back or discarded). */
+  readonly pending: 'timed' | 'half' | undefined;
+  /** Record that put it where it is. */
+  readonly physicalOffset: number;
+  /** Record that holds its body. */
+  readonly bodyOffset: number;
+  /** Bytes of the record that holds its body. */
+  readonly sizeBytes: number;
+  readonly storeTimestampMs: number;
+  readonly message: MessageBytes;
+}
+
+/** Some of what was found, the newest first. */
+export interface FoundPage {
+  readonly messages: readonly FoundMessage[];
+  /** `before` of the next page; undefined when that was all. */
+  readonly next: number | undefined;
+}
+
 /** What a receipt handle points at. */
 export interface LeaseRef {
   readonly group: Group;
@@ -416,6 +455,15 @@ export interface Shard {
   pull(request: PullRequest): Promise<Pulled>;
   /** Waits until a pull from `offset` may find something. */
   waitForOffset(topic: Topic, queueId: number, offset: number): Waiter;
+  /** Finds messages by id or key, with the index of keys, which follows the log at a short distance: waits for it. */
+  findMessages(query: MessageQuery): Promise<FoundPage>;
+  /** The message whose record begins at a byte of the log; undefined when none does. */
+  messageAt(physicalOffset: number): Promise<FoundMessage | undefined>;
+  /**
+   * The message at an offset of a queue; undefined when it can't be read.
+   * @throws MqError OFFSET_NOT_FOUND when the queue does not hold it
+   */
+  messageInQueue(topic: Topic, queueId: number, queueOffset: number): Promise<FoundMessage | undefined>;
   /** Offsets of a queue. */
   queueRange(topic: Topic, queueId: number): { readonly minOffset: number; readonly maxOffset: number };
 }

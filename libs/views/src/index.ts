@@ -1,4 +1,5 @@
 export { ByteReader, ByteWriter, UINT48_MAX } from './bytes.ts';
+export { KeyIndex, type KeyPlaces, type KeySearch } from './key-index/view.ts';
 export { decodeGroupConfig, decodeTopicConfig, encodeGroupConfig, encodeTopicConfig } from './metadata/codec.ts';
 export type {
   Group,

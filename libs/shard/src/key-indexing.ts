@@ -1,0 +1,183 @@
+import { delay, type Timer } from '@orbitmq/base';
+import { readKeys, readMessageId, WireError } from '@orbitmq/protocol';
+import { CorruptionError, type LogRecord } from '@orbitmq/storage';
+import { type Vfs, VfsError } from '@orbitmq/vfs';
+import { KeyHash, KeyIndex, type KeyPlaces } from '@orbitmq/views';
+import type { ShardCore } from './core.ts';
+import { decodePointer } from './pointer.ts';
+import { messageBytes, RECORD } from './records.ts';
+
+/** Bytes of the log that are looked at before others have their turn. */
+const SLICE_BYTES = 256 * 1024;
+/** Between two slices. Milliseconds. */
+const SLICE_PAUSE_MS = 2;
+/** Between a send and its keys' way into the index, unless somebody asks. Milliseconds. */
+const REST_MS = 100;
+/** After a file could not be written. Milliseconds. */
+const TRY_AGAIN_MS = 1000;
+/** How long a query waits for the index to come to the end of the log. Milliseconds. */
+const PATIENCE_MS = 5000;
+const PATIENCE_STEP_MS = 5;
+/** Files that one search looks at. */
+const FILES_MAX = 64;
+
+/** What is looked up. */
+export const KEY_SPACE = { messageId: 1, key: 2, pending: 3, body: 4 } as const;
+export type KeySpace = (typeof KEY_SPACE)[keyof typeof KEY_SPACE];
+
+/**
+ * Follows the log and notes where message ids and keys occur: behind what is settled, a slice at a time, so that no send
+ * ever waits for it. After a start it goes on where its files end.
+ */
+export class KeyIndexing {
+  readonly #core: ShardCore;
+  readonly #index: KeyIndex;
+  readonly #hash = new KeyHash();
+  #position = 0;
+  /** End of the segment, or begin of a range that has a file: the open part ends there. */
+  #partEnd = 0;
+  /** Begin of the first file that was dropped, to be made again; Infinity when none was. */
+  #redoFrom = Number.POSITIVE_INFINITY;
+  #timer: Timer | undefined;
+  #work: Promise<void> | undefined;
+  readonly #stopListening: () => void;
+
+  /** @param directory for the files of the index; it exists */
+  constructor(core: ShardCore, vfs: Vfs, directory: string) {
+    this.#core = core;
+    this.#index = new KeyIndex(vfs, directory);
+    this.#stopListening = core.log.onSettled(() => this.#arm(REST_MS));
+  }
+
+  /** Takes over the files there are. */
+  async start(): Promise<void> {
+    const { log } = this.#core;
+    await this.#index.recover(log.startOffset, log.endOffset, (error) => this.#tellDamage(error));
+    this.#goTo(log.startOffset);
+    this.#arm(REST_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopListening();
+    this.#timer?.cancel();
+    await this.#work;
+  }
+
+  /**
+   * Places of records that may hold a key, the newest first.
+   * @param range of the log
+   */
+  async find(space: KeySpace, key: string | number, range: { from: number; to: number }): Promise<KeyPlaces> {
+    await this.#catchUp(Math.min(range.to, this.#core.log.settledOffset));
+    const { low, high } = this.#hashOf(space, key);
+    return this.#index.find({ low, high, ...range, filesMax: FILES_MAX }, (error, { start }) => {
+      this.#tellDamage(error);
+      this.#redoFrom = Math.min(this.#redoFrom, start);
+      this.#arm(REST_MS);
+    });
+  }
+
+  #hashOf(space: KeySpace, key: string | number): KeyHash {
+    const bytes = Buffer.from(String(key));
+    this.#hash.seed(this.#core.state.metadata.secret);
+    this.#hash.of(space, bytes, 0, bytes.length);
+    return this.#hash;
+  }
+
+  /** Waits until the index has come to a place, for a while. */
+  async #catchUp(position: number): Promise<void> {
+    const { clock } = this.#core;
+    const untilMs = clock.monotonicMs() + PATIENCE_MS;
+    while (this.#position < position && clock.monotonicMs() < untilMs && !this.#core.isStopping) {
+      this.#arm(0);
+      await delay(clock, PATIENCE_STEP_MS);
+    }
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#work !== undefined || this.#core.isStopping) return;
+    if (delayMs > 0 && this.#timer !== undefined) return;
+    this.#timer?.cancel();
+    this.#timer = this.#core.clock.setTimer(delayMs, () => {
+      this.#timer = undefined;
+      this.#work = this.#step().then((pauseMs) => {
+        this.#work = undefined;
+        if (pauseMs !== undefined) this.#arm(pauseMs);
+      });
+    });
+  }
+
+  /** One slice. @returns the pause before the next one; undefined when there is nothing to do */
+  async #step(): Promise<number | undefined> {
+    const { log, logger } = this.#core;
+    try {
+      if (this.#position < log.startOffset) {
+        await this.#index.removeBefore(log.startOffset);
+        this.#goTo(log.startOffset);
+      }
+      if (this.#redoFrom < this.#position) this.#goTo(this.#redoFrom);
+      this.#redoFrom = Number.POSITIVE_INFINITY;
+      // The log may not have begun the segment yet when the one before ended.
+      if (this.#partEnd === Number.POSITIVE_INFINITY) this.#goTo(this.#position);
+      if (this.#position >= this.#partEnd || this.#index.isFull) await this.#filePart();
+      const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, log.settledOffset);
+      if (to <= this.#position) return undefined;
+      this.#position = await log.scan(this.#position, to, (record) => this.#note(record));
+      return SLICE_PAUSE_MS;
+    } catch (error) {
+      if (error instanceof CorruptionError) {
+        logger.error({ err: error }, 'a part of the log is damaged and its keys can not be looked up');
+        this.#position = this.#partEnd;
+        return SLICE_PAUSE_MS;
+      }
+      if (this.#core.isStopping || this.#position < log.startOffset) return SLICE_PAUSE_MS;
+      if (!(error instanceof VfsError)) throw error;
+      logger.warn({ err: error }, 'the index of keys could not go on; it is tried again');
+      return TRY_AGAIN_MS;
+    }
+  }
+
+  async #filePart(): Promise<void> {
+    await this.#index.file(this.#position);
+    await this.#index.removeBefore(this.#core.log.startOffset);
+    this.#goTo(this.#position);
+  }
+
+  /** Begins a part at the first byte from `position` on that has no file. */
+  #goTo(position: number): void {
+    const { log } = this.#core;
+    this.#position = this.#index.uncoveredFrom(Math.max(position, log.startOffset));
+    const segment = log.segments().find(({ endOffset }) => this.#position < endOffset);
+    const segmentEnd = segment?.endOffset ?? Number.POSITIVE_INFINITY;
+    this.#partEnd = Math.min(segmentEnd, this.#index.coveredFrom(this.#position));
+    this.#index.begin(this.#position);
+  }
+
+  #note(record: LogRecord): void {
+    if (record.type === RECORD.pointer) {
+      const { ends, body } = decodePointer(record.payload);
+      if (ends.id > 0) this.#add(KEY_SPACE.pending, ends.id, record);
+      else this.#add(KEY_SPACE.body, body.physicalOffset, record);
+      return;
+    }
+    if (record.type !== RECORD.message && record.type !== RECORD.timed && record.type !== RECORD.half) return;
+    const { system } = messageBytes(record.payload);
+    try {
+      const messageId = readMessageId(system);
+      if (messageId !== '') this.#add(KEY_SPACE.messageId, messageId, record);
+      for (const key of readKeys(system)) this.#add(KEY_SPACE.key, key, record);
+    } catch (error) {
+      // Only messages that came over the API are protobuf.
+      if (!(error instanceof WireError)) throw error;
+    }
+  }
+
+  #add(space: KeySpace, key: string | number, { physicalOffset }: LogRecord): void {
+    const { low, high } = this.#hashOf(space, key);
+    this.#index.add(low, high, physicalOffset);
+  }
+
+  #tellDamage(error: Error): void {
+    this.#core.logger.warn({ err: error }, 'a file of the index of keys is made again from the log');
+  }
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Topic, TRANSACTION_END } from '@orbitmq/views';
+import type { FoundMessage, FoundPage, MessageBytes, MessageQuery } from './index.ts';
+import { TestShard } from './test-shard.ts';
+
+function field(number: number, text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
+}
+
+/** A message with nothing but an id and keys. */
+function named(id: string, ...keys: string[]): MessageBytes {
+  const system = Buffer.concat([...keys.map((key) => field(2, key)), field(3, id)]);
+  return { system, rest: Buffer.concat([Buffer.from([0x22, 100]), Buffer.alloc(100)]) };
+}
+
+async function opened(): Promise<{ bench: TestShard; topic: Topic }> {
+  const bench = new TestShard();
+  await bench.open();
+  return { bench, topic: await bench.topic() };
+}
+
+function find(bench: TestShard, query: Partial<MessageQuery>): Promise<FoundPage> {
+  const all = {
+    by: 'key',
+    text: '',
+    topic: undefined,
+    beginMs: 0,
+    endMs: 1e15,
+    countMax: 32,
+    before: undefined,
+  } as const;
+  return bench.clock.settle(bench.shard.findMessages({ ...all, ...query }));
+}
+
+function placesOf({ messages }: FoundPage): unknown[] {
+  return messages.map(({ place }) => place?.queueOffset);
+}
+
+async function sendMany(bench: TestShard, topic: Topic, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) {
+    bench.shard.send({ topic, queueId: 0, tagHash: 0, message: named(`id-${index}`, 'all', `mod-${index % 50}`) });
+    if (index % 20 === 19) await bench.settled();
+    if (index % 100 === 99) await bench.clock.advance(1000);
+  }
+  await bench.settled();
+}
+
+describe('queries', () => {
+  test('find what was sent, by id and by key, in memory and in files, over restarts of all kinds', async () => {
+    const { bench, topic } = await opened();
+    await sendMany(bench, topic, 500);
+    for (const restart of [undefined, () => bench.restart(), () => bench.crash()]) {
+      await restart?.();
+      for (const index of [0, 123, 499]) {
+        const { messages, next } = await find(bench, { by: 'messageId', text: `id-${index}` });
+        assert.deepEqual(placesOf({ messages, next }), [index]);
+        assert.equal(next, undefined);
+        assert.equal(messages[0]!.topic.name, 'topic');
+      }
+      assert.deepEqual(placesOf(await find(bench, { text: 'mod-7' })), [457, 407, 357, 307, 257, 207, 157, 107, 57, 7]);
+      assert.deepEqual(placesOf(await find(bench, { text: 'id-7' })), [], 'an id is not a key');
+    }
+  });
+
+  test('go page by page, and keep to topic and time', async () => {
+    const { bench, topic } = await opened();
+    const other = await bench.topic('other');
+    await sendMany(bench, topic, 300);
+    const seen: unknown[] = [];
+    let before: number | undefined;
+    do {
+      const page = await find(bench, { text: 'all', countMax: 70, before });
+      seen.push(...placesOf(page));
+      before = page.next;
+    } while (before !== undefined);
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 300 }, (_, index) => 299 - index),
+    );
+    assert.deepEqual(placesOf(await find(bench, { text: 'mod-1', topic: other })), []);
+    const [first] = (await find(bench, { by: 'messageId', text: 'id-100' })).messages;
+    const since = await find(bench, { text: 'mod-1', beginMs: first!.storeTimestampMs });
+    assert.deepEqual(placesOf(since), [251, 201, 151, 101]);
+    const until = await find(bench, { text: 'mod-1', endMs: first!.storeTimestampMs - 1 });
+    assert.deepEqual(placesOf(until), [51, 1]);
+  });
+
+  test('find a message by its place in the log or in its queue, and nothing elsewhere', async () => {
+    const { bench, topic } = await opened();
+    await sendMany(bench, topic, 200);
+    const at = (physicalOffset: number) => bench.clock.settle(bench.shard.messageAt(physicalOffset));
+    const inQueue = (offset: number) => bench.clock.settle(bench.shard.messageInQueue(topic, 0, offset));
+    const found = (await inQueue(150)) as FoundMessage;
+    assert.deepEqual((await at(found.physicalOffset))?.place, { queueId: 0, queueOffset: 150 });
+    for (const offset of [8, -8, 4, found.physicalOffset + 8, 1e12, bench.shard.position]) {
+      assert.equal(await at(offset), undefined, String(offset));
+    }
+    await assert.rejects(() => inQueue(200), { code: 'OFFSET_NOT_FOUND' });
+    await assert.rejects(() => inQueue(-1), { code: 'OFFSET_NOT_FOUND' });
+  });
+
+  test('make damaged and missing files again', async () => {
+    const { bench, topic } = await opened();
+    await sendMany(bench, topic, 500);
+    await find(bench, { text: 'all' });
+    const names = (await bench.clock.settle(bench.disk.list('/store/keyindex'))).filter((name) =>
+      name.endsWith('.keys'),
+    );
+    assert.ok(names.length > 2, `${names.length} files`);
+    const file = await bench.clock.settle(bench.disk.open(`/store/keyindex/${names[1]}`, 'write'));
+    await bench.clock.settle(file.write([Buffer.alloc(64, 0xff)], 40));
+    await bench.clock.settle(file.close());
+    await bench.clock.settle(bench.disk.remove(`/store/keyindex/${names[0]}`));
+    // The first search finds the damage, and a later one what was made again.
+    await bench.restart();
+    await find(bench, { text: 'mod-3' });
+    await bench.clock.advance(1000);
+    assert.deepEqual(placesOf(await find(bench, { text: 'mod-3' })), [453, 403, 353, 303, 253, 203, 153, 103, 53, 3]);
+  });
+
+  test('follow timed messages and transactions into their queues', async () => {
+    const { bench, topic } = await opened();
+    const request = { topic, queueId: 0, tagHash: 0 };
+    const deliveryTimestampMs = bench.clock.wallMs() + 5000;
+    bench.shard.sendTimed({ ...request, message: named('timed'), deliveryTimestampMs });
+    const { half } = bench.shard.sendHalf({ ...request, message: named('half', 'deal'), immunityMs: 1000 });
+    await bench.settled();
+    const one = async (text: string) => (await find(bench, { by: 'messageId', text })).messages[0]!;
+    assert.deepEqual([(await one('timed')).pending, (await one('half')).pending], ['timed', 'half']);
+    bench.shard.endTransaction(topic, half, TRANSACTION_END.committed, 1);
+    await bench.clock.advance(6000);
+    assert.deepEqual((await one('timed')).place, { queueId: 0, queueOffset: 0 });
+    assert.deepEqual((await one('half')).place, { queueId: 1, queueOffset: 0 });
+    assert.deepEqual(placesOf(await find(bench, { text: 'deal' })), [0]);
+  });
+});

@@ -1,4 +1,4 @@
-import type { Clock, Random, Timer } from '@orbitmq/base';
+import { type Clock, MIB, type Random, type Timer } from '@orbitmq/base';
 import {
   decodeSendMessageRequest,
   type IncomingMessage,
@@ -24,7 +24,7 @@ import {
   type SendMessageResponse,
   type UpdateOffsetRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type BoundMethod, bidi, type Sink, serverStream, unary } from '@orbitmq/rpc';
+import { type BoundMethod, bidi, boundRequests, type Sink, serverStream, unary } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
 import type { HalfRef, Topic, TransactionEnd } from '@orbitmq/views';
@@ -56,6 +56,9 @@ import { TransactionEnding } from './transactions.ts';
 
 /** Changes of groups that come close together are told to clients once. Milliseconds. */
 const ANNOUNCE_DELAY_MS = 100;
+
+/** Longest request but for SendMessage, whose decoder bounds the number of messages. */
+const REQUEST_BYTES_MAX = MIB;
 
 /** What the messaging service is made of. */
 export interface MessagingServiceOptions {
@@ -115,7 +118,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
   let announcing: Timer | undefined;
   let stopFollowing: (() => void) | undefined;
   return {
-    methods: methodsOf(context, { telemetry, receiving, ending }),
+    methods: boundRequests(methodsOf(context, { telemetry, receiving, ending }), REQUEST_BYTES_MAX, ['SendMessage']),
     start() {
       checks.start();
       stopFollowing ??= shard.onMetadataChange(() => {

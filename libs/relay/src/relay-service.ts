@@ -1,4 +1,4 @@
-import { MqError } from '@orbitmq/base';
+import { MIB, MqError } from '@orbitmq/base';
 import {
   GetOffsetRequest,
   MessagingServiceDefinition,
@@ -10,7 +10,7 @@ import {
   SyncLiteSubscriptionRequest,
   UpdateOffsetRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type BoundMethod, bidi, type Call, serverStream, unary } from '@orbitmq/rpc';
+import { type BoundMethod, bidi, boundRequests, type Call, serverStream, unary } from '@orbitmq/rpc';
 import { decodeAckRequest, relayAck } from './acknowledge.ts';
 import { encodeStatusAnswer } from './answers.ts';
 import { relayEverywhere } from './everywhere.ts';
@@ -24,6 +24,9 @@ import { decodeChangeInvisible, decodeDeadLetter, relaySettle } from './settle.t
 import { TelemetryRelay } from './telemetry.ts';
 import { relayToTopic, topicRequestDecoder } from './topic-call.ts';
 
+/** Longest request but for SendMessage, which stays bytes here. */
+const REQUEST_BYTES_MAX = MIB;
+
 type MethodName = keyof typeof MessagingServiceDefinition.methods;
 
 /**
@@ -31,7 +34,7 @@ type MethodName = keyof typeof MessagingServiceDefinition.methods;
  * brokers.
  */
 export function relayMethods(context: RelayContext): BoundMethod[] {
-  return [
+  const methods = [
     bindUnary(
       'queryRoute',
       (bytes) => QueryRouteRequest.decode(bytes),
@@ -81,6 +84,7 @@ export function relayMethods(context: RelayContext): BoundMethod[] {
       RAW,
     ),
   ];
+  return boundRequests(methods, REQUEST_BYTES_MAX, ['SendMessage']);
 }
 
 /** Binds a method whose answer is ready bytes, and whose refusals are a status in the answer. */

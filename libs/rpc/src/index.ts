@@ -3,6 +3,7 @@ export { createGrpcJsClient as createRpcClient } from './grpc-js/client.ts';
 export { startGrpcJsServer as startRpcServer } from './grpc-js/server.ts';
 export { HealthService } from './health.ts';
 export { reflectionMethods } from './reflection.ts';
+export { boundRequests } from './request-bound.ts';
 export type { RpcServer, RpcServerLimits, RpcServerOptions, TlsIdentity } from './server.ts';
 export {
   type BidiHandler,

@@ -209,9 +209,10 @@ export class ShardState {
     this.sentKeys.hash.seed(this.metadata.secret);
     if (hasSection(sections, SECTION.sentKeys)) this.sentKeys.view.restore(bytesOf(sections, SECTION.sentKeys));
     this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
-    this.progress.restore(bytesOf(sections, SECTION.progress));
+    // Snapshots from before dead letters lack these, and have progress in another form.
     this.queueChanges.restore(bytesOf(sections, SECTION.queueChanges));
     this.redriven.restore(bytesOf(sections, SECTION.redriven));
+    this.progress.restore(bytesOf(sections, SECTION.progress));
     // Snapshots from before offsets could be set have no such section.
     if (hasSection(sections, SECTION.resets)) this.progress.restoreResets(bytesOf(sections, SECTION.resets));
     this.pins.restore(bytesOf(sections, SECTION.pins));

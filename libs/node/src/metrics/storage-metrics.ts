@@ -123,6 +123,14 @@ export function consumptionMetrics(metrics: Metrics, statistics: () => ShardStat
     (report) => reportAll(report, (now) => now.unconsumedCount),
   );
   metrics.counterOf(
+    {
+      name: 'orbitmq_shard_unreadable_messages_total',
+      help: 'Messages that were passed over because the log is damaged where they lie.',
+      labels,
+    },
+    (report) => reportAll(report, (now) => now.unreadableCount),
+  );
+  metrics.counterOf(
     { name: 'rocketmq_send_to_dlq_messages_total', help: 'Messages that became dead letters of their group.', labels },
     (report) => reportAll(report, (now) => now.deadLetterCount),
   );

@@ -36,6 +36,7 @@ import type {
   LeaseRef,
   MessageBytes,
   MessageQuery,
+  MessageStory,
   OffsetChange,
   OffsetRequest,
   OpenTransaction,
@@ -60,6 +61,7 @@ import type {
   Waiter,
 } from './shard.ts';
 import { type ShardStatistics, subscriptionStatistics, topicStatistics } from './statistics.ts';
+import { Stories } from './story.ts';
 import { TimedMessages } from './timers.ts';
 import { Transactions } from './transactions.ts';
 
@@ -115,6 +117,7 @@ export class LogShard implements OpenedShard {
   readonly #sentMessages: SentMessages;
   readonly #keys: KeyIndexing;
   readonly #queries: Queries;
+  readonly #stories: Stories;
   readonly #puller: Puller;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
@@ -138,6 +141,7 @@ export class LogShard implements OpenedShard {
     this.#sentMessages = new SentMessages(parts.core);
     this.#keys = parts.keys;
     this.#queries = new Queries(parts.core, parts.keys);
+    this.#stories = new Stories(parts.core, this.#queries);
     this.#puller = new Puller(parts.core);
     this.#leases.expire();
     this.#timers.start();
@@ -343,6 +347,10 @@ export class LogShard implements OpenedShard {
 
   messageInQueue(topic: Topic, queueId: number, queueOffset: number): Promise<FoundMessage | undefined> {
     return this.#queries.inQueue(topic, queueId, queueOffset);
+  }
+
+  messageStory(topic: Topic, queueId: number, queueOffset: number): Promise<MessageStory> {
+    return this.#stories.tell(topic, queueId, queueOffset);
   }
 
   queueRange(topic: Topic, queueId: number): { minOffset: number; maxOffset: number } {

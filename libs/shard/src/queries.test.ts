@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Topic, TRANSACTION_END } from '@orbitmq/views';
-import type { FoundMessage, FoundPage, MessageBytes, MessageQuery } from './index.ts';
+import type { Delivery, FoundMessage, FoundPage, MessageBytes, MessageQuery } from './index.ts';
 import { TestShard } from './test-shard.ts';
 
 function field(number: number, text: string): Buffer {
@@ -29,6 +29,7 @@ function find(bench: TestShard, query: Partial<MessageQuery>): Promise<FoundPage
     beginMs: 0,
     endMs: 1e15,
     countMax: 32,
+    bytesMax: 1e6,
     before: undefined,
   } as const;
   return bench.clock.settle(bench.shard.findMessages({ ...all, ...query }));
@@ -134,5 +135,40 @@ describe('queries', () => {
     assert.deepEqual((await one('timed')).place, { queueId: 0, queueOffset: 0 });
     assert.deepEqual((await one('half')).place, { queueId: 1, queueOffset: 0 });
     assert.deepEqual(placesOf(await find(bench, { text: 'deal' })), [0]);
+  });
+
+  test('tell what became of a message', async () => {
+    const { bench, topic } = await opened();
+    const [group, slow] = [await bench.group('group'), await bench.group('slow')];
+    await bench.group('idle');
+    await sendMany(bench, topic, 3);
+    const leaseOf = (of: typeof group, { queueId, queueOffset, leaseId }: Delivery) => ({
+      group: of,
+      topic,
+      queueId,
+      queueOffset,
+      leaseId,
+    });
+    const handed = await bench.receive(group, topic);
+    bench.shard.changeInvisible(leaseOf(group, handed[1]!), 0);
+    const [again] = await bench.receive(group, topic);
+    bench.shard.acknowledge(leaseOf(group, again!));
+    await bench.receive(slow, topic, { countMax: 2, invisibleMs: 5000 });
+    const story = await bench.clock.settle(bench.shard.messageStory(topic, 0, 1));
+    assert.deepEqual(
+      story.events.map(({ kind, group: name }) => `${name}: ${kind}`),
+      ['group: delivered', 'group: handed back', 'group: delivered', 'group: settled', 'slow: delivered'],
+    );
+    assert.deepEqual(
+      story.groups.map(({ group: name, standing, attempt }) => [name, standing, attempt]),
+      [
+        ['group', 'settled', 0],
+        ['slow', 'in flight', 1],
+      ],
+    );
+    assert.ok(story.isComplete);
+    const next = await bench.clock.settle(bench.shard.messageStory(topic, 0, 2));
+    assert.equal(next.groups[1]!.standing, 'not reached');
+    await assert.rejects(() => bench.clock.settle(bench.shard.messageStory(topic, 0, 3)), { code: 'OFFSET_NOT_FOUND' });
   });
 });

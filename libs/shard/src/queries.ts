@@ -30,11 +30,15 @@ export class Queries {
     const space = query.by === 'messageId' ? KEY_SPACE.messageId : KEY_SPACE.key;
     const { physicalOffsets, searchedFrom } = await this.#keys.find(space, query.text, range);
     const messages: FoundMessage[] = [];
+    let bytes = 0;
     for (const [index, place] of physicalOffsets.entries()) {
       if (messages.length === query.countMax || index === READ_MAX)
         return { messages, next: physicalOffsets[index - 1] };
       const found = await this.at(place);
-      if (found !== undefined && isWanted(query, found)) messages.push(found);
+      if (found === undefined || !isWanted(query, found)) continue;
+      bytes += found.sizeBytes;
+      if (messages.length > 0 && bytes > query.bytesMax) return { messages, next: physicalOffsets[index - 1] };
+      messages.push(found);
     }
     return { messages, next: searchedFrom > log.startOffset ? searchedFrom : undefined };
   }

@@ -180,6 +180,8 @@ export interface MessageQuery {
   /** Stored up to then, inclusive. */
   readonly endMs: number;
   readonly countMax: number;
+  /** Stops before the page exceeds this; at least one message is given. Bytes. */
+  readonly bytesMax: number;
   /** Where the page before said to go on; undefined = with the newest. */
   readonly before: number | undefined;
 }
@@ -206,6 +208,35 @@ export interface FoundPage {
   readonly messages: readonly FoundMessage[];
   /** `before` of the next page; undefined when that was all. */
   readonly next: number | undefined;
+}
+
+/** How a group stands to a message. What a filter passed over or an offset skipped counts as settled, too. */
+export interface GroupStanding {
+  readonly group: string;
+  readonly standing: 'not reached' | 'in flight' | 'to be delivered again' | 'settled';
+  /** Times that it was handed out, while it is not settled; else 0. */
+  readonly attempt: number;
+  /** Until its lease ends; 0 when it has none. Milliseconds. */
+  readonly leftMs: number;
+}
+
+/** Something that happened to a message. */
+export interface StoryEvent {
+  readonly kind: 'delivered' | 'settled' | 'handed back' | 'dead letter' | 'redriven' | 'offset set';
+  readonly group: string;
+  readonly atMs: number;
+  readonly leaseId: number;
+}
+
+/** What became of a message. */
+export interface MessageStory {
+  readonly message: FoundMessage;
+  /** Groups that have begun on its queue. */
+  readonly groups: readonly GroupStanding[];
+  /** In the order of the log. */
+  readonly events: readonly StoryEvent[];
+  /** The log was followed to its end; otherwise later events may be missing. */
+  readonly isComplete: boolean;
 }
 
 /** What a receipt handle points at. */
@@ -464,6 +495,11 @@ export interface Shard {
    * @throws MqError OFFSET_NOT_FOUND when the queue does not hold it
    */
   messageInQueue(topic: Topic, queueId: number, queueOffset: number): Promise<FoundMessage | undefined>;
+  /**
+   * What became of a message: how groups stand to it, and what the next 64 MiB of the log say about it.
+   * @throws MqError OFFSET_NOT_FOUND when the queue does not hold it
+   */
+  messageStory(topic: Topic, queueId: number, queueOffset: number): Promise<MessageStory>;
   /** Offsets of a queue. */
   queueRange(topic: Topic, queueId: number): { readonly minOffset: number; readonly maxOffset: number };
 }

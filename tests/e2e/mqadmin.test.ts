@@ -81,6 +81,39 @@ describe('mqadmin against a running cluster', () => {
     assert.doesNotMatch(left, /key-b/);
   });
 
+  it('finds messages, tells their story and sets where a group goes on', async () => {
+    await succeed('updateTopic', '-c', 'DefaultCluster', '-t', 'searched', '-r', '1', '-w', '1');
+    for (const body of ['first body', 'second body', 'third body']) {
+      await succeed('sendMessage', '-t', 'searched', '-b', 'broker-a', '-p', body, '-k', 'wanted other');
+    }
+    const found = JSON.parse(await succeed('queryMsgByKey', '-t', 'searched', '-k', 'wanted', '--json'));
+    assert.equal(found.length, 3);
+    assert.match(
+      await succeed('printMsg', '-t', 'searched', '-b', '2020-01-01#00:00:00:000'),
+      /first body[^]*third body/,
+    );
+    await succeed('consumeMessage', '-t', 'searched', '-g', 'searchers');
+    const story = await succeed('queryMsgById', '-t', 'searched', '-i', found[2].messageId);
+    assert.match(story, /first body[^]*searchers +settled[^]*searchers +delivered[^]*searchers +settled/);
+    assert.match(
+      await succeed('queryMsgByOffset', '-t', 'searched', '-b', 'broker-a', '-i', '0', '-o', '1'),
+      /second body/,
+    );
+    const back = ['resetOffsetByTime', '-g', 'searchers', '-t', 'searched', '-s', '2020-01-01#00:00:00:000'];
+    assert.match(await succeed(...back, '--dry-run'), /3 messages would be delivered again, 0 skipped/);
+    assert.match(await succeed('consumerProgress', '-g', 'searchers'), /Diff Total: 0/);
+    assert.match(await succeed(...back), /3 messages are delivered again/);
+    assert.match(await succeed('consumerProgress', '-g', 'searchers'), /Diff Total: 3/);
+    await succeed('updateSubGroup', '-c', 'DefaultCluster', '-g', 'followers');
+    await succeed('cloneGroupOffset', '-s', 'searchers', '-d', 'followers', '-t', 'searched');
+    assert.match(await succeed('consumerProgress', '-g', 'followers'), /Diff Total: 3/);
+    assert.match(await succeed('skipAccumulatedMessage', '-g', 'searchers', '-t', 'searched'), /3 skipped/);
+    assert.match(await succeed('consumerProgress', '-g', 'searchers'), /Diff Total: 0/);
+    const { code, stderr } = await mqadmin('queryMsgById', '-i', 'nobody-sent-it');
+    assert.equal(code, 1);
+    assert.match(stderr, /no broker has a message "nobody-sent-it"/);
+  });
+
   it('makes and shows a consumer group', async () => {
     await succeed('updateSubGroup', '-c', 'DefaultCluster', '-g', 'orderly', '-o', 'true', '-r', '3');
     const shown = await succeed('getConsumerConfig', '-c', 'DefaultCluster', '-g', 'orderly');

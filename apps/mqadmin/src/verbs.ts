@@ -1,4 +1,5 @@
 import { OFFSET_VERBS } from './offset-verbs.ts';
+import { QUERY_VERBS } from './query-verbs.ts';
 import type { Verb, VerbOption } from './verb.ts';
 
 const BROKER: VerbOption = {
@@ -247,4 +248,11 @@ const messageVerbs: readonly Verb[] = [
 ];
 
 /** All verbs, in the order in which help lists them. */
-export const VERBS: readonly Verb[] = [...topicVerbs, ...groupVerbs, ...OFFSET_VERBS, ...clusterVerbs, ...messageVerbs];
+export const VERBS: readonly Verb[] = [
+  ...topicVerbs,
+  ...groupVerbs,
+  ...OFFSET_VERBS,
+  ...clusterVerbs,
+  ...messageVerbs,
+  ...QUERY_VERBS,
+];

@@ -13,6 +13,7 @@ import { type BoundMethod, unary } from '@orbitmq/rpc';
 import type { Shard } from '@orbitmq/shard';
 import type { ClientDirectory } from './client-directory.ts';
 import { consumersOf, producersOf, topicsSubscribed, wireClientOf } from './clients.ts';
+import { findMessages, readMessages, tellStory } from './find-messages.ts';
 import { type GroupDefaults, groupConfigOf, wireGroupOf } from './group-request.ts';
 import { groupNamed, noGroup, noTopic, topicNamed } from './lookup.ts';
 import { setOffsets } from './offsets.ts';
@@ -58,6 +59,9 @@ export function adminMethods(options: AdminServiceOptions): BoundMethod[] {
     unary(BrokerAdminDefinition, 'consumerProgress', (request) => consumerProgress(shard, clients, request)),
     unary(BrokerAdminDefinition, 'setOffsets', (request) => setOffsets(shard, request)),
     unary(BrokerAdminDefinition, 'redriveDeadLetters', (request) => redriveDeadLetters(shard, request)),
+    unary(BrokerAdminDefinition, 'findMessages', (request) => findMessages(shard, request)),
+    unary(BrokerAdminDefinition, 'readMessages', (request) => readMessages(shard, request)),
+    unary(BrokerAdminDefinition, 'tellStory', (request) => tellStory(shard, request)),
     unary(BrokerAdminDefinition, 'listConsumers', ({ group }) => {
       const found = consumersOf(clients.connections(), group);
       return { clients: found.map((client) => wireClientOf(client, clock.monotonicMs())) };

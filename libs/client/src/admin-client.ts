@@ -1,16 +1,22 @@
 import {
   BrokerAdminDefinition,
   type ConsumerProgressResponse,
+  type FindMessagesRequest,
+  type FindMessagesResponse,
   type Group,
   type ListClientsResponse,
   type PutGroupRequest,
   type PutGroupResponse,
   type PutTopicRequest,
   type PutTopicResponse,
+  type ReadMessagesRequest,
+  type ReadMessagesResponse,
   type RedriveDeadLettersRequest,
   type RedriveDeadLettersResponse,
   type SetOffsetsRequest,
   type SetOffsetsResponse,
+  type TellStoryRequest,
+  type TellStoryResponse,
   type TimedMessage,
   type Topic,
   type TopicStatusResponse,
@@ -27,14 +33,24 @@ export interface AdminClientOptions {
   readonly timeoutMs?: number;
 }
 
+/** The largest message there can be, and what is told about it. */
+const ANSWER_BYTES_MAX = 80 * 1024 * 1024;
+
 /** Operators' calls to one broker. All of them throw RpcError with the broker's own text. */
 export class AdminClient {
   readonly #rpc: RpcClient;
   readonly #options: { readonly timeoutMs: number };
+  /** Queries may read much of the log. */
+  readonly #queryOptions: { readonly timeoutMs: number };
 
   constructor(options: AdminClientOptions) {
-    this.#rpc = createRpcClient({ addresses: [options.address], tls: options.tls });
+    this.#rpc = createRpcClient({
+      addresses: [options.address],
+      tls: options.tls,
+      receiveMessageBytesMax: ANSWER_BYTES_MAX,
+    });
     this.#options = { timeoutMs: options.timeoutMs ?? 5000 };
+    this.#queryOptions = { timeoutMs: 6 * this.#options.timeoutMs };
   }
 
   putTopic(request: PutTopicRequest): Promise<PutTopicResponse> {
@@ -97,6 +113,18 @@ export class AdminClient {
 
   setOffsets(request: SetOffsetsRequest): Promise<SetOffsetsResponse> {
     return this.#rpc.unary(BrokerAdminDefinition, 'setOffsets', request, this.#options);
+  }
+
+  findMessages(request: FindMessagesRequest): Promise<FindMessagesResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'findMessages', request, this.#queryOptions);
+  }
+
+  readMessages(request: ReadMessagesRequest): Promise<ReadMessagesResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'readMessages', request, this.#queryOptions);
+  }
+
+  tellStory(request: TellStoryRequest): Promise<TellStoryResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'tellStory', request, this.#queryOptions);
   }
 
   consumers(group: string): Promise<ListClientsResponse> {

@@ -307,6 +307,120 @@ export interface OffsetChange {
   newOffsetMs?: bigint | undefined;
 }
 
+export interface FindMessagesRequest {
+  /** Empty = any topic; a queue offset needs one. */
+  topic: string;
+  messageId?: string | undefined;
+  key?:
+    | string
+    | undefined;
+  /** Byte of the log, as an offset message id has it. */
+  physicalOffset?: bigint | undefined;
+  place?:
+    | QueuePlace
+    | undefined;
+  /** Stored from then on, milliseconds since 1970. By id and key only. */
+  beginMs: bigint;
+  /** Stored up to then, inclusive; 0 = until now. By id and key only. */
+  endMs: bigint;
+  /** 1…64; 0 = 64. By id and key only. */
+  limit: number;
+  /** `next` of the answer before. */
+  before?:
+    | bigint
+    | undefined;
+  /** Answer with the bodies, too. */
+  withBody: boolean;
+}
+
+export interface QueuePlace {
+  queueId: number;
+  queueOffset: bigint;
+}
+
+export interface FindMessagesResponse {
+  messages: StoredMessage[];
+  /** Ask again with `before` = this; absent: that was all. */
+  next?: bigint | undefined;
+}
+
+export interface ReadMessagesRequest {
+  topic: string;
+  queueId: number;
+  /** First offset; absent: the first message stored at `begin_ms` or later. */
+  offset?: bigint | undefined;
+  beginMs: bigint;
+  /** Stored up to then, inclusive; 0 = until now. */
+  endMs: bigint;
+  /** 1…32; 0 = 32. */
+  limit: number;
+  withBody: boolean;
+}
+
+export interface ReadMessagesResponse {
+  messages: StoredMessage[];
+  /** Ask again with `offset` = this; absent: that was all. */
+  nextOffset?: bigint | undefined;
+}
+
+export interface StoredMessage {
+  topic: string;
+  /** Absent while it is in no queue. */
+  place?:
+    | QueuePlace
+    | undefined;
+  /** timed, half; empty when it waits for nothing. */
+  pending: string;
+  physicalOffset: bigint;
+  storeTimestampMs: bigint;
+  storeHost: string;
+  messageId: string;
+  tag: string;
+  keys: string[];
+  messageGroup: string;
+  userProperties: Map<string, string>;
+  bornTimestampMs: bigint;
+  bornHost: string;
+  bodySize: number;
+  /** When it was asked for. */
+  body: Uint8Array;
+}
+
+export interface StoredMessage_UserPropertiesEntry {
+  key: string;
+  value: string;
+}
+
+export interface TellStoryRequest {
+  topic: string;
+  place: QueuePlace | undefined;
+}
+
+export interface TellStoryResponse {
+  groups: GroupStanding[];
+  events: StoryEvent[];
+  /** False: the log was followed for 64 MiB only; later events may be missing. */
+  isComplete: boolean;
+}
+
+/** How a group stands to a message; groups that have not begun on its queue are not told. */
+export interface GroupStanding {
+  group: string;
+  /** not reached, in flight, to be delivered again, settled. */
+  standing: string;
+  /** Times that it was handed out, while it is not settled. */
+  attempt: number;
+  /** Until its lease ends. */
+  leftMs: bigint;
+}
+
+export interface StoryEvent {
+  /** delivered, settled, handed back, dead letter, redriven, offset set. */
+  kind: string;
+  group: string;
+  atMs: bigint;
+}
+
 export interface ListConsumersRequest {
   group: string;
 }
@@ -2934,6 +3048,1038 @@ export const OffsetChange: MessageFns<OffsetChange> = {
   },
 };
 
+function createBaseFindMessagesRequest(): FindMessagesRequest {
+  return {
+    topic: "",
+    messageId: undefined,
+    key: undefined,
+    physicalOffset: undefined,
+    place: undefined,
+    beginMs: 0n,
+    endMs: 0n,
+    limit: 0,
+    before: undefined,
+    withBody: false,
+  };
+}
+
+export const FindMessagesRequest: MessageFns<FindMessagesRequest> = {
+  encode(message: FindMessagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.messageId !== undefined) {
+      writer.uint32(18).string(message.messageId);
+    }
+    if (message.key !== undefined) {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.physicalOffset !== undefined) {
+      if (BigInt.asIntN(64, message.physicalOffset) !== message.physicalOffset) {
+        throw new globalThis.Error("value provided for field message.physicalOffset of type int64 too large");
+      }
+      writer.uint32(32).int64(message.physicalOffset);
+    }
+    if (message.place !== undefined) {
+      QueuePlace.encode(message.place, writer.uint32(42).fork()).join();
+    }
+    if (message.beginMs !== 0n) {
+      if (BigInt.asIntN(64, message.beginMs) !== message.beginMs) {
+        throw new globalThis.Error("value provided for field message.beginMs of type int64 too large");
+      }
+      writer.uint32(48).int64(message.beginMs);
+    }
+    if (message.endMs !== 0n) {
+      if (BigInt.asIntN(64, message.endMs) !== message.endMs) {
+        throw new globalThis.Error("value provided for field message.endMs of type int64 too large");
+      }
+      writer.uint32(56).int64(message.endMs);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(64).int32(message.limit);
+    }
+    if (message.before !== undefined) {
+      if (BigInt.asIntN(64, message.before) !== message.before) {
+        throw new globalThis.Error("value provided for field message.before of type int64 too large");
+      }
+      writer.uint32(72).int64(message.before);
+    }
+    if (message.withBody !== false) {
+      writer.uint32(80).bool(message.withBody);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindMessagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindMessagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.physicalOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.place = QueuePlace.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.beginMs = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.endMs = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.before = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.withBody = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseQueuePlace(): QueuePlace {
+  return { queueId: 0, queueOffset: 0n };
+}
+
+export const QueuePlace: MessageFns<QueuePlace> = {
+  encode(message: QueuePlace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queueId !== 0) {
+      writer.uint32(8).int32(message.queueId);
+    }
+    if (message.queueOffset !== 0n) {
+      if (BigInt.asIntN(64, message.queueOffset) !== message.queueOffset) {
+        throw new globalThis.Error("value provided for field message.queueOffset of type int64 too large");
+      }
+      writer.uint32(16).int64(message.queueOffset);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QueuePlace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQueuePlace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.queueId = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.queueOffset = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFindMessagesResponse(): FindMessagesResponse {
+  return { messages: [], next: undefined };
+}
+
+export const FindMessagesResponse: MessageFns<FindMessagesResponse> = {
+  encode(message: FindMessagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.messages) {
+      StoredMessage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.next !== undefined) {
+      if (BigInt.asIntN(64, message.next) !== message.next) {
+        throw new globalThis.Error("value provided for field message.next of type int64 too large");
+      }
+      writer.uint32(16).int64(message.next);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindMessagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindMessagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messages.push(StoredMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.next = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReadMessagesRequest(): ReadMessagesRequest {
+  return { topic: "", queueId: 0, offset: undefined, beginMs: 0n, endMs: 0n, limit: 0, withBody: false };
+}
+
+export const ReadMessagesRequest: MessageFns<ReadMessagesRequest> = {
+  encode(message: ReadMessagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.queueId !== 0) {
+      writer.uint32(16).int32(message.queueId);
+    }
+    if (message.offset !== undefined) {
+      if (BigInt.asIntN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
+      }
+      writer.uint32(24).int64(message.offset);
+    }
+    if (message.beginMs !== 0n) {
+      if (BigInt.asIntN(64, message.beginMs) !== message.beginMs) {
+        throw new globalThis.Error("value provided for field message.beginMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.beginMs);
+    }
+    if (message.endMs !== 0n) {
+      if (BigInt.asIntN(64, message.endMs) !== message.endMs) {
+        throw new globalThis.Error("value provided for field message.endMs of type int64 too large");
+      }
+      writer.uint32(40).int64(message.endMs);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(48).int32(message.limit);
+    }
+    if (message.withBody !== false) {
+      writer.uint32(56).bool(message.withBody);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadMessagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadMessagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.queueId = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offset = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.beginMs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.endMs = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.withBody = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReadMessagesResponse(): ReadMessagesResponse {
+  return { messages: [], nextOffset: undefined };
+}
+
+export const ReadMessagesResponse: MessageFns<ReadMessagesResponse> = {
+  encode(message: ReadMessagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.messages) {
+      StoredMessage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextOffset !== undefined) {
+      if (BigInt.asIntN(64, message.nextOffset) !== message.nextOffset) {
+        throw new globalThis.Error("value provided for field message.nextOffset of type int64 too large");
+      }
+      writer.uint32(16).int64(message.nextOffset);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadMessagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadMessagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messages.push(StoredMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nextOffset = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoredMessage(): StoredMessage {
+  return {
+    topic: "",
+    place: undefined,
+    pending: "",
+    physicalOffset: 0n,
+    storeTimestampMs: 0n,
+    storeHost: "",
+    messageId: "",
+    tag: "",
+    keys: [],
+    messageGroup: "",
+    userProperties: new Map(),
+    bornTimestampMs: 0n,
+    bornHost: "",
+    bodySize: 0,
+    body: new Uint8Array(0),
+  };
+}
+
+export const StoredMessage: MessageFns<StoredMessage> = {
+  encode(message: StoredMessage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.place !== undefined) {
+      QueuePlace.encode(message.place, writer.uint32(18).fork()).join();
+    }
+    if (message.pending !== "") {
+      writer.uint32(26).string(message.pending);
+    }
+    if (message.physicalOffset !== 0n) {
+      if (BigInt.asIntN(64, message.physicalOffset) !== message.physicalOffset) {
+        throw new globalThis.Error("value provided for field message.physicalOffset of type int64 too large");
+      }
+      writer.uint32(32).int64(message.physicalOffset);
+    }
+    if (message.storeTimestampMs !== 0n) {
+      if (BigInt.asIntN(64, message.storeTimestampMs) !== message.storeTimestampMs) {
+        throw new globalThis.Error("value provided for field message.storeTimestampMs of type int64 too large");
+      }
+      writer.uint32(40).int64(message.storeTimestampMs);
+    }
+    if (message.storeHost !== "") {
+      writer.uint32(50).string(message.storeHost);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(58).string(message.messageId);
+    }
+    if (message.tag !== "") {
+      writer.uint32(66).string(message.tag);
+    }
+    for (const v of message.keys) {
+      writer.uint32(74).string(v!);
+    }
+    if (message.messageGroup !== "") {
+      writer.uint32(82).string(message.messageGroup);
+    }
+    message.userProperties.forEach((value, key) => {
+      StoredMessage_UserPropertiesEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
+    });
+    if (message.bornTimestampMs !== 0n) {
+      if (BigInt.asIntN(64, message.bornTimestampMs) !== message.bornTimestampMs) {
+        throw new globalThis.Error("value provided for field message.bornTimestampMs of type int64 too large");
+      }
+      writer.uint32(96).int64(message.bornTimestampMs);
+    }
+    if (message.bornHost !== "") {
+      writer.uint32(106).string(message.bornHost);
+    }
+    if (message.bodySize !== 0) {
+      writer.uint32(112).int32(message.bodySize);
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(122).bytes(message.body);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoredMessage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoredMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.place = QueuePlace.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pending = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.physicalOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.storeTimestampMs = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.storeHost = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.tag = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.keys.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.messageGroup = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            const entry11 = StoredMessage_UserPropertiesEntry.decode(reader, reader.uint32());
+            if (entry11.value !== undefined) {
+              message.userProperties.set(entry11.key, entry11.value);
+            }
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.bornTimestampMs = reader.int64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.bornHost = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.bodySize = reader.int32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.body = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoredMessage_UserPropertiesEntry(): StoredMessage_UserPropertiesEntry {
+  return { key: "", value: "" };
+}
+
+export const StoredMessage_UserPropertiesEntry: MessageFns<StoredMessage_UserPropertiesEntry> = {
+  encode(message: StoredMessage_UserPropertiesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoredMessage_UserPropertiesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoredMessage_UserPropertiesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTellStoryRequest(): TellStoryRequest {
+  return { topic: "", place: undefined };
+}
+
+export const TellStoryRequest: MessageFns<TellStoryRequest> = {
+  encode(message: TellStoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.place !== undefined) {
+      QueuePlace.encode(message.place, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TellStoryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTellStoryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.place = QueuePlace.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTellStoryResponse(): TellStoryResponse {
+  return { groups: [], events: [], isComplete: false };
+}
+
+export const TellStoryResponse: MessageFns<TellStoryResponse> = {
+  encode(message: TellStoryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.groups) {
+      GroupStanding.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.events) {
+      StoryEvent.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.isComplete !== false) {
+      writer.uint32(24).bool(message.isComplete);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TellStoryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTellStoryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.groups.push(GroupStanding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.events.push(StoryEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isComplete = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGroupStanding(): GroupStanding {
+  return { group: "", standing: "", attempt: 0, leftMs: 0n };
+}
+
+export const GroupStanding: MessageFns<GroupStanding> = {
+  encode(message: GroupStanding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.standing !== "") {
+      writer.uint32(18).string(message.standing);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(24).int32(message.attempt);
+    }
+    if (message.leftMs !== 0n) {
+      if (BigInt.asIntN(64, message.leftMs) !== message.leftMs) {
+        throw new globalThis.Error("value provided for field message.leftMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.leftMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupStanding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupStanding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.standing = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.attempt = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.leftMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoryEvent(): StoryEvent {
+  return { kind: "", group: "", atMs: 0n };
+}
+
+export const StoryEvent: MessageFns<StoryEvent> = {
+  encode(message: StoryEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.group !== "") {
+      writer.uint32(18).string(message.group);
+    }
+    if (message.atMs !== 0n) {
+      if (BigInt.asIntN(64, message.atMs) !== message.atMs) {
+        throw new globalThis.Error("value provided for field message.atMs of type int64 too large");
+      }
+      writer.uint32(24).int64(message.atMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoryEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoryEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.atMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListConsumersRequest(): ListConsumersRequest {
   return { group: "" };
 }
@@ -4729,6 +5875,42 @@ export const BrokerAdminDefinition = {
       requestType: RedriveDeadLettersRequest as typeof RedriveDeadLettersRequest,
       requestStream: false,
       responseType: RedriveDeadLettersResponse as typeof RedriveDeadLettersResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Messages by id, key or place, the newest first.
+     * Permission: Get on the topic.
+     */
+    findMessages: {
+      name: "FindMessages",
+      requestType: FindMessagesRequest as typeof FindMessagesRequest,
+      requestStream: false,
+      responseType: FindMessagesResponse as typeof FindMessagesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Messages of one queue from an offset or a time on.
+     * Permission: Get on the topic.
+     */
+    readMessages: {
+      name: "ReadMessages",
+      requestType: ReadMessagesRequest as typeof ReadMessagesRequest,
+      requestStream: false,
+      responseType: ReadMessagesResponse as typeof ReadMessagesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * What became of a message.
+     * Permission: Get on the topic.
+     */
+    tellStory: {
+      name: "TellStory",
+      requestType: TellStoryRequest as typeof TellStoryRequest,
+      requestStream: false,
+      responseType: TellStoryResponse as typeof TellStoryResponse,
       responseStream: false,
       options: {},
     },

@@ -5,6 +5,8 @@ import type { Logger } from './logger.ts';
 
 /** Longest that an orderly stop may take before the process ends anyway. Milliseconds. */
 const STOP_DEADLINE_MS = 9_000;
+/** Signals that come within this time of the first one say the same. Milliseconds. */
+const SAME_WISH_MS = 500;
 /** Exit codes: an orderly end, an end by an error, and one without an orderly stop because of a second signal. */
 const EXIT = { ok: 0, failed: 1, impatient: 130 } as const;
 
@@ -35,7 +37,7 @@ export class Lifecycle {
   readonly #exit: (code: number) => void;
   readonly #opened: Opened[] = [];
   #stopping: Promise<boolean> | undefined;
-  #signalled = false;
+  #signalledAtMs: number | undefined;
 
   constructor(options: LifecycleOptions) {
     this.#logger = options.logger;
@@ -98,7 +100,7 @@ export class Lifecycle {
     this.#exit(EXIT.failed);
   }
 
-  /** Stops on SIGTERM and SIGINT, ends at once on a second one, and ends on errors that nobody caught. */
+  /** Stops on SIGTERM and SIGINT, ends at once on a later second one, and ends on errors that nobody caught. */
   handleProcessEvents(): void {
     process.on('SIGTERM', () => void this.#onSignal('SIGTERM'));
     process.on('SIGINT', () => void this.#onSignal('SIGINT'));
@@ -107,11 +109,13 @@ export class Lifecycle {
   }
 
   async #onSignal(signal: string): Promise<void> {
-    if (this.#signalled) {
+    if (this.#signalledAtMs !== undefined) {
+      // a process group and a launcher both pass on what is one wish
+      if (this.#clock.monotonicMs() - this.#signalledAtMs < SAME_WISH_MS) return;
       this.#logger.warn({ signal }, 'ending at once: a second signal came');
       return this.#exit(EXIT.impatient);
     }
-    this.#signalled = true;
+    this.#signalledAtMs = this.#clock.monotonicMs();
     this.#logger.info({ signal }, 'stopping');
     const well = await this.stop();
     this.#logger.info({}, 'stopped');

@@ -90,11 +90,11 @@ describe('mqadmin against a running cluster', () => {
     assert.equal(found.length, 3);
     assert.match(
       await succeed('printMsg', '-t', 'searched', '-b', '2020-01-01#00:00:00:000'),
-      /first body[^]*third body/,
+      /first body[\s\S]*third body/,
     );
     await succeed('consumeMessage', '-t', 'searched', '-g', 'searchers');
     const story = await succeed('queryMsgById', '-t', 'searched', '-i', found[2].messageId);
-    assert.match(story, /first body[^]*searchers +settled[^]*searchers +delivered[^]*searchers +settled/);
+    assert.match(story, /first body[\s\S]*searchers +settled[\s\S]*searchers +delivered[\s\S]*searchers +settled/);
     assert.match(
       await succeed('queryMsgByOffset', '-t', 'searched', '-b', 'broker-a', '-i', '0', '-o', '1'),
       /second body/,

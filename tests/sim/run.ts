@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { History } from './history.ts';
+import { OffsetHistory } from './offset-history.ts';
 import { OrderedHistory } from './ordered-history.ts';
 import { TimedHistory } from './timed-history.ts';
 import { TransactionHistory } from './transaction-history.ts';
@@ -22,12 +23,15 @@ const { values } = parseArgs({
     transactions: { type: 'boolean', default: false },
     /** Histories of ordered groups: dead letters, numbers of queues that change. */
     ordered: { type: 'boolean', default: false },
+    /** Histories of offsets that are set and messages that are sent again. */
+    offsets: { type: 'boolean', default: false },
     /** See mutate.ts. */
     mutant: { type: 'string' },
   },
 });
 
 function historyOf(seed: number): { run(): Promise<object> } {
+  if (values.offsets) return new OffsetHistory(seed);
   if (values.ordered) return new OrderedHistory(seed);
   if (values.transactions) return new TransactionHistory(seed);
   return values.timed ? new TimedHistory(seed) : new History(seed);

@@ -76,7 +76,7 @@ export class OffsetHistory {
     const dice = this.#random.below(100);
     if (dice < 40) return await this.#send(this.#newId());
     if (dice < 50) return await this.#send(this.#ids[this.#random.below(this.#ids.length)] ?? this.#newId());
-    if (dice < 75) return await this.#receive(this.#pick(['plain', 'fifo']));
+    if (dice < 75) return void (await this.#receive(this.#pick(['plain', 'fifo'])));
     if (dice < 88) return await this.#acknowledge();
     if (dice < 94) return await this.#reset(this.#pick(['plain', 'fifo']));
     if (dice < 97) return await this.#clock.advance(this.#random.below(2 * INVISIBLE_MS));

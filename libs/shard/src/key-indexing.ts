@@ -139,8 +139,9 @@ export class KeyIndexing {
 
   async #filePart(): Promise<void> {
     await this.#index.file(this.#position);
-    await this.#index.removeBefore(this.#core.log.startOffset);
+    // At once: what comes next may fail, and there must always be a part to add to.
     this.#goTo(this.#position);
+    await this.#index.removeBefore(this.#core.log.startOffset);
   }
 
   /** Begins a part at the first byte from `position` on that has no file. */

@@ -40,13 +40,12 @@ export class KeyIndexing {
   #redoFrom = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
   #work: Promise<void> | undefined;
-  readonly #stopListening: () => void;
+  #stopListening: () => void = () => {};
 
   /** @param directory for the files of the index; it exists */
   constructor(core: ShardCore, vfs: Vfs, directory: string) {
     this.#core = core;
     this.#index = new KeyIndex(vfs, directory);
-    this.#stopListening = core.log.onSettled(() => this.#arm(REST_MS));
   }
 
   /** Takes over the files there are. */
@@ -54,6 +53,7 @@ export class KeyIndexing {
     const { log } = this.#core;
     await this.#index.recover(log.startOffset, log.endOffset, (error) => this.#tellDamage(error));
     this.#goTo(log.startOffset);
+    this.#stopListening = log.onSettled(() => this.#arm(REST_MS));
     this.#arm(REST_MS);
   }
 

@@ -27,7 +27,7 @@ describe('simulated histories of a shard', { concurrency: PROCESSES }, () => {
     test(`notice a mutant: ${name}`, async () => {
       const { held, output } = await runHistories(['--count', String(MUTANT_HISTORIES)], name.split(':')[0]!);
       assert.ok(!held, `${MUTANT_HISTORIES} histories went by and nothing was noticed`);
-      assert.match(output, /^seed \d+: /, output);
+      assert.match(output, /^(seed \d+|no end): /, output);
     });
   }
 });

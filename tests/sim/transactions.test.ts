@@ -23,7 +23,7 @@ describe('simulated histories of transactions', { concurrency: PROCESSES }, () =
       const args = ['--transactions', '--count', String(MUTANT_HISTORIES)];
       const { held, output } = await runHistories(args, name.split(':')[0]!);
       assert.ok(!held, `${MUTANT_HISTORIES} histories went by and nothing was noticed`);
-      assert.match(output, /^seed \d+: /, output);
+      assert.match(output, /^(seed \d+|no end): /, output);
     });
   }
 });

@@ -53,6 +53,7 @@ export class KeyIndexing {
     const { log } = this.#core;
     await this.#index.recover(log.startOffset, log.endOffset, (error) => this.#tellDamage(error));
     this.#goTo(log.startOffset);
+    // Not before there is a part to add to: others append while the files are looked through.
     this.#stopListening = log.onSettled(() => this.#arm(REST_MS));
     this.#arm(REST_MS);
   }

@@ -21,19 +21,19 @@ before(async () => {
 });
 after(() => broker.stop());
 
-const route = (topic: string, clientId = 'client'): Promise<QueryRouteResponse> =>
+const route = (topic: string, options = as('client')): Promise<QueryRouteResponse> =>
   broker.client.unary(
     MessagingServiceDefinition,
     'queryRoute',
     { topic: resource(topic), endpoints: undefined },
-    as(clientId),
+    options,
   );
-const assignment = (topic: string, group: string): Promise<QueryAssignmentResponse> =>
+const assignment = (topic: string, group: string, options = as('client')): Promise<QueryAssignmentResponse> =>
   broker.client.unary(
     MessagingServiceDefinition,
     'queryAssignment',
     { topic: resource(topic), group: resource(group), endpoints: undefined },
-    as('client'),
+    options,
   );
 
 test('a route lists the queues of the topic on this broker', async () => {
@@ -67,6 +67,24 @@ test('a topic that a first message would make has the queues that it would get',
   ]);
 });
 
+test('a client that fails on types newer than itself is not told of them', async () => {
+  const known = [MessageType.NORMAL, MessageType.FIFO, MessageType.DELAY, MessageType.TRANSACTION];
+  for (const [language, version, types] of [
+    ['JAVA', '5.0.3', known],
+    ['DOTNET', '5.1.0-SNAPSHOT', known],
+    ['JAVA', '5.2.0', [...known, MessageType.PRIORITY]],
+    ['JAVA', '6.0.0', [...known, MessageType.PRIORITY]],
+    ['HTTP', '1.0.8', [...known, MessageType.PRIORITY]],
+    ['RUST', '5.0.0', [...known, MessageType.PRIORITY]],
+  ] as const) {
+    const options = as('client', { 'x-mq-language': language, 'x-mq-client-version': version });
+    const { messageQueues } = await route('not-yet', options);
+    assert.deepEqual(messageQueues[0]!.acceptMessageTypes, types, `${language} ${version}`);
+    const { assignments } = await assignment('not-yet', 'group', options);
+    assert.deepEqual(assignments[0]!.messageQueue?.acceptMessageTypes, types, `${language} ${version}`);
+  }
+});
+
 test('the namespace of a client comes back', async () => {
   const topic = { resourceNamespace: 'tenant', name: 'orders' };
   const answer = await broker.client.unary(
@@ -88,7 +106,7 @@ test('wrong routes are refused', async () => {
     assert.equal((await route(topic)).status?.code, code, topic);
     assert.equal((await assignment(topic, 'group')).status?.code, code, topic);
   }
-  assert.equal((await route('orders', '')).status?.code, Code.CLIENT_ID_REQUIRED);
+  assert.equal((await route('orders', as(''))).status?.code, Code.CLIENT_ID_REQUIRED);
 });
 
 test('a group shares brokers, an ordered group queues', async () => {

@@ -1,5 +1,5 @@
 import { MqError, quoted } from '@orbitmq/base';
-import { checkGroupName, checkTopicForm, isSystemTopic } from '@orbitmq/protocol';
+import { checkGroupName, checkTopicForm, isSystemTopic, typesKnownTo } from '@orbitmq/protocol';
 import {
   type Assignment,
   type MessageQueue,
@@ -25,7 +25,7 @@ export async function queryRoute(
   call: Call,
 ): Promise<QueryRouteResponse> {
   seen(context, call);
-  const messageQueues = await queuesOf(context, request.topic);
+  const messageQueues = await queuesOf(context, request.topic, call);
   return { status: OK_STATUS, messageQueues };
 }
 
@@ -41,7 +41,7 @@ export async function queryAssignment(
   seen(context, call);
   const groupName = request.group?.name ?? '';
   checkGroupName(groupName);
-  const queues = await queuesOf(context, request.topic);
+  const queues = await queuesOf(context, request.topic, call);
   const readable = queues.filter(
     ({ permission }) => permission === Permission.READ_WRITE || permission === Permission.READ,
   );
@@ -59,7 +59,7 @@ function seen(context: MessagingContext, call: Call): void {
   context.sessions.seen(clientIdOf(call));
 }
 
-async function queuesOf(context: MessagingContext, topic: Resource | undefined): Promise<MessageQueue[]> {
+async function queuesOf(context: MessagingContext, topic: Resource | undefined, call: Call): Promise<MessageQueue[]> {
   const name = topic?.name ?? '';
   checkTopicForm(name);
   if (isSystemTopic(name)) {
@@ -76,7 +76,12 @@ async function queuesOf(context: MessagingContext, topic: Resource | undefined):
     );
   }
   // clients compare the topic of a queue with their own, namespace included
-  return queues.map((queue) => ({ ...queue, topic: topic! }));
+  const [language, version] = [call.metadata.get('x-mq-language'), call.metadata.get('x-mq-client-version')];
+  return queues.map((queue) => ({
+    ...queue,
+    topic: topic!,
+    acceptMessageTypes: [...typesKnownTo(queue.acceptMessageTypes, language, version)],
+  }));
 }
 
 function toAssignment(queue: MessageQueue): Assignment {

@@ -31,7 +31,7 @@ export {
   parseUniqueKey,
   type UniqueKey,
 } from './message-id.ts';
-export { deriveMessageType } from './message-type.ts';
+export { deriveMessageType, typesKnownTo } from './message-type.ts';
 export {
   checkGroupName,
   checkKey,

@@ -1,5 +1,5 @@
 import { CODES, MqError, quoted } from '@orbitmq/base';
-import { checkTopicForm, isSystemTopic } from '@orbitmq/protocol';
+import { checkTopicForm, isSystemTopic, typesKnownTo } from '@orbitmq/protocol';
 import type { QueryRouteRequest, QueryRouteResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
 import { topicNotFound } from './answers.ts';
@@ -25,6 +25,11 @@ export async function answerRoute(
   const { queues } = await context.lookup.routeOf(topicName);
   if (queues.length === 0) throw topicNotFound(topicName);
   // The topic goes back as the client wrote it, with its namespace.
-  const messageQueues = queues.map((queue) => ({ ...queue, topic: request.topic }));
+  const [language, version] = [call.metadata.get('x-mq-language'), call.metadata.get('x-mq-client-version')];
+  const messageQueues = queues.map((queue) => ({
+    ...queue,
+    topic: request.topic,
+    acceptMessageTypes: [...typesKnownTo(queue.acceptMessageTypes, language, version)],
+  }));
   return { status: { code: CODES.OK, message: 'OK' }, messageQueues };
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Code,
   type Message,
+  MessageType,
   MessagingServiceDefinition as Messaging,
   type ReceiveMessageResponse,
   SystemProperties,
@@ -92,6 +93,25 @@ describe('relay', () => {
         { topic: { resourceNamespace, name }, endpoints: undefined },
         options,
       );
+
+    it('tells an old client nothing of types that it would fail on', async () => {
+      const fresh = await TestRelay.start();
+      try {
+        const messageTypes = [MessageType.NORMAL, MessageType.PRIORITY];
+        fresh.register('broker-a', portA, [], { enabled: true, queueCount: 1, messageTypes });
+        for (const [version, types] of [
+          ['5.0.3', [MessageType.NORMAL]],
+          ['5.2.0', messageTypes],
+        ] as const) {
+          const metadata = [...CLIENT.metadata!, ['x-mq-language', 'JAVA'], ['x-mq-client-version', version]] as const;
+          const request = { topic: TOPIC, endpoints: undefined };
+          const answer = await fresh.client.unary(Messaging, 'queryRoute', request, { ...CLIENT, metadata });
+          assert.deepEqual(answer.messageQueues[0]?.acceptMessageTypes, types);
+        }
+      } finally {
+        await fresh.stop();
+      }
+    });
 
     it('gives the endpoints of the brokers, and the topic as it was asked for', async () => {
       const { status, messageQueues } = await query('orders', CLIENT, 'space');

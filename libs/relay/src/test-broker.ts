@@ -194,7 +194,12 @@ export class TestRelay {
   }
 
   /** Makes a broker known. */
-  register(name: string, port: number, topicNames: readonly string[]): void {
+  register(
+    name: string,
+    port: number,
+    topicNames: readonly string[],
+    autoCreate: BrokerStatus['autoCreate'] = undefined,
+  ): void {
     const identity: BrokerIdentity = {
       cluster: 'DefaultCluster',
       brokerName: name,
@@ -206,7 +211,7 @@ export class TestRelay {
       adminAddress: '',
       version: '',
     };
-    const status: BrokerStatus = { permission: 6, autoCreate: undefined };
+    const status: BrokerStatus = { permission: 6, autoCreate };
     const topics = new Map(topicNames.map((topicName) => [topicName, topicOf(topicName)]));
     this.table.register({ identity, status, topics, version: 1n }, {}, 0);
   }

@@ -58,6 +58,7 @@ export class Receiver {
     const attemptId = this.#attemptId(subscription, request);
     if (attemptId === '') return undefined;
     for (;;) {
+      this.#checkServed(request);
       this.#leases.expire();
       const plan = this.#picker.repeat(subscription, attemptId);
       if (plan === undefined) return undefined;
@@ -75,6 +76,7 @@ export class Receiver {
   async #take(subscription: Subscription, request: ReceiveRequest): Promise<Handed[]> {
     const prepared: Prepared = new Map();
     for (;;) {
+      this.#checkServed(request);
       this.#leases.expire();
       // From the pick to the record in one synchronous step: no other receive comes in between.
       const plan = this.#picker.pick(subscription, request, prepared);
@@ -85,9 +87,18 @@ export class Receiver {
       else if (plan.skippedCount > 0) await this.#core.log.settled();
       else if (plan.refused) throw this.#tooManyOutstanding(request);
       else return [];
-      this.#core.checkRunning();
       if (prepared.size > PREPARED_MAX) prepared.clear();
     }
+  }
+
+  /**
+   * Goes before each pick: a record for a group that was deleted while this receive waited would change nothing, and the
+   * next pick would find the same again, for ever.
+   * @throws MqError when the shard is stopping, or the group or the topic has been deleted
+   */
+  #checkServed({ group, topic }: ReceiveRequest): void {
+    this.#core.checkRunning();
+    this.#core.subscription(group, topic);
   }
 
   #record(subscription: Subscription, request: ReceiveRequest, plan: Plan): void {

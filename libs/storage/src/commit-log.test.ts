@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MqError } from '@orbitmq/base';
-import { memoryVfs, type Vfs } from '@orbitmq/vfs';
+import { memoryVfs, type Vfs, VfsError } from '@orbitmq/vfs';
 import { CorruptionError, type SegmentInfo } from './log.ts';
 import { appendMany, imageOf, openTestLog, StoppedClock, scanAll } from './test-fixture.ts';
 
@@ -148,6 +148,38 @@ describe('commit log', () => {
     const again = await openTestLog(vfs);
     assert.equal(again.startOffset, log.startOffset);
     assert.equal(again.epoch, 2);
+  });
+
+  it('leaves no gap when a segment can not be removed, and removes it later', async () => {
+    const vfs = memoryVfs();
+    let isBroken = true;
+    const log = await openTestLog({
+      ...vfs,
+      remove: (path) => (isBroken ? Promise.reject(new VfsError('EIO', 'remove', path)) : vfs.remove(path)),
+    });
+    appendMany(log, 60, 1000);
+    await log.settled();
+    await assert.rejects(log.removeBefore(20_000), { code: 'EIO' });
+    assert.equal(log.startOffset, 0);
+    isBroken = false;
+    assert.equal(await log.removeBefore(20_000), 2 * 8192);
+    await log.close();
+    assert.equal((await openTestLog(vfs)).startOffset, 16_384);
+  });
+
+  it('D3: takes no more when the removal of a segment can not be made durable', async () => {
+    const vfs = memoryVfs();
+    let isBroken = false;
+    const log = await openTestLog({
+      ...vfs,
+      syncDirectory: (path) =>
+        isBroken ? Promise.reject(new VfsError('EIO', 'syncDirectory', path)) : vfs.syncDirectory(path),
+    });
+    appendMany(log, 60, 1000);
+    await log.settled();
+    isBroken = true;
+    await assert.rejects(log.removeBefore(20_000), { code: 'EIO' });
+    assert.throws(() => appendMany(log, 1, 10), { code: 'INTERNAL_SERVER_ERROR' });
   });
 
   it('refuses what is too large, too much, of its own types, or late', async () => {

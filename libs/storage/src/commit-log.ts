@@ -339,9 +339,17 @@ class SegmentedLog implements CommitLog {
       if (state.failure !== undefined || state.closing) break;
       state.segments = state.segments.slice(1);
       await this.#files.forget(segment);
-      await this.#args.vfs.remove(segment.path);
+      try {
+        await this.#args.vfs.remove(segment.path);
+      } catch (error) {
+        // It is still there: going on with the next one would leave a gap, which no start accepts.
+        state.segments = [segment, ...state.segments];
+        throw error;
+      }
       // One by one: a gap between segments may never be durable.
-      await this.#args.vfs.syncDirectory(this.#directory);
+      await this.#args.vfs.syncDirectory(this.#directory).catch((error: unknown) => {
+        throw this.#commit.fail(error);
+      });
       freedBytes += segment.sizeBytes;
     }
     return freedBytes;

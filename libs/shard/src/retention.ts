@@ -20,8 +20,8 @@ type NewerBytes = ReadonlyMap<number, number>;
 /**
  * Decides which messages may go, a segment at a time: those older than their topic's or the cluster's time, those
  * beyond their topic's bytes, and the oldest of all when the log has too many. When the disk is nearly full the oldest go
- * before their time, but only those that every group of their topic has settled: room is never made at the cost of what
- * was acknowledged to a producer. Their queues begin behind them from then on (trim records). A segment may go when no
+ * before their time, but only those that every group of their topic has settled, wherever their bodies lie: room is
+ * never made at the cost of what was acknowledged to a producer. Their queues begin behind them from then on (trim records). A segment may go when no
  * queue wants anything of it.
  */
 export class Retention {
@@ -49,18 +49,27 @@ export class Retention {
         (topic.retentionBytes !== undefined && (newerBytes[index]?.get(topic.uid) ?? 0) >= topic.retentionBytes);
       wanted.push(this.#trim(rows, expired, forced));
     }
-    return this.#removable(sealed, wanted, forcedCount);
+    const consumedBefore = crowded && wanted[0] === false ? await this.#consumedBefore(sealed[0]!) : 0;
+    return this.#removable(sealed, wanted, { overSizeCount, consumedBefore });
   }
 
-  /** @param wanted of the oldest segments, whether a queue wants messages of them; the others are too young to go */
-  #removable(sealed: readonly SegmentInfo[], wanted: readonly boolean[], forcedCount: number): RetentionRound {
+  /**
+   * @param wanted of the oldest segments, whether a queue wants messages of them; the others are too young to go
+   * @param limits segments that go whatever points at them; pointers before `consumedBefore` hold nothing
+   */
+  #removable(
+    sealed: readonly SegmentInfo[],
+    wanted: readonly boolean[],
+    limits: { readonly overSizeCount: number; readonly consumedBefore: number },
+  ): RetentionRound {
     const { log, state, clock, settings } = this.#core;
     let removableBefore = log.startOffset;
     for (const [index, isWanted] of wanted.entries()) {
       const segment = sealed[index]!;
       const pin = state.pins.pin(segment.startOffset);
-      const forced = index < forcedCount;
-      if (isWanted || (!forced && pin !== undefined && isPointedAt(pin, sealed, wanted))) break;
+      const isPinned =
+        pin !== undefined && isPointedAt(pin, sealed, wanted) && pin.newestPointer >= limits.consumedBefore;
+      if (isWanted || (isPinned && index >= limits.overSizeCount)) break;
       if (pin !== undefined && pin.pendingCount > 0) {
         // Carrying makes no room when nearly all of the segment is pending: then only its age is a reason.
         const isOld = segment.newestTimestampMs + settings.retentionMs < clock.wallMs();
@@ -139,6 +148,33 @@ export class Retention {
       this.#core.append(RECORD.trim, [encodeTrim(trims.slice(from, from + TRIMMED_MAX))]);
     }
     return wanted;
+  }
+
+  /** Byte of the log before which all messages behind `oldest` are consumed, as far as pointers to its bodies may lie. */
+  async #consumedBefore(oldest: SegmentInfo): Promise<number> {
+    const { log, state } = this.#core;
+    const newestPointer = state.pins.pin(oldest.startOffset)?.newestPointer ?? NOTHING;
+    let reached = oldest.endOffset;
+    for (const segment of log.segments()) {
+      if (segment.startOffset < reached) continue;
+      if (segment.startOffset > newestPointer) break;
+      // What is appended from here on, such as a dead letter, is not looked at.
+      const end = Math.min(segment.endOffset, log.endOffset);
+      const rows = await state.index.queuesOf(segment.startOffset);
+      if (rows.some((row) => this.#isUnconsumed(row))) break;
+      reached = end;
+    }
+    return reached;
+  }
+
+  #isUnconsumed({ queueUid, firstOffset, count }: SegmentQueue): boolean {
+    const { state } = this.#core;
+    const queue = state.index.queue(queueUid);
+    const topic = state.metadata.topicByUid(state.metadata.queueByUid(queueUid)?.topicUid ?? 0);
+    const end = firstOffset + count;
+    return (
+      queue !== undefined && topic !== undefined && queue.minOffset < end && this.#consumedTo(topic, queueUid) < end
+    );
   }
 
   /** Every group that reads the topic has settled the queue up to here; nothing is consumed where no group reads it. */

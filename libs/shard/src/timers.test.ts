@@ -199,6 +199,30 @@ describe('timed messages', () => {
     await bench.clock.settle(bench.shard.close());
   });
 
+  test('that have come and are not consumed hold their body also on a crowded disk', async () => {
+    const bench = new TestShard({ retentionIntervalMs: 1e9, heldAfterExpiryMs: 0, diskCleanRatio: 0 });
+    await bench.open();
+    const [topic, group] = [await bench.topic(), await bench.group()];
+    sendTimed(bench, topic, 'kept', 100, 500);
+    await bench.settled();
+    await fill(bench, 40_000);
+    await bench.clock.advance(200);
+    assert.deepEqual(textsOf(await bench.receive(group, topic, { invisibleMs: 0 })), ['kept']);
+    await fill(bench, 40_000);
+    const filler = bench.shard.metadata.topic('filler')!;
+    const latest = { group, topic: filler, queueId: undefined, target: { kind: 'latest' } } as const;
+    await bench.clock.settle(bench.shard.setOffsets(latest));
+    await bench.clock.settle(bench.shard.retain());
+    const kept = await bench.receive(group, topic);
+    assert.deepEqual(textsOf(kept), ['kept']);
+    for (const { queueId, queueOffset, leaseId } of kept) {
+      bench.shard.acknowledge({ group, topic, queueId, queueOffset, leaseId });
+    }
+    await bench.clock.settle(bench.shard.retain());
+    assert.ok(bench.shard.statistics().logStartOffset > 0, 'consumed by all');
+    await bench.clock.settle(bench.shard.close());
+  });
+
   test('give the same state when they are replayed', async () => {
     const bench = new TestShard();
     await bench.open();

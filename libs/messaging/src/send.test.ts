@@ -7,6 +7,7 @@ import {
   Encoding,
   MessageType,
   MessagingServiceDefinition,
+  SendMessageRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { as, idsOf, type MessageWish, message, TestBroker } from './test-broker.ts';
 import { timestampOf } from './times.ts';
@@ -68,6 +69,26 @@ test('a message is stored and delivered as it was sent, with what the server kno
   assert.ok(system.storeTimestamp!.seconds >= 1_700_000_000n);
   assert.ok(system.receiptHandle);
   assert.equal(system.invisibleDuration, undefined);
+});
+
+test('a message that does not say where it was made has the host of its client, also of one behind a relay', async () => {
+  await broker.makeTopic('hosts');
+  for (const [address, host] of [
+    [undefined, '127.0.0.1'],
+    ['192.0.2.7:5000', '192.0.2.7'],
+    ['[2001:db8::7]:5000', '2001:db8::7'],
+  ] as const) {
+    const headers = address === undefined ? {} : { 'x-orbitmq-client-address': address };
+    const messages = [message(`from ${host}`, { topic: 'hosts', system: { bornHost: '' } })];
+    await broker.client.unary(
+      MessagingServiceDefinition,
+      'sendMessage',
+      { ...SendMessageRequest.decode(new Uint8Array()), messages },
+      as('producer', headers),
+    );
+    const { messages: received } = await broker.receive({ topic: 'hosts' });
+    assert.equal(received[0]?.systemProperties?.bornHost, host);
+  }
 });
 
 test('messages of one topic may come in one call: an entry each, in order', async () => {

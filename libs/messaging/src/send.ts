@@ -1,5 +1,6 @@
 import { javaStringHash, MqError, quoted } from '@orbitmq/base';
 import {
+  CLIENT_ADDRESS_HEADER,
   checkMessage,
   checkSameTopic,
   deriveMessageType,
@@ -181,7 +182,7 @@ export class Sending {
     const system = encodeStoredSystem(message, {
       messageType,
       bornTimestampMs: nowMs,
-      bornHost: message.bornHost === '' ? hostOf(call.peer) : '',
+      bornHost: message.bornHost === '' ? hostOf(call.metadata.get(CLIENT_ADDRESS_HEADER) ?? call.peer) : '',
       storeHost: this.context.config.storeHost,
     });
     const queueId = this.queueOf(topic, message, messageType);

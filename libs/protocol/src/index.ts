@@ -1,3 +1,4 @@
+export { CLIENT_ADDRESS_HEADER } from './client-address.ts';
 export {
   type DeadLetterOrigin,
   encodeDeadLetterOrigin,

@@ -1,10 +1,5 @@
+import { CLIENT_ADDRESS_HEADER } from '@orbitmq/protocol';
 import type { Call } from '@orbitmq/rpc';
-
-/**
- * Tells a broker where a relayed call came from: `address:port` of the client. Good for showing (`born_host`), never for
- * deciding: any client can send it to a broker directly.
- */
-export const CLIENT_ADDRESS_HEADER = 'x-orbitmq-client-address';
 
 const INTERNAL_PREFIX = 'x-orbitmq-';
 

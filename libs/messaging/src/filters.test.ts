@@ -91,7 +91,7 @@ test('what is no SQL expression is refused with its place', async () => {
     assert.match(received.status.message, /^SQL expression, character \d+: wanted .*, found .*; /);
     assert.equal(received.deliveryTimestampCount, 1);
   }
-  const long = await broker.receive({ topic, sql: `price = '${'x'.repeat(1024 * 1024)}'` });
+  const long = await broker.receive({ topic, sql: `price = '${'x'.repeat(1_000_000)}'` });
   assert.equal(long.status.code, Code.ILLEGAL_FILTER_EXPRESSION);
 });
 

@@ -255,7 +255,8 @@ class SegmentedLog implements CommitLog {
       this.#read,
     );
     if (loaded !== undefined) {
-      await loaded;
+      // What can't be read of a block may be the bytes of another record.
+      await loaded.catch(() => {});
       const found = this.#blocks.find(physicalOffset);
       if (found !== undefined && found.length === (length ?? found.length)) return found;
     }

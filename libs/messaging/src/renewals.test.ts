@@ -87,6 +87,18 @@ test('renewal ends after three hours', async () => {
   assert.equal(broker.service.gauges().renewedMessages, 0);
 });
 
+test('the last renewal is one, wherever it falls between two looks at the leases', async () => {
+  const SLOT_MS = 5_000;
+  await broker.clock.advance(SLOT_MS - (broker.clock.monotonicMs() % SLOT_MS));
+  // the first one says when leases are looked at
+  await held('late');
+  await broker.clock.advance(2_000);
+  await held('late');
+  await live('late', 181 * MINUTE_MS);
+  assert.ok(renewedCount <= 2 * 10, String(renewedCount));
+  assert.equal(broker.service.gauges().renewedMessages, 0);
+});
+
 test('what a client held is free a second after its goodbye', async () => {
   await held('leaver', 2);
   await broker.client.unary(

@@ -195,11 +195,11 @@ export class Renewals {
     this.timer = undefined;
     const nowMs = this.clock.monotonicMs();
     const slotNow = Math.floor(nowMs / SLOT_MS);
-    for (const [slot, due] of this.slots) {
-      if (slot > slotNow) continue;
-      this.slots.delete(slot);
-      this.renewDue(due, nowMs);
-    }
+    // all of them before any is renewed: a short last renewal falls into the slot of now again, and has to wait there
+    const dueSlots = [...this.slots.keys()].filter((slot) => slot <= slotNow);
+    const due = dueSlots.map((slot) => this.slots.get(slot)!);
+    for (const slot of dueSlots) this.slots.delete(slot);
+    for (const held of due) this.renewDue(held, nowMs);
     if (this.slots.size > 0) this.timer ??= this.clock.setTimer(SLOT_MS, () => this.tick());
   }
 

@@ -281,3 +281,44 @@ describe('a redrive', () => {
     await bench.clock.settle(bench.shard.close());
   });
 });
+
+test('a dead letter whose body is removed while it is read is settled', async () => {
+  const bench = new TestShard({ retentionIntervalMs: 1e9, heldAfterExpiryMs: 0, retentionBytes: 60_000 });
+  await bench.open();
+  const [topic, group, filler] = [await bench.topic(), await bench.group(), await bench.topic('filler')];
+  const fill = async (count: number): Promise<void> => {
+    for (let index = 0; index < count; index++) {
+      const message = { system: Buffer.alloc(0), rest: Buffer.alloc(1000) };
+      bench.shard.send({ topic: filler, queueId: 0, tagHash: 0, message });
+      await bench.settled();
+    }
+  };
+  const message = { system: Buffer.alloc(0), rest: Buffer.alloc(500) };
+  const deliveryTimestampMs = Math.floor(bench.clock.wallMs()) + 100;
+  bench.shard.sendTimed({ topic, queueId: 0, tagHash: 0, deliveryTimestampMs, message });
+  await fill(40);
+  await bench.clock.advance(200);
+  const [delivery] = await bench.receive(group, topic);
+  await fill(30);
+  await bench.restart();
+  const gate = Promise.withResolvers<void>();
+  const open = bench.disk.open.bind(bench.disk);
+  bench.disk.open = async (path, mode) => {
+    const file = await open(path, mode);
+    if (!path.endsWith(`/commitlog/${'0'.repeat(20)}`)) return file;
+    const read = file.read.bind(file);
+    file.read = async (target, position) => {
+      const count = await read(target, position);
+      await gate.promise;
+      return count;
+    };
+    return file;
+  };
+  const { queueId, queueOffset, leaseId } = delivery!;
+  const moving = bench.shard.deadLetter({ group, topic, queueId, queueOffset, leaseId });
+  await bench.clock.settle(bench.shard.retain());
+  assert.ok(bench.shard.statistics().logStartOffset > 0, 'the segment with the body is gone');
+  gate.resolve();
+  assert.equal(await bench.clock.settle(moving), 'done');
+  assert.equal(bench.shard.metadata.topic('%DLQ%group'), undefined);
+});

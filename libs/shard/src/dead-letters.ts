@@ -74,13 +74,13 @@ export class DeadLetters {
 
   /**
    * Makes the message of a lease that is current a dead letter, in this synchronous step.
-   * @param letter read before; what is damaged is only settled
+   * @param letter read before; what is damaged, or was removed meanwhile, is only settled
    * @throws MqError TOO_MANY_REQUESTS when the log is behind
    */
   move(key: LeaseKey, topic: Topic, letter: DeadLetter): void {
     const group = this.#core.state.metadata.groupByUid(key.groupUid)!;
     const subscription = this.#core.subscription(group, topic);
-    if (letter === undefined) {
+    if (letter === undefined || letter.source.body.physicalOffset < this.#core.log.startOffset) {
       this.#core.append(RECORD.ack, [encodeLeaseKey(key)]);
       subscription.counters.unreadableCount++;
     } else {

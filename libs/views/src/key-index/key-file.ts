@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Vfs, VfsFile } from '@orbitmq/vfs';
 import { ByteReader, ByteWriter } from '../bytes.ts';
+import { writeWhole } from '../whole-file.ts';
 import { KEY_BYTES, KEY_WORDS, type KeyPart, matches } from './key-part.ts';
 
 /*
@@ -58,9 +59,7 @@ export async function writeKeyFile(vfs: Vfs, directory: string, part: KeyPart, e
   const path = `${directory}/${keyFileName(part.start)}`;
   const blockCount = Math.ceil(part.count / BLOCK_ENTRIES);
   const blocks = new Uint32Array(blockCount * BLOCK_ROW_WORDS);
-  await vfs.remove(`${path}.tmp`);
-  const file = await vfs.open(`${path}.tmp`, 'create');
-  try {
+  await writeWhole(vfs, directory, path, async (file) => {
     await file.write([encodeHeader(part.start, end, part.count, blockCount)], 0);
     let block = 0;
     for (const words of blocksOf(part)) {
@@ -72,12 +71,7 @@ export async function writeKeyFile(vfs: Vfs, directory: string, part: KeyPart, e
     const footer = new ByteWriter(4);
     footer.u32(crc32(bytesOf(blocks)));
     await file.write([bytesOf(blocks), footer.view()], HEADER_BYTES + part.count * KEY_BYTES);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await vfs.rename(`${path}.tmp`, path);
-  await vfs.syncDirectory(directory);
+  });
   return { path, start: part.start, end, count: part.count, blocks };
 }
 

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Vfs } from '@orbitmq/vfs';
 import { ByteReader, ByteWriter } from '../bytes.ts';
+import { writeWhole } from '../whole-file.ts';
 import { ENTRY_BYTES, type MemoryPart, type MemoryRun } from './memory-part.ts';
 
 /*
@@ -84,9 +85,7 @@ export async function writeIndexFile(
   const queues = queuesOf(runs);
   const entryCount = queues.reduce((sum, queue) => sum + queue.count, 0);
   const blockCrcs = new Uint32Array(Math.ceil(entryCount / BLOCK_ENTRIES));
-  await vfs.remove(`${path}.tmp`);
-  const file = await vfs.open(`${path}.tmp`, 'create');
-  try {
+  await writeWhole(vfs, directory, path, async (file) => {
     await file.write([encodeHeader(part.segmentStart, segmentEnd, entryCount, queues.length, blockCrcs.length)], 0);
     let block = 0;
     for (const bytes of blocksOf(runs)) {
@@ -95,12 +94,7 @@ export async function writeIndexFile(
       block++;
     }
     await file.write([encodeFooter(blockCrcs, queues)], HEADER_BYTES + entryCount * ENTRY_BYTES);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await vfs.rename(`${path}.tmp`, path);
-  await vfs.syncDirectory(directory);
+  });
   const { segmentStart } = part;
   return { file: { path, segmentStart, segmentEnd, entryCount, queueCount: queues.length, blockCrcs }, queues };
 }

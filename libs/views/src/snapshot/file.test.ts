@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryVfs } from '@orbitmq/vfs';
+import { memoryVfs, VfsError } from '@orbitmq/vfs';
 import fc from 'fast-check';
 import { decodeSnapshot, encodeSnapshot, findSnapshot, SnapshotDamage, writeSnapshot } from './file.ts';
 
@@ -57,4 +57,15 @@ test('the newest snapshot that serves is found; two are kept; what reaches past 
   assert.equal(await findSnapshot(vfs, '/s', { ...search, positionMin: 25 }), undefined);
   assert.equal((await findSnapshot(vfs, '/s', { ...search, positionMax: 23 }))?.position, 16);
   assert.deepEqual(await vfs.list('/s'), ['00000000000000000016.snapshot']);
+});
+
+test('a snapshot that finds no room leaves nothing behind', async () => {
+  const vfs = memoryVfs();
+  await vfs.makeDirectory('/snapshots');
+  const full = {
+    ...vfs,
+    rename: (path: string) => Promise.reject(new VfsError('ENOSPC', 'rename', path)),
+  };
+  await assert.rejects(writeSnapshot(full, '/snapshots', { position: 8, sections: [] }), { code: 'ENOSPC' });
+  assert.deepEqual(await vfs.list('/snapshots'), []);
 });

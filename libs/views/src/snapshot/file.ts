@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Vfs } from '@orbitmq/vfs';
 import { ByteReader, ByteWriter } from '../bytes.ts';
+import { writeWhole } from '../whole-file.ts';
 
 /*
  * All views at one position of the log. Little-endian.
@@ -104,16 +105,9 @@ function nameOf(position: number): string {
  */
 export async function writeSnapshot(vfs: Vfs, directory: string, snapshot: Snapshot): Promise<void> {
   const path = `${directory}/${nameOf(snapshot.position)}`;
-  await vfs.remove(`${path}.tmp`);
-  const file = await vfs.open(`${path}.tmp`, 'create');
-  try {
+  await writeWhole(vfs, directory, path, async (file) => {
     await file.write(encodeSnapshot(snapshot), 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await vfs.rename(`${path}.tmp`, path);
-  await vfs.syncDirectory(directory);
+  });
   const names = (await vfs.list(directory)).filter((name) => NAME.test(name));
   for (const name of names.slice(0, -SNAPSHOTS_KEPT)) await vfs.remove(`${directory}/${name}`);
 }

@@ -45,7 +45,7 @@ async function checkNamespace(target: Target, client: InteropClient, driver: Dri
   const endpoints = (client.traits.hasAccessPointFailover ? target.endpoints : target.endpoints.slice(0, 1)).join(';');
   const without = { endpoints, tls: client.traits.usesTlsByDefault };
   const within = { ...without, namespace: NAMESPACE };
-  await target.createTopic(topic, 'NORMAL');
+  await target.createTopic(topic, 'NORMAL', 1);
   await driver.startProducer('within', within, [topic]);
   await driver.startProducer('without', without, [topic]);
   const pushed = await startCollector(client, driver, 'pushed', within, {
@@ -54,12 +54,12 @@ async function checkNamespace(target: Target, client: InteropClient, driver: Dri
   });
   await driver.send('within', { topic, body: Buffer.from('within').toString('base64') });
   await driver.send('without', { topic, body: Buffer.from('without').toString('base64') });
-  await waitForCount(pushed, 2, 30_000);
+  await waitForCount(pushed, 2, 60_000);
   assert.deepEqual(pushed.messages.map(textOf).sort(), ['within', 'without']);
   assert(pushed.messages.every((message) => message.topic === topic));
 
   const subscription = { group: group('simple'), subscriptions: { [topic]: '*' } };
   const polled = await startPollingCollector(driver, 'simple', within, subscription, 1);
-  await waitForCount(polled, 2, 30_000);
+  await waitForCount(polled, 2, 60_000);
   assert.deepEqual(polled.messages.map(textOf).sort(), ['within', 'without']);
 }

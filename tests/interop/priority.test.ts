@@ -44,7 +44,7 @@ async function checkPriority(target: Target, client: InteropClient, driver: Driv
     endpoints: (client.traits.hasAccessPointFailover ? target.endpoints : target.endpoints.slice(0, 1)).join(';'),
     tls: client.traits.usesTlsByDefault,
   };
-  await target.createTopic(topic, 'PRIORITY');
+  await target.createTopic(topic, 'PRIORITY', 1);
   await driver.startProducer('producer', connection, [topic]);
   const texts: string[] = [];
   for (const [index, wanted] of PRIORITIES.entries()) {

@@ -25,7 +25,11 @@ export interface TargetFaults {
 export interface Target {
   /** Access points as `host:port`, all equivalent. */
   readonly endpoints: readonly string[];
-  createTopic(topic: string, type: TopicType): Promise<void>;
+  /**
+   * @param brokerCount on so many brokers; all when not given. Simple consumers poll one broker after the other, some
+   *        clients in an order of chance, and each empty poll takes 5 s: where a scenario looks at times, one is enough
+   */
+  createTopic(topic: string, type: TopicType, brokerCount?: number): Promise<void>;
   /** @param retry how often a message comes again, and how long after; our own target only */
   createGroup(
     group: string,
@@ -47,18 +51,19 @@ export async function startTarget(): Promise<Target> {
 
 async function startOurTarget(): Promise<Target> {
   const cluster = await startCluster({ nameServerCount: 2, brokerCount: 2 });
-  const forEachBroker = async (change: (admin: AdminClient) => Promise<unknown>) => {
-    for (const broker of cluster.brokers) {
+  const forEachBroker = async (change: (admin: AdminClient) => Promise<unknown>, brokers = cluster.brokers) => {
+    for (const broker of brokers) {
       const admin = new AdminClient({ address: `127.0.0.1:${broker.adminPort}` });
       await change(admin).finally(() => admin.close());
     }
   };
   return {
     endpoints: cluster.nameServers.map((member) => member.endpoint),
-    async createTopic(name, type) {
+    async createTopic(name, type, brokerCount) {
       const attributesPut = new Map([['message.type', type]]);
-      await forEachBroker((admin) => admin.putTopic({ name, attributesPut, attributesRemoved: [] }));
-      await waitForTopicRoutes(cluster, name);
+      const brokers = cluster.brokers.slice(0, brokerCount);
+      await forEachBroker((admin) => admin.putTopic({ name, attributesPut, attributesRemoved: [] }), brokers);
+      await waitForTopicRoutes(cluster, name, brokers.length);
     },
     createGroup: (name, consumeMessageOrderly, retry) =>
       forEachBroker((admin) =>
@@ -88,12 +93,12 @@ async function startMember(cluster: Cluster, member: Member): Promise<void> {
 }
 
 /** Brokers tell name servers of a new topic at once, but do not wait for them when they answer who made it. */
-async function waitForTopicRoutes(cluster: Cluster, topic: string): Promise<void> {
+async function waitForTopicRoutes(cluster: Cluster, topic: string, brokerCount: number): Promise<void> {
   for (const server of cluster.nameServers.filter((member) => member.running)) {
     using client = new MessagingClient(server.endpoint);
     await waitUntil(`the route of ${topic} at ${server.name}`, 10_000, async () => {
       const { messageQueues } = await client.queryRoute(topic);
-      return new Set(messageQueues.map((queue) => queue.broker?.name)).size === cluster.brokers.length;
+      return new Set(messageQueues.map((queue) => queue.broker?.name)).size === brokerCount;
     });
   }
 }

@@ -43,7 +43,7 @@ async function checkTimed(target: Target, client: InteropClient, driver: Driver)
     endpoints: (client.traits.hasAccessPointFailover ? target.endpoints : target.endpoints.slice(0, 1)).join(';'),
     tls: client.traits.usesTlsByDefault,
   };
-  await target.createTopic(topic, 'DELAY');
+  await target.createTopic(topic, 'DELAY', 1);
   await driver.startProducer('producer', connection, [topic]);
   const stepMs = client.traits.deliveryStepMs!;
   const deliveryMs = Math.ceil((Date.now() + DELAY_MS) / stepMs) * stepMs;

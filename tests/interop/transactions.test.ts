@@ -68,14 +68,14 @@ function messageOf(topic: string, text: string): OutgoingMessage {
 async function checkEnds(target: Target, client: InteropClient, driver: Driver): Promise<void> {
   const topic = `transactions-${client.language}`;
   const connection = connectionTo(target, client);
-  await target.createTopic(topic, 'TRANSACTION');
+  await target.createTopic(topic, 'TRANSACTION', 1);
   await driver.startProducer('producer', connection, [topic], 'commit');
   const seen = await startReceiving(driver, connection, topic);
   const sentMs = performance.now();
   const left = await driver.sendInTransaction('producer', messageOf(topic, 'left'), 'none');
   await driver.sendInTransaction('producer', messageOf(topic, 'rolled back'), 'rollback');
   await driver.sendInTransaction('producer', messageOf(topic, 'committed'), 'commit');
-  await waitUntil('what was committed', 20_000, async () => (await seen()).includes('committed'));
+  await waitUntil('what was committed', CHECKED_MS_MAX, async () => (await seen()).includes('committed'));
   await waitUntil('what was left open', CHECKED_MS_MAX, async () => (await seen()).includes('left'));
   assert(performance.now() - sentMs > 5_500, 'the producer was asked too early');
   assert.deepEqual(await seen(), ['committed', 'left']);

@@ -61,6 +61,11 @@ describe('topicConfigOf', () => {
     assert.equal(topicConfigOf(request({ attributesRemoved: ['reserve.time'] }), EXISTING).retentionMs, undefined);
   });
 
+  it('keeps the check interval of transactions', () => {
+    const { attributes } = topicConfigOf(attribute('transaction.check.interval', '5000'), EXISTING);
+    assert.equal(attributes.get('transaction.check.interval'), '5000');
+  });
+
   it('refuses what is out of range, naming value and remedy', () => {
     const cases: [PutTopicRequest, RegExp][] = [
       [request({ name: '' }), /topic name has 1 to 127/],
@@ -76,6 +81,9 @@ describe('topicConfigOf', () => {
       [attribute('lite.topic.expiration', '60'), /belongs to lite topics/],
       [attribute('__proto__', 'x'), /no topic attribute "__proto__"/],
       [attribute('cleanup.policy', 'COMPACTION'), /only DELETE is possible/],
+      [attribute('transaction.check.interval', '999'), /must be 1000…3600000 milliseconds/],
+      [attribute('transaction.check.interval', '3600001'), /must be 1000…3600000/],
+      [attribute('transaction.check.interval', '5s'), /must be 1000…3600000/],
       [attribute('reserve.time', '1h'), /whole number of milliseconds/],
     ];
     for (const [refused, message] of cases) assert.throws(() => topicConfigOf(refused, undefined), message);

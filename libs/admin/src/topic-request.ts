@@ -1,7 +1,8 @@
-import { MqError, quoted } from '@orbitmq/base';
+import { HOUR_MS, MqError, quoted, SECOND_MS } from '@orbitmq/base';
 import { checkTopicName } from '@orbitmq/protocol';
 import type { PutTopicRequest, Topic as WireTopic } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { nearestName } from '@orbitmq/runtime';
+import { CHECK_INTERVAL_ATTRIBUTE } from '@orbitmq/shard';
 import type { Topic, TopicConfig, TopicMessageType } from '@orbitmq/views';
 
 const QUEUES_MAX = 1024;
@@ -19,7 +20,7 @@ const FIXED: ReadonlyMap<string, string> = new Map([
   ['queue.type', 'SimpleCQ'],
   ['cleanup.policy', 'DELETE'],
 ]);
-const ATTRIBUTES = [MESSAGE_TYPE, RESERVE_TIME, RESERVE_BYTES, ...FIXED.keys()];
+const ATTRIBUTES = [MESSAGE_TYPE, RESERVE_TIME, RESERVE_BYTES, CHECK_INTERVAL_ATTRIBUTE, ...FIXED.keys()];
 
 const TYPES: ReadonlySet<string> = new Set<TopicMessageType>([
   'NORMAL',
@@ -79,6 +80,8 @@ function readAttributes(request: PutTopicRequest, existing: Topic | undefined): 
     if (value !== only) throw wrong(name, value, `only ${only} is possible`, 'UNSUPPORTED');
     attributes.set(name, value);
   }
+  const checkInterval = checkIntervalOf(wanted.get(CHECK_INTERVAL_ATTRIBUTE));
+  if (checkInterval !== undefined) attributes.set(CHECK_INTERVAL_ATTRIBUTE, checkInterval);
   return {
     messageType: messageTypeOf(wanted.get(MESSAGE_TYPE), existing),
     retentionMs: limitOf(RESERVE_TIME, wanted.get(RESERVE_TIME), 'milliseconds'),
@@ -111,6 +114,13 @@ function limitOf(name: string, value: string | undefined, unit: string): number 
   if (value === undefined || value === '-1') return undefined;
   if (/^[1-9]\d{0,14}$/.test(value)) return Number(value);
   throw wrong(name, value, `must be a whole number of ${unit}, or -1 for no limit of its own`);
+}
+
+function checkIntervalOf(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const milliseconds = /^[1-9]\d{3,6}$/.test(value) ? Number(value) : 0;
+  if (milliseconds >= SECOND_MS && milliseconds <= HOUR_MS) return value;
+  throw wrong(CHECK_INTERVAL_ATTRIBUTE, value, `must be ${SECOND_MS}…${HOUR_MS} milliseconds`);
 }
 
 function queueCountOf(count: number | undefined, field: string): number {

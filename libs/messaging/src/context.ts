@@ -3,6 +3,7 @@ import type { RecallHandleCodec, ReceiptHandleCodec, TransactionIdCodec } from '
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
 import type { Agreements } from './agreements.ts';
+import type { CheckIntervals } from './check-interval.ts';
 import type { MessagingConfig } from './config.ts';
 import type { MessagingEvents } from './events.ts';
 import type { Filters } from './filters.ts';
@@ -28,4 +29,5 @@ export interface MessagingContext {
   readonly handles: ReceiptHandleCodec;
   readonly recallHandles: RecallHandleCodec;
   readonly transactionIds: TransactionIdCodec;
+  readonly checkIntervals: CheckIntervals;
 }

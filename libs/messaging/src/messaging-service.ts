@@ -32,6 +32,7 @@ import { ackMessage } from './ack.ts';
 import { Agreements } from './agreements.ts';
 import { answering } from './answers.ts';
 import { changeInvisibleDuration } from './change-invisible.ts';
+import { CheckIntervals } from './check-interval.ts';
 import type { MessagingConfig } from './config.ts';
 import { type Connection, connectionsOf } from './connections.ts';
 import type { MessagingContext } from './context.ts';
@@ -110,6 +111,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
     handles: new ReceiptHandleCodec(config.brokerName, shard.metadata.secret),
     recallHandles: new RecallHandleCodec(config.brokerName, shard.metadata.secret),
     transactionIds: new TransactionIdCodec(config.brokerName, shard.metadata.secret),
+    checkIntervals: new CheckIntervals(config.transactions.checkIntervalMs),
   };
   const telemetry = new Telemetry(context);
   const ending = new TransactionEnding(context);

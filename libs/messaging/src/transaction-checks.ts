@@ -79,8 +79,8 @@ export class TransactionChecks {
     due: readonly OpenTransaction[],
     producers: readonly Session[],
   ): Promise<void> {
-    const { config, shard } = this.context;
-    const asked: HalfRef[] = [];
+    const { shard } = this.context;
+    const askedByPause = new Map<number, HalfRef[]>();
     let bytes = 0;
     for (const transaction of due) {
       const reason = this.reasonToDiscard(transaction);
@@ -90,9 +90,14 @@ export class TransactionChecks {
       }
       if (producers.length === 0 || bytes >= ROUND_BYTES || this.isStopped) continue;
       bytes += transaction.sizeBytes;
-      if (await this.ask(topic, transaction, producers)) asked.push(transaction.half);
+      const pauseMs = await this.ask(topic, transaction, producers);
+      if (pauseMs === undefined) continue;
+      const asked = askedByPause.get(pauseMs);
+      if (asked === undefined) askedByPause.set(pauseMs, [transaction.half]);
+      else asked.push(transaction.half);
     }
-    if (asked.length > 0 && !this.isStopped) shard.transactionsChecked(asked, config.transactions.checkIntervalMs);
+    if (this.isStopped) return;
+    for (const [pauseMs, asked] of askedByPause) shard.transactionsChecked(asked, pauseMs);
   }
 
   private reasonToDiscard({ ageMs, checkCount }: OpenTransaction): string | undefined {
@@ -109,9 +114,13 @@ export class TransactionChecks {
     events.transactionEnded(topic, TRANSACTION_END.discarded, ageMs);
   }
 
-  /** @returns whether it counts as checked */
-  private async ask(topic: Topic, transaction: OpenTransaction, producers: readonly Session[]): Promise<boolean> {
-    const { events, logger, shard } = this.context;
+  /** @returns how long it is left alone now, milliseconds; undefined when it does not count as checked */
+  private async ask(
+    topic: Topic,
+    transaction: OpenTransaction,
+    producers: readonly Session[],
+  ): Promise<number | undefined> {
+    const { checkIntervals, events, logger, shard } = this.context;
     const { half } = transaction;
     let stored: StoredHalf | undefined;
     try {
@@ -120,19 +129,19 @@ export class TransactionChecks {
       if (!(error instanceof MqError)) throw error;
       // Counted, so that it goes in the end, and the others have their turn.
       logger.error({ err: error, topic: topic.name, half: half.id }, 'a half message can not be read');
-      return true;
+      return checkIntervals.of(topic, undefined);
     }
-    if (stored === undefined) return false;
+    if (stored === undefined) return undefined;
     const command = this.commandOf(topic, half, stored);
     for (let tried = 0; tried < producers.length; tried++) {
       const producer = producers[this.turn++ % producers.length]!;
       for (const stream of producer.streams) {
         if (!stream.offer(command)) continue;
         events.transactionChecked(topic);
-        return true;
+        return checkIntervals.of(topic, stored.message);
       }
     }
-    return false;
+    return undefined;
   }
 
   private commandOf(topic: Topic, half: HalfRef, { message: bytes, storeTimestampMs }: StoredHalf): TelemetryCommand {

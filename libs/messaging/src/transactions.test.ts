@@ -17,8 +17,10 @@ import {
   TransactionSource,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { BidiCall } from '@orbitmq/rpc';
+import { CHECK_INTERVAL_ATTRIBUTE } from '@orbitmq/shard';
 import { SimClock, SimDisk } from '@orbitmq/testkit';
 import { TRANSACTION_END, type TransactionEnd } from '@orbitmq/views';
+import { CHECK_INTERVAL_PROPERTY } from './check-interval.ts';
 import { MESSAGING_DEFAULTS } from './config.ts';
 import { type MessagingEvents, NO_MESSAGING_EVENTS } from './events.ts';
 import { as, idsOf, type MessageWish, message, resource, TestBroker } from './test-broker.ts';
@@ -221,6 +223,30 @@ test('a longer recovery duration is honoured, and all producers take turns', asy
   );
   await broker.clock.advance(3_000);
   await broker.until(() => pair.every(({ asked }) => asked.length === 3));
+});
+
+test("checks come at the producer's own interval, or the topic's, or the broker's", async () => {
+  const topic = 'intervals';
+  const { uid, ...made } = await broker.makeTopic(topic, 'TRANSACTION');
+  await broker.shard.putTopic({ ...made, attributes: new Map([[CHECK_INTERVAL_ATTRIBUTE, '5000']]) });
+  const producer = await new TestProducer('hurried', [topic]).ready();
+  const countOf = (id: string): number =>
+    producer.asked.filter(({ message }) => message?.systemProperties?.messageId === id).length;
+  await sendHalf('topical', { topic });
+  await sendHalf('own', { topic, properties: new Map([[CHECK_INTERVAL_PROPERTY, '10000']]) });
+  await broker.clock.advance(7_000);
+  await broker.until(() => producer.asked.length === 2);
+  await broker.clock.advance(6_000);
+  await broker.until(() => countOf('topical') === 2);
+  assert.equal(countOf('own'), 1);
+  await broker.clock.advance(5_000);
+  await broker.until(() => countOf('topical') === 3 && countOf('own') === 2);
+  for (const text of ['', '999', '3600001', '5s', '-5000', '1e4']) {
+    const wrong = half('wrong', { topic, properties: new Map([[CHECK_INTERVAL_PROPERTY, text]]) });
+    const { status } = await broker.send(wrong);
+    assert.equal(status?.code, Code.BAD_REQUEST, text);
+  }
+  assert.equal(broker.shard.metadata.topic(topic)?.uid, uid);
 });
 
 test('a transaction is discarded after the last check, and not because nobody can be asked', async () => {

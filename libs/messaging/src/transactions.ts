@@ -22,16 +22,18 @@ const END_TEXTS: Readonly<Record<TransactionEnd, string>> = {
 /**
  * Stores a half message: nobody sees it before its transaction is committed.
  * @returns its transaction id
- * @throws MqError as `Shard.sendHalf` does; FORBIDDEN where this broker takes none
+ * @throws MqError as `Shard.sendHalf` does; FORBIDDEN where this broker takes none, BAD_REQUEST for a wrong check
+ * interval of its own
  */
 export function sendHalf(context: MessagingContext, message: IncomingMessage, request: SendRequest): string {
-  const { config, shard, transactionIds } = context;
+  const { checkIntervals, config, shard, transactionIds } = context;
   if (config.transactions.reject) {
     throw new MqError(
       'FORBIDDEN',
       'this broker takes no half messages; its operator can allow them with rejectTransactionMessage=false',
     );
   }
+  checkIntervals.check(request.message);
   // As the original: a producer can only lengthen the time in which it is left alone.
   const immunityMs = Math.max(config.transactions.timeOutMs, Math.floor(message.recoveryDurationMs ?? 0));
   const { half } = shard.sendHalf({ ...request, immunityMs });

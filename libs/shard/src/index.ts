@@ -53,3 +53,4 @@ export type {
   TopicStatistics,
   TransactionStatistics,
 } from './statistics.ts';
+export { CHECK_INTERVAL_ATTRIBUTE } from './transactions.ts';

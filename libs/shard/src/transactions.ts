@@ -9,6 +9,9 @@ import { MESSAGE_HEADER_BYTES, RECORD, writeMessageHeader } from './records.ts';
 import type { HalfRequest, OpenTransaction, SentHalf, StoredHalf, TransactionOutcome } from './shard.ts';
 import type { TransactionStatistics } from './statistics.ts';
 
+/** Attribute of a topic: pause between two checks of its transactions, in place of the broker's. Milliseconds. */
+export const CHECK_INTERVAL_ATTRIBUTE = 'transaction.check.interval';
+
 /** Transactions in one check record. */
 const CHECKED_MAX = 1000;
 

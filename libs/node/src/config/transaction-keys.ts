@@ -15,7 +15,8 @@ export const transactionKeys = {
     min: 1_000,
     max: 3_600_000,
     unit: 'ms',
-    description: 'Pause between two checks of one transaction.',
+    description:
+      'Pause between two checks of one transaction, where neither its topic (attribute `transaction.check.interval`) nor its producer (user property `ORBITMQ_TRANSACTION_CHECK_INTERVAL`) sets another one; both in ms, 1 000…3 600 000.',
   }),
   transactionCheckMax: wholeNumber({
     default: 15,

@@ -63,7 +63,7 @@ export { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
 export { decodeSendMessageRequest } from './send-request.ts';
 export { brokerNameOfSigned, SignedTextCodec, type SignedTextKind } from './signed-text.ts';
 export { encodeStoredSystem, type StoringFacts } from './stored-system.ts';
-export { readMessageGroup, readMessageId, readTag } from './system-properties.ts';
+export { readLiteTopic, readMessageGroup, readMessageId, readTag } from './system-properties.ts';
 export {
   brokerNameOfTransaction,
   type ReadTransactionId,

@@ -80,6 +80,15 @@ export function readMessageGroup(system: Uint8Array): string | undefined {
 }
 
 /**
+ * Lite topic of a stored message.
+ * @param system content of `Message.system_properties`
+ * @throws WireError
+ */
+export function readLiteTopic(system: Uint8Array): string | undefined {
+  return readTextField(system, SYSTEM.liteTopic);
+}
+
+/**
  * Id that the producer gave to a stored message; empty when it gave none.
  * @param system content of `Message.system_properties`
  * @throws WireError

@@ -40,6 +40,16 @@ export class BrokerChoice {
     return stickyKey === undefined ? this.#inTurn(candidates) : byPreference(candidates, stickyKey);
   }
 
+  /**
+   * All brokers that have a topic, for calls that each of them must get. When there is none, any broker: it refuses the
+   * call in its own words.
+   * @throws MqError INTERNAL_SERVER_ERROR when no broker is registered
+   */
+  async holders(topicName: string): Promise<Broker[]> {
+    const holders = this.#present(this.#names(await this.#lookup.routeOf(topicName)).all);
+    return holders.length > 0 ? holders : (await this.candidates(topicName, 'read')).slice(0, 1);
+  }
+
   #names(route: Route): BrokerNames {
     let names = this.#namesOf.get(route);
     if (!names) {

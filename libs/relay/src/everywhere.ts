@@ -15,11 +15,12 @@ const WAIT_MAX_MS = 2000;
 export async function relayEverywhere(context: RelayContext, request: Uint8Array, call: Call): Promise<Uint8Array> {
   const brokers = context.brokers.all();
   if (brokers.length === 0) throw noBroker();
-  const answers = await Promise.all(brokers.map((broker) => answerOf(broker, request, call)));
+  const answers = await Promise.all(brokers.map((broker) => answerWithin(broker, request, call)));
   return answers.find((answer) => codeOfAnswer(answer) === CODES.OK) ?? answers[0]!;
 }
 
-async function answerOf(broker: Broker, request: Uint8Array, call: Call): Promise<Uint8Array> {
+/** The answer of one broker, or a status that says why there is none; it comes before the client's own deadline. */
+export async function answerWithin(broker: Broker, request: Uint8Array, call: Call): Promise<Uint8Array> {
   try {
     return await forward(broker, request, call, WAIT_MAX_MS);
   } catch (error) {

@@ -14,6 +14,7 @@ import { type BoundMethod, bidi, boundRequests, type Call, serverStream, unary }
 import { decodeAckRequest, relayAck } from './acknowledge.ts';
 import { encodeStatusAnswer } from './answers.ts';
 import { relayEverywhere } from './everywhere.ts';
+import { relayLiteSubscription } from './lite-subscription.ts';
 import { decodeEndTransaction, decodeRecall, relayToOwner } from './owner-call.ts';
 import { answerRoute } from './query-route.ts';
 import { type QueueRequest, queueRequestDecoder, relayPull, relayToQueue } from './queue-call.ts';
@@ -54,7 +55,7 @@ export function relayMethods(context: RelayContext): BoundMethod[] {
     bindUnary('endTransaction', decodeEndTransaction, (request, call) => relayToOwner(context, request, call)),
     bindUnary('recallMessage', decodeRecall, (request, call) => relayToOwner(context, request, call)),
     bindUnary('syncLiteSubscription', topicRequestDecoder(SyncLiteSubscriptionRequest), (request, call) =>
-      relayToTopic(context, request, 'read', call),
+      relayLiteSubscription(context, request, call),
     ),
     bindUnary('queryOffset', queueRequestDecoder(QueryOffsetRequest), (request, call) =>
       relayToQueue(context, request, call),

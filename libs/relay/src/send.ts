@@ -1,4 +1,4 @@
-import { readMessageGroup, WireReader } from '@orbitmq/protocol';
+import { readLiteTopic, readMessageGroup, WireReader } from '@orbitmq/protocol';
 import type { Call } from '@orbitmq/rpc';
 import { firstReachable } from './first-reachable.ts';
 import { forward } from './forward.ts';
@@ -14,7 +14,8 @@ export interface SendRequest {
   readonly bytes: Uint8Array;
   /** Topic of the first message; empty when there is none. */
   readonly topicName: string;
-  readonly messageGroup: string | undefined;
+  /** Messages with the same one stay in order, and so go to the same broker. */
+  readonly orderKey: string | undefined;
 }
 
 /** @throws WireError */
@@ -23,18 +24,22 @@ export function decodeSendRequest(bytes: Uint8Array): SendRequest {
   while (reader.next()) {
     if (reader.isBytes(REQUEST_MESSAGES)) return { bytes, ...readMessage(reader) };
   }
-  return { bytes, topicName: '', messageGroup: undefined };
+  return { bytes, topicName: '', orderKey: undefined };
 }
 
-function readMessage(request: WireReader): { topicName: string; messageGroup: string | undefined } {
+function readMessage(request: WireReader): { topicName: string; orderKey: string | undefined } {
   let topicName = '';
-  let messageGroup: string | undefined;
+  let orderKey: string | undefined;
   request.enter();
   while (request.next()) {
     if (request.isBytes(MESSAGE_TOPIC)) topicName = readResourceName(request.value());
-    else if (request.isBytes(MESSAGE_SYSTEM_PROPERTIES)) messageGroup = readMessageGroup(request.value());
+    else if (request.isBytes(MESSAGE_SYSTEM_PROPERTIES)) orderKey = orderKeyOf(request.value());
   }
-  return { topicName, messageGroup };
+  return { topicName, orderKey };
+}
+
+function orderKeyOf(system: Uint8Array): string | undefined {
+  return readMessageGroup(system) || readLiteTopic(system) || undefined;
 }
 
 function readResourceName(bytes: Uint8Array): string {
@@ -45,10 +50,10 @@ function readResourceName(bytes: Uint8Array): string {
 }
 
 /**
- * SendMessage: to a broker where the topic can be written, the same one for a message group. Only a broker that
+ * SendMessage: to a broker where the topic can be written, the same one for a message group or a lite topic. Only a broker that
  * certainly got nothing is passed over for the next; when one may have the messages, the client decides.
  */
 export async function relaySend(context: RelayContext, request: SendRequest, call: Call): Promise<Uint8Array> {
-  const candidates = await context.choice.candidates(request.topicName, 'write', request.messageGroup);
+  const candidates = await context.choice.candidates(request.topicName, 'write', request.orderKey);
   return firstReachable(candidates, (broker) => forward(broker, request.bytes, call));
 }

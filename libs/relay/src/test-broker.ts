@@ -7,6 +7,7 @@ import {
   MessagingServiceDefinition,
   type ReceiveMessageResponse,
   type Settings,
+  type Status,
   type TelemetryCommand,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import {
@@ -35,7 +36,7 @@ import { Relay } from './relay.ts';
 
 export const silentLogger: Logger = { child: () => silentLogger, debug() {}, info() {}, warn() {}, error() {} };
 
-const OK = { code: Code.OK, message: 'OK' };
+const OK: Status = { code: Code.OK, message: 'OK' };
 const LIMITS = {
   receiveMessageBytesMax: 8_388_608,
   concurrentStreamsMax: 100,
@@ -73,6 +74,8 @@ export class TestBroker {
   /** What becomes of a receive: a message at once, or nothing until the client goes. */
   receiveMode: 'message' | 'wait' | 'cut' = 'message';
   refusesSettings = false;
+  /** Answer to a lite subscription. */
+  liteStatus: Status = OK;
   #server: RpcServer | undefined;
 
   constructor(name: string) {
@@ -136,6 +139,10 @@ export class TestBroker {
       unary(MessagingServiceDefinition, 'forwardMessageToDeadLetterQueue', (_request, call) => {
         this.#note(call);
         return { status: OK };
+      }),
+      unary(MessagingServiceDefinition, 'syncLiteSubscription', (_request, call) => {
+        this.#note(call);
+        return { status: this.liteStatus };
       }),
       serverStream(MessagingServiceDefinition, 'receiveMessage', (_request, call, sink) => this.#receive(call, sink)),
       bidi(MessagingServiceDefinition, 'telemetry', (requests, call, sink) => this.#telemetry(requests, call, sink)),
@@ -235,5 +242,6 @@ export class TestRelay {
 
 function topicOf(name: string): Topic {
   const counts = { readQueueCount: 2, writeQueueCount: 2 };
-  return { name, ...counts, permission: 6, type: TopicType.TOPIC_TYPE_NORMAL, autoCreated: false };
+  const type = name.startsWith('lite') ? TopicType.TOPIC_TYPE_LITE : TopicType.TOPIC_TYPE_NORMAL;
+  return { name, ...counts, permission: 6, type, autoCreated: false };
 }

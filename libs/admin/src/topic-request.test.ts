@@ -27,6 +27,15 @@ function attribute(name: string, value: string): PutTopicRequest {
   return request({ attributesPut: new Map([[name, value]]) });
 }
 
+function liteTopic(expiration: string): PutTopicRequest {
+  return request({
+    attributesPut: new Map([
+      ['message.type', 'LITE'],
+      ['lite.topic.expiration', expiration],
+    ]),
+  });
+}
+
 describe('topicConfigOf', () => {
   it('fills in defaults for a new topic', () => {
     assert.deepEqual(topicConfigOf(request(), undefined), {
@@ -61,6 +70,13 @@ describe('topicConfigOf', () => {
     assert.equal(topicConfigOf(request({ attributesRemoved: ['reserve.time'] }), EXISTING).retentionMs, undefined);
   });
 
+  it('makes parents of lite topics', () => {
+    const lite = topicConfigOf(liteTopic('60'), undefined);
+    assert.equal(lite.messageType, 'LITE');
+    assert.deepEqual([...lite.attributes], [['lite.topic.expiration', '60']]);
+    assert.equal(topicConfigOf(liteTopic('-1'), undefined).attributes.get('lite.topic.expiration'), '-1');
+  });
+
   it('keeps the check interval of transactions', () => {
     const { attributes } = topicConfigOf(attribute('transaction.check.interval', '5000'), EXISTING);
     assert.equal(attributes.get('transaction.check.interval'), '5000');
@@ -75,10 +91,12 @@ describe('topicConfigOf', () => {
       [request({ readQueueCount: 0 }), /read_queue_count is "0"; must be 1…1024/],
       [request({ writeQueueCount: 1025 }), /write_queue_count is "1025"/],
       [request({ permission: 1 }), /permission is "1"; must be 2 \(write\)/],
-      [attribute('message.type', 'LITE'), /LITE comes later/],
       [attribute('message.type', 'X'), /message.type is "X"; must be NORMAL or FIFO/],
       [attribute('message.typ', 'FIFO'), /did you mean message.type/],
-      [attribute('lite.topic.expiration', '60'), /belongs to lite topics/],
+      [attribute('lite.topic.expiration', '60'), /only a topic of type LITE has it; this one is NORMAL/],
+      [liteTopic('0'), /must be 1…43200 minutes, or -1/],
+      [liteTopic('43201'), /must be 1…43200/],
+      [liteTopic('1h'), /must be 1…43200/],
       [attribute('__proto__', 'x'), /no topic attribute "__proto__"/],
       [attribute('cleanup.policy', 'COMPACTION'), /only DELETE is possible/],
       [attribute('transaction.check.interval', '999'), /must be 1000…3600000 milliseconds/],

@@ -1,5 +1,5 @@
 import { HOUR_MS, MqError, quoted, SECOND_MS } from '@orbitmq/base';
-import { checkTopicName } from '@orbitmq/protocol';
+import { checkTopicName, LITE_EXPIRATION_ATTRIBUTE } from '@orbitmq/protocol';
 import type { PutTopicRequest, Topic as WireTopic } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { nearestName } from '@orbitmq/runtime';
 import { CHECK_INTERVAL_ATTRIBUTE } from '@orbitmq/shard';
@@ -13,14 +13,21 @@ const PERMISSIONS: ReadonlySet<number> = new Set([0, 2, 4, 6]);
 const MESSAGE_TYPE = 'message.type';
 const RESERVE_TIME = 'reserve.time';
 const RESERVE_BYTES = 'reserve.bytes';
-/** RocketMQ's attribute of lite topics. */
-const LITE_EXPIRATION = 'lite.topic.expiration';
+/** Longest life of a lite topic without messages: 30 days. Minutes. */
+const LITE_EXPIRATION_MAX = 43_200;
 /** RocketMQ's attributes that have one value here. */
 const FIXED: ReadonlyMap<string, string> = new Map([
   ['queue.type', 'SimpleCQ'],
   ['cleanup.policy', 'DELETE'],
 ]);
-const ATTRIBUTES = [MESSAGE_TYPE, RESERVE_TIME, RESERVE_BYTES, CHECK_INTERVAL_ATTRIBUTE, ...FIXED.keys()];
+const ATTRIBUTES = [
+  MESSAGE_TYPE,
+  RESERVE_TIME,
+  RESERVE_BYTES,
+  CHECK_INTERVAL_ATTRIBUTE,
+  LITE_EXPIRATION_ATTRIBUTE,
+  ...FIXED.keys(),
+];
 
 const TYPES: ReadonlySet<string> = new Set<TopicMessageType>([
   'NORMAL',
@@ -28,13 +35,13 @@ const TYPES: ReadonlySet<string> = new Set<TopicMessageType>([
   'DELAY',
   'TRANSACTION',
   'PRIORITY',
+  'LITE',
   'MIXED',
 ]);
-const TYPES_LATER: ReadonlySet<string> = new Set(['LITE']);
 
 /**
  * The topic that a request asks for, made from what there is and what the request says.
- * @throws MqError ILLEGAL_TOPIC for the name, BAD_REQUEST for any other value, UNSUPPORTED for what comes later
+ * @throws MqError ILLEGAL_TOPIC for the name, BAD_REQUEST for any other value, UNSUPPORTED for what has one value here
  */
 export function topicConfigOf(request: PutTopicRequest, existing: Topic | undefined): TopicConfig {
   if (!existing) checkTopicName(request.name);
@@ -82,8 +89,11 @@ function readAttributes(request: PutTopicRequest, existing: Topic | undefined): 
   }
   const checkInterval = checkIntervalOf(wanted.get(CHECK_INTERVAL_ATTRIBUTE));
   if (checkInterval !== undefined) attributes.set(CHECK_INTERVAL_ATTRIBUTE, checkInterval);
+  const messageType = messageTypeOf(wanted.get(MESSAGE_TYPE));
+  const liteExpiration = liteExpirationOf(wanted.get(LITE_EXPIRATION_ATTRIBUTE), messageType);
+  if (liteExpiration !== undefined) attributes.set(LITE_EXPIRATION_ATTRIBUTE, liteExpiration);
   return {
-    messageType: messageTypeOf(wanted.get(MESSAGE_TYPE), existing),
+    messageType,
     retentionMs: limitOf(RESERVE_TIME, wanted.get(RESERVE_TIME), 'milliseconds'),
     retentionBytes: limitOf(RESERVE_BYTES, wanted.get(RESERVE_BYTES), 'bytes'),
     attributes,
@@ -92,22 +102,23 @@ function readAttributes(request: PutTopicRequest, existing: Topic | undefined): 
 
 function checkAttribute(name: string): void {
   if (ATTRIBUTES.includes(name)) return;
-  if (name === LITE_EXPIRATION) {
-    throw new MqError('UNSUPPORTED', `the topic attribute ${name} belongs to lite topics, which this version lacks`);
-  }
   const nearest = nearestName(name, ATTRIBUTES);
   const remedy = nearest ? `did you mean ${nearest}?` : `there are ${ATTRIBUTES.join(', ')}`;
   throw new MqError('BAD_REQUEST', `there is no topic attribute ${quoted(name)}; ${remedy}`);
 }
 
-function messageTypeOf(value: string | undefined, existing: Topic | undefined): TopicMessageType {
+function messageTypeOf(value: string | undefined): TopicMessageType {
   const type = value?.toUpperCase() ?? 'NORMAL';
-  if (TYPES.has(type) || type === existing?.messageType) return type as TopicMessageType;
-  const possible = [...TYPES].join(' or ');
-  if (TYPES_LATER.has(type)) {
-    throw wrong(MESSAGE_TYPE, type, `this version has topics of type ${possible}; ${type} comes later`, 'UNSUPPORTED');
-  }
-  throw wrong(MESSAGE_TYPE, type, `must be ${possible}`);
+  if (TYPES.has(type)) return type as TopicMessageType;
+  throw wrong(MESSAGE_TYPE, type, `must be ${[...TYPES].join(' or ')}`);
+}
+
+function liteExpirationOf(value: string | undefined, type: TopicMessageType): string | undefined {
+  if (value === undefined) return undefined;
+  if (type !== 'LITE')
+    throw wrong(LITE_EXPIRATION_ATTRIBUTE, value, `only a topic of type LITE has it; this one is ${type}`);
+  if (value === '-1' || (/^[1-9]\d{0,4}$/.test(value) && Number(value) <= LITE_EXPIRATION_MAX)) return value;
+  throw wrong(LITE_EXPIRATION_ATTRIBUTE, value, `must be 1…${LITE_EXPIRATION_MAX} minutes, or -1 for never`);
 }
 
 function limitOf(name: string, value: string | undefined, unit: string): number | undefined {

@@ -21,6 +21,13 @@ export {
   RECEIVE_BATCH_SIZE_MAX,
   TOPIC_LENGTH_MAX,
 } from './limits.ts';
+export {
+  LITE_CLIENT_QUOTA,
+  LITE_EXPIRATION_ATTRIBUTE,
+  LITE_GROUP_ATTRIBUTES,
+  type LiteGroup,
+  liteGroupOf,
+} from './lite-group.ts';
 export { checkMessage, checkSameTopic } from './message-check.ts';
 export {
   type ClientMessageId,

@@ -124,6 +124,14 @@ export const ERROR_TEXTS: Readonly<Record<CodeName, ErrorText>> = {
       'A limit is reached: the disk is behind, or too many clients, polls or messages are open. Nothing was stored.',
     remedy: 'Try again after a pause; clients back off by themselves.',
   },
+  LITE_TOPIC_QUOTA_EXCEEDED: {
+    meaning: 'The message would make a new lite topic, and the broker holds as many as it may.',
+    remedy: 'Give the parent topic a `lite.topic.expiration`, or let the operator raise `liteTopicMax`.',
+  },
+  LITE_SUBSCRIPTION_QUOTA_EXCEEDED: {
+    meaning: 'A client, or all clients of the broker together, have subscribed to as many lite topics as they may.',
+    remedy: 'Unsubscribe from lite topics that are not needed, or let the operator raise the quota.',
+  },
   MESSAGE_PROPERTIES_TOO_LARGE: {
     meaning: 'The user properties are too many or too large.',
     remedy: 'Move data into the body.',

@@ -1,3 +1,19 @@
+export {
+  isLiteQueueId,
+  LITE_BIND_ATTRIBUTE,
+  LITE_EXPIRATION_ATTRIBUTE,
+  LITE_QUEUE_ID_MIN,
+  LITE_WILDCARD_ATTRIBUTE,
+  type LiteGroupLag,
+  type LiteLag,
+  type LiteOffsetTarget,
+  type LiteReceiveRequest,
+  type LiteSendRequest,
+  type LiteShard,
+  type LiteSubscriber,
+  type LiteTopicInfo,
+  type LiteTopicPage,
+} from './lite-shard.ts';
 export type { OpenedShard } from './log-shard.ts';
 export { BLOCKING_ATTRIBUTE } from './message-groups.ts';
 export { type OpenShardArguments, openShard, viewDirectories } from './open-shard.ts';

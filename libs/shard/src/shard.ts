@@ -127,6 +127,7 @@ export interface ReceiveRequest {
 
 /** One message handed out. */
 export interface Delivery {
+  /** Of a lite topic's message, the lite topic's: see `LITE_QUEUE_ID_MIN`. */
   readonly queueId: number;
   readonly queueOffset: number;
   readonly physicalOffset: number;

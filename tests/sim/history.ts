@@ -276,7 +276,7 @@ export class History {
   #renew(inHand: InHand): void {
     const holding = inHand.group.holdings.get(inHand.id)!;
     if (holding.leaseId !== inHand.lease.leaseId || holding.settled !== 'no' || !this.#isHeld(inHand.id)) return;
-    this.#shard.renew([inHand.lease], 1500);
+    this.#shard.renew([inHand.lease], 1500, inHand.lease.queueOffset % 2);
     // Later than that it may have been handed out again, and the answer be on the way.
     if (this.#clock.monotonicMs() >= holding.earliestEndMs) return;
     // It counts when it is stored; a lease that would have ended later ends sooner.

@@ -85,7 +85,7 @@ export interface MessagingGauges {
 export interface MessagingService {
   /** To be registered with an RPC server; methods that are not here are UNIMPLEMENTED. */
   readonly methods: readonly BoundMethod[];
-  /** Begins to follow changes of groups. */
+  /** Goes on with what the clients of before a restart held, and begins to follow changes of groups. */
   start(): void;
   /** Ends timers; streams and long polls end by themselves when the RPC server begins to stop. Idempotent. */
   stop(): void;
@@ -101,10 +101,11 @@ export interface MessagingService {
 
 export function createMessagingService(options: MessagingServiceOptions): MessagingService {
   const { clock, config, events, logger, shard } = options;
+  const renewals = new Renewals(shard, clock, events, config);
   const context: MessagingContext = {
     ...options,
-    sessions: new Sessions(clock, config.limits, config.times),
-    renewals: new Renewals(shard, clock, events, config),
+    sessions: new Sessions(clock, config.limits, config.times, (session) => renewals.resume(session)),
+    renewals,
     provision: new Provision(shard, config),
     filters: new Filters(config),
     agreements: new Agreements(clock, logger, config),
@@ -122,6 +123,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
   return {
     methods: boundRequests(methodsOf(context, { telemetry, receiving, ending }), REQUEST_BYTES_MAX, ['SendMessage']),
     start() {
+      renewals.start();
       checks.start();
       stopFollowing ??= shard.onMetadataChange(() => {
         announcing ??= clock.setTimer(ANNOUNCE_DELAY_MS, () => {

@@ -1,8 +1,10 @@
+import { crc32 } from 'node:zlib';
 import { type Clock, HOUR_MS, MINUTE_MS, MqError, type Timer } from '@orbitmq/base';
 import type { Delivery, LeaseRef, Shard } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
 import type { MessagingLimits, MessagingTimes } from './config.ts';
 import type { MessagingEvents } from './events.ts';
+import { LeftLeases } from './left-leases.ts';
 import type { Session } from './session.ts';
 
 /** By how much a lease is extended the first, second, … time. */
@@ -15,6 +17,10 @@ const RENEW_BATCH_MAX = 1_024;
 const RECENT_MAX = 256;
 /** Calls that come while an answer is on its way say nothing about its arrival. */
 const ARRIVAL_MS = 1_000;
+/** The first renewal comes so early because it notes in the log who holds the message. */
+const NOTED_AFTER_MS = 10_000;
+/** What clients held before a restart is kept for them so long: two heartbeats and some. */
+const RETURN_MS = 30_000;
 
 /** What one receive handed out and the client has not settled yet. All of it has one lease id and one deadline. */
 interface Held {
@@ -38,6 +44,10 @@ interface SessionHeld {
  * Keeps messages that were received with auto_renew invisible as long as their client lives: a lease is extended
  * shortly before it ends, by growing steps, for three hours at most; when the client goes, what it held is visible a
  * second later. Lease ids stay, so the first receipt handle of a message is valid all the time. One timer serves all.
+ *
+ * Renewals outlive a restart: the record of a renewal says for which client it is, once the client has given a sign of
+ * life after the message was handed out (before that, the message may never have reached it). After a restart such
+ * messages wait for their clients for half a minute; the three hours begin anew.
  */
 export class Renewals {
   private readonly shard: Shard;
@@ -49,6 +59,8 @@ export class Renewals {
   private readonly bySession = new Map<Session, SessionHeld>();
   private readonly slots = new Map<number, Set<Held>>();
   private timer: Timer | undefined;
+  private left: LeftLeases | undefined;
+  private leftTimer: Timer | undefined;
   private total = 0;
 
   constructor(
@@ -98,13 +110,40 @@ export class Renewals {
       // an ordered receive that is repeated with its attempt id gets the same leases again
       const before = this.byLease.get(leaseId);
       if (before) this.drop(before);
-      this.hold({ session, leaseId, leases, handedOutMs, renewals: 0, slot: 0 });
+      this.hold({ session, leaseId, leases, handedOutMs, renewals: 0, slot: 0 }, handedOutMs + NOTED_AFTER_MS);
     }
     if (session.ended) this.release(session);
   }
 
+  /** Keeps what clients held before the restart invisible until they can be back. */
+  start(): void {
+    const held = this.shard.heldLeases();
+    if (held.length === 0) return;
+    this.left = new LeftLeases(held);
+    const byHolder = new Map<number, LeaseRef[]>();
+    for (const { lease, holder } of held) {
+      const leases = byHolder.get(holder);
+      if (leases) leases.push(lease);
+      else byHolder.set(holder, [lease]);
+    }
+    for (const [holder, leases] of byHolder) this.renew(leases, RETURN_MS, holder);
+    this.leftTimer = this.clock.setTimer(RETURN_MS, () => {
+      this.left = undefined;
+    });
+  }
+
+  /** A client has appeared: when it is one of before the restart, its messages are renewed again. */
+  resume(session: Session): void {
+    const nowMs = this.clock.monotonicMs();
+    for (const [leaseId, leases] of this.left?.take(holderOf(session)) ?? []) {
+      if (leases.length === 0 || this.byLease.has(leaseId)) continue;
+      this.hold({ session, leaseId, leases, handedOutMs: nowMs - ARRIVAL_MS - 1, renewals: 0, slot: 0 }, nowMs);
+    }
+  }
+
   /** A message has been settled or given back: its lease is renewed no more. */
   remove(lease: LeaseRef): void {
+    this.left?.remove(lease);
     const held = this.byLease.get(lease.leaseId);
     if (!held) return;
     const index = held.leases.findIndex(
@@ -144,8 +183,15 @@ export class Renewals {
     if (this.renew(leases, this.times.releaseMs)) this.events.leasesReleased(leases.length);
   }
 
-  /** Renews nothing any more; leases run out by themselves. */
+  /** Renews nothing any more, but notes who holds what, for the time after the restart. */
   stop(): void {
+    for (const [session, { held }] of this.bySession) {
+      const noted = [...held].filter((one) => one.renewals === 0 && hasArrived(one));
+      const leases = noted.flatMap((one) => one.leases);
+      if (leases.length > 0) this.renew(leases, this.times.renewedLeaseMs, holderOf(session));
+    }
+    this.leftTimer?.cancel();
+    this.left = undefined;
     this.timer?.cancel();
     this.timer = undefined;
     this.byLease.clear();
@@ -154,7 +200,7 @@ export class Renewals {
     this.total = 0;
   }
 
-  private hold(held: Held): void {
+  private hold(held: Held, dueMs: number): void {
     let own = this.bySession.get(held.session);
     if (!own) {
       own = { held: new Set(), recent: [], count: 0 };
@@ -167,7 +213,7 @@ export class Renewals {
     own.count += held.leases.length;
     this.total += held.leases.length;
     this.byLease.set(held.leaseId, held);
-    this.schedule(held, held.handedOutMs + this.times.renewedLeaseMs - this.times.renewAheadMs);
+    this.schedule(held, dueMs);
   }
 
   private drop(held: Held): void {
@@ -204,7 +250,7 @@ export class Renewals {
   }
 
   private renewDue(due: ReadonlySet<Held>, nowMs: number): void {
-    const byExtension = new Map<number, Held[]>();
+    const bySession = new Map<Session | undefined, Map<number, Held[]>>();
     for (const held of due) {
       const leftMs = held.handedOutMs + this.times.renewTotalMs - nowMs;
       const extensionMs = Math.floor(Math.min(STEPS_MS[held.renewals] ?? HOUR_MS, leftMs));
@@ -212,16 +258,26 @@ export class Renewals {
         this.drop(held);
         continue;
       }
+      // the last renewal is nobody's, so that a restart adds no other
+      const session = hasArrived(held) && extensionMs + 1 < leftMs ? held.session : undefined;
+      const byExtension = bySession.get(session) ?? new Map<number, Held[]>();
+      bySession.set(session, byExtension);
       const sameStep = byExtension.get(extensionMs);
       if (sameStep) sameStep.push(held);
       else byExtension.set(extensionMs, [held]);
     }
-    for (const [extensionMs, all] of byExtension) this.extend(all, extensionMs, nowMs);
+    for (const [session, byExtension] of bySession) {
+      const holder = session === undefined ? 0 : holderOf(session);
+      for (const [extensionMs, all] of byExtension) this.extend(all, { extensionMs, holder, nowMs });
+    }
   }
 
-  private extend(all: readonly Held[], extensionMs: number, nowMs: number): void {
+  private extend(
+    all: readonly Held[],
+    { extensionMs, holder, nowMs }: { extensionMs: number; holder: number; nowMs: number },
+  ): void {
     const leases = all.flatMap((held) => held.leases);
-    const renewed = this.renew(leases, extensionMs);
+    const renewed = this.renew(leases, extensionMs, holder);
     if (renewed) this.events.leasesRenewed(leases.length);
     for (const held of all) {
       // a log that is busy just now is asked again in the next slot, before the lease ends
@@ -230,10 +286,10 @@ export class Renewals {
     }
   }
 
-  private renew(leases: readonly LeaseRef[], invisibleMs: number): boolean {
+  private renew(leases: readonly LeaseRef[], invisibleMs: number, holder = 0): boolean {
     try {
       for (let index = 0; index < leases.length; index += RENEW_BATCH_MAX) {
-        this.shard.renew(leases.slice(index, index + RENEW_BATCH_MAX), invisibleMs);
+        this.shard.renew(leases.slice(index, index + RENEW_BATCH_MAX), invisibleMs, holder);
       }
       return true;
     } catch (error) {
@@ -241,4 +297,14 @@ export class Renewals {
       return false;
     }
   }
+}
+
+/** Whether the client has given a sign of life since it was handed these messages. */
+function hasArrived({ session, handedOutMs }: Held): boolean {
+  return session.lastSeenMs > handedOutMs + ARRIVAL_MS;
+}
+
+/** Stands for a client in the log; never 0. Client ids are those of processes, not of hosts. */
+function holderOf({ clientId }: Session): number {
+  return crc32(clientId) | 0 || 1;
 }

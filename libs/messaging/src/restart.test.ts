@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Code } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { ClientType, Code, HeartbeatRequest, MessagingServiceDefinition } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { SimClock } from '@orbitmq/testkit';
 import { memoryVfs } from '@orbitmq/vfs';
 import { NO_MESSAGING_EVENTS } from './events.ts';
-import { handleOf, message, TestBroker } from './test-broker.ts';
+import { as, handleOf, idsOf, message, TestBroker } from './test-broker.ts';
 
 test('receipt handles outlive a restart of the broker', async () => {
   const storage = { clock: new SimClock(), vfs: memoryVfs() };
@@ -27,3 +27,58 @@ test('receipt handles outlive a restart of the broker', async () => {
     await after.stop();
   }
 });
+
+/** Heartbeats of a push consumer, every ten seconds for `ms`. */
+async function live(broker: TestBroker, clientId: string, ms: number): Promise<void> {
+  const request = { ...HeartbeatRequest.decode(new Uint8Array()), clientType: ClientType.PUSH_CONSUMER };
+  for (let leftMs = ms; leftMs > 0; leftMs -= 10_000) {
+    await broker.client.unary(MessagingServiceDefinition, 'heartbeat', request, as(clientId));
+    await broker.clock.advance(Math.min(10_000, leftMs));
+  }
+}
+
+const free = async (broker: TestBroker): Promise<string[]> =>
+  idsOf(await broker.receive({ pollingMs: 5_000, invisibleMs: 10_000 }, as('other')));
+
+for (const [how, downMs] of [
+  ['at once', 0],
+  ['after all its leases have ended', 900_000],
+] as const) {
+  test(`what living clients hold is renewed on when the broker is back ${how}`, async () => {
+    const storage = { clock: new SimClock(), vfs: memoryVfs() };
+    const before = await TestBroker.start({}, NO_MESSAGING_EVENTS, storage);
+    await before.makeTopic('orders');
+    for (const [client, ids] of [
+      ['back', ['kept', 'acked']],
+      ['gone', ['freed']],
+    ] as const) {
+      await before.send(...ids.map((id) => message(id)));
+      assert.deepEqual(idsOf(await before.receiveLater({ autoRenew: true }, as(client))), ids);
+    }
+    await live(before, 'gone', 20_000);
+    await live(before, 'back', 60_000);
+    await before.send(message('late'));
+    const late = await before.receiveLater({ autoRenew: true }, as('back'));
+    await before.clock.advance(2_000);
+    await live(before, 'back', 1);
+    await before.send(message('unproven'));
+    await before.receiveLater({ autoRenew: true }, as('back'));
+    await before.stop();
+    await storage.clock.advance(downMs);
+
+    const after = await TestBroker.start({}, NO_MESSAGING_EVENTS, storage);
+    try {
+      await live(after, 'back', 20_000);
+      const acked = await after.ack(late.messages.map(handleOf), { options: as('back') });
+      assert.equal(acked.status?.code, Code.OK);
+      assert.deepEqual(await free(after), downMs === 0 ? [] : ['unproven']);
+      await live(after, 'back', 45_000);
+      assert.deepEqual((await free(after)).sort(), ['freed', 'unproven']);
+      await live(after, 'back', 1_800_000);
+      assert.ok(!(await free(after)).includes('kept'));
+      assert.equal(after.service.gauges().renewedMessages, 2);
+    } finally {
+      await after.stop();
+    }
+  });
+}

@@ -12,13 +12,16 @@ export class Sessions {
   private readonly clock: Clock;
   private readonly limits: MessagingLimits;
   private readonly times: MessagingTimes;
+  private readonly onArrival: (session: Session) => void;
   private settingsTotalBytes = 0;
   private timer: Timer | undefined;
 
-  constructor(clock: Clock, limits: MessagingLimits, times: MessagingTimes) {
+  /** @param onArrival hears of each client that was not known before */
+  constructor(clock: Clock, limits: MessagingLimits, times: MessagingTimes, onArrival: (session: Session) => void) {
     this.clock = clock;
     this.limits = limits;
     this.times = times;
+    this.onArrival = onArrival;
   }
 
   get size(): number {
@@ -52,6 +55,7 @@ export class Sessions {
     const session = new Session(caller, this.clock.monotonicMs());
     this.byClientId.set(caller.clientId, session);
     this.timer ??= this.clock.setTimer(SCAN_INTERVAL_MS, () => this.scan());
+    this.onArrival(session);
     return session;
   }
 

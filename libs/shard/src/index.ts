@@ -27,6 +27,7 @@ export type {
   FoundPage,
   GroupStanding,
   HalfRequest,
+  HeldLease,
   LeaseOutcome,
   LeaseRef,
   MessageBytes,

@@ -2,8 +2,8 @@ import { assert, type Timer } from '@orbitmq/base';
 import { type GroupQueue, NONE, type SpentRule, UINT48_MAX } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
-import type { LeaseOutcome, LeaseRef } from './shard.ts';
+import { encodeHeld, encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
+import type { HeldLease, LeaseOutcome, LeaseRef } from './shard.ts';
 
 /** Expired leases are looked for at most this often. */
 const EXPIRY_SPACING_MS = 10;
@@ -63,14 +63,26 @@ export class Leases {
     return { outcome, leaseId: record.physicalOffset };
   }
 
-  renew(leases: readonly LeaseRef[], invisibleMs: number): void {
+  renew(leases: readonly LeaseRef[], invisibleMs: number, holder: number): void {
     const keys = leases.map((lease) => this.#find(lease).key).filter((key) => key !== undefined);
+    const durationMs = invisibleDuration(invisibleMs);
     for (let from = 0; from < keys.length; from += RENEWED_MAX) {
-      this.#core.append(RECORD.renewal, [
-        encodeRenewal(keys.slice(from, from + RENEWED_MAX), invisibleDuration(invisibleMs)),
-      ]);
+      const some = keys.slice(from, from + RENEWED_MAX);
+      if (holder === 0) this.#core.append(RECORD.renewal, [encodeRenewal(some, durationMs)]);
+      else this.#core.append(RECORD.held, [encodeHeld(holder, some, durationMs)]);
     }
     this.arm();
+  }
+
+  /** Leases that are renewed for a client, as the log tells it. */
+  held(): HeldLease[] {
+    const { metadata, progress } = this.#core.state;
+    return Array.from(progress.held(), ({ queue, slot }) => {
+      const { topicUid, id: queueId } = metadata.queueByUid(queue.queueUid)!;
+      const [group, topic] = [metadata.groupByUid(queue.groupUid)!, metadata.topicByUid(topicUid)!];
+      const lease = { group, topic, queueId, queueOffset: progress.offset(slot), leaseId: progress.leaseId(slot) };
+      return { lease, holder: progress.holder(slot) };
+    });
   }
 
   /** Makes ready again what has expired by now and wakes those who wait for it; moves dead letters away. */

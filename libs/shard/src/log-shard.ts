@@ -32,6 +32,7 @@ import type {
   FoundMessage,
   FoundPage,
   HalfRequest,
+  HeldLease,
   LeaseOutcome,
   LeaseRef,
   MessageBytes,
@@ -288,8 +289,12 @@ export class LogShard implements OpenedShard {
     return this.#leases.changeInvisible(lease, invisibleMs);
   }
 
-  renew(leases: readonly LeaseRef[], invisibleMs: number): void {
-    this.#leases.renew(leases, invisibleMs);
+  renew(leases: readonly LeaseRef[], invisibleMs: number, holder = 0): void {
+    this.#leases.renew(leases, invisibleMs, holder);
+  }
+
+  heldLeases(): HeldLease[] {
+    return this.#leases.held();
   }
 
   progress(group: Group, topic: Topic): QueueProgress[] {

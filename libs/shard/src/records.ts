@@ -39,6 +39,8 @@ export const RECORD = {
   redrive: 33,
   /** A group's offsets, set by somebody: see `offset-records.ts`. */
   offsets: 40,
+  /** A renewal for a client that holds the messages: i32 that stands for the client, then as a renewal. */
+  held: 41,
 } as const;
 
 /*
@@ -217,8 +219,29 @@ export function encodeRenewal(keys: readonly LeaseKey[], invisibleMs: number): U
   return writer.view();
 }
 
-export function decodeRenewal(payload: Uint8Array): { invisibleMs: number; keys: LeaseKey[] } {
+export function decodeRenewal(payload: Uint8Array): Renewal {
+  return readRenewal(new ByteReader(payload));
+}
+
+/** A renewal for the client `holder`, not 0. */
+export function encodeHeld(holder: number, keys: readonly LeaseKey[], invisibleMs: number): Uint8Array {
+  const writer = new ByteWriter(12 + keys.length * 20);
+  writer.i32(holder);
+  writer.bytes(encodeRenewal(keys, invisibleMs));
+  return writer.view();
+}
+
+export function decodeHeld(payload: Uint8Array): Renewal & { readonly holder: number } {
   const reader = new ByteReader(payload);
+  return { holder: reader.i32(), ...readRenewal(reader) };
+}
+
+interface Renewal {
+  readonly invisibleMs: number;
+  readonly keys: readonly LeaseKey[];
+}
+
+function readRenewal(reader: ByteReader): Renewal {
   const invisibleMs = reader.u48();
   return { invisibleMs, keys: Array.from({ length: reader.u16() }, () => readLeaseKey(reader)) };
 }

@@ -249,6 +249,13 @@ export interface LeaseRef {
   readonly leaseId: number;
 }
 
+/** A lease that is renewed for a client. */
+export interface HeldLease {
+  readonly lease: LeaseRef;
+  /** 32 bits that stand for the client. */
+  readonly holder: number;
+}
+
 /**
  * `done`: this lease was the current one (expired or not); `settled`: the message was settled before;
  * `superseded`: it has been handed out again since; `unknown`: never handed out.
@@ -456,8 +463,14 @@ export interface Shard {
   redrive(request: RedriveRequest): Promise<RedrivePage>;
   /** Makes a message visible again after `invisibleMs` ≥ 0 from now; the old lease id is void, a new one is returned. */
   changeInvisible(lease: LeaseRef, invisibleMs: number): { readonly outcome: LeaseOutcome; readonly leaseId: number };
-  /** Moves the deadline of leases that are still current to `invisibleMs` from now; lease ids stay. */
-  renew(leases: readonly LeaseRef[], invisibleMs: number): void;
+  /**
+   * Moves the deadline of leases that are still current to `invisibleMs` from now; lease ids stay.
+   * @param holder 32 bits that stand for the client for whom they are renewed, kept until they are renewed otherwise;
+   *   0, the default, for none
+   */
+  renew(leases: readonly LeaseRef[], invisibleMs: number, holder?: number): void;
+  /** Leases that were last renewed for a client, also before a restart; those that have ended meanwhile, too. */
+  heldLeases(): HeldLease[];
 
   progress(group: Group, topic: Topic): QueueProgress[];
   /**

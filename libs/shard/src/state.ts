@@ -27,6 +27,7 @@ import {
   decodeAck,
   decodeChange,
   decodeCut,
+  decodeHeld,
   decodeLease,
   decodeRenewal,
   decodeTrim,
@@ -55,6 +56,7 @@ const SECTION = {
   redriven: 10,
   resets: 20,
   sentKeys: 21,
+  holders: 22,
 } as const;
 const SECTION_VERSION = 1;
 
@@ -111,7 +113,10 @@ export class ShardState {
         this.#change(record);
         break;
       case RECORD.renewal:
-        this.#renewal(record);
+        this.#renewal(record, decodeRenewal(payload));
+        break;
+      case RECORD.held:
+        this.#renewal(record, decodeHeld(payload));
         break;
       case RECORD.topic:
         this.#topic(record);
@@ -192,6 +197,7 @@ export class ShardState {
       section(SECTION.stateRecords, this.stateRecords.snapshot()),
       section(SECTION.resets, this.progress.snapshotResets()),
       section(SECTION.sentKeys, this.sentKeys.view.snapshot()),
+      section(SECTION.holders, this.progress.snapshotHolders()),
     ];
   }
 
@@ -215,6 +221,8 @@ export class ShardState {
     this.progress.restore(bytesOf(sections, SECTION.progress));
     // Snapshots from before offsets could be set have no such section.
     if (hasSection(sections, SECTION.resets)) this.progress.restoreResets(bytesOf(sections, SECTION.resets));
+    // Nor have those from before renewals outlived restarts this one.
+    if (hasSection(sections, SECTION.holders)) this.progress.restoreHolders(bytesOf(sections, SECTION.holders));
     this.pins.restore(bytesOf(sections, SECTION.pins));
     this.timers.restore(bytesOf(sections, SECTION.timers));
     this.transactions.restore(bytesOf(sections, SECTION.transactions));
@@ -393,12 +401,12 @@ export class ShardState {
     this.progress.applyChange(queue, key.queueOffset, key.leaseId, { leaseId: record.physicalOffset, deadlineMs });
   }
 
-  #renewal(record: LogRecord): void {
-    const { invisibleMs, keys } = decodeRenewal(record.payload);
+  #renewal(record: LogRecord, renewal: { invisibleMs: number; keys: readonly LeaseKey[]; holder?: number }): void {
+    const { invisibleMs, keys, holder = 0 } = renewal;
     const deadlineMs = record.shardTimeMs + invisibleMs;
     for (const key of keys) {
       const queue = this.progress.find(key.groupUid, key.queueUid);
-      if (queue !== undefined) this.progress.applyRenewal(queue, key.queueOffset, key.leaseId, deadlineMs);
+      if (queue !== undefined) this.progress.applyRenewal(queue, key.queueOffset, key.leaseId, deadlineMs, holder);
     }
   }
 

@@ -6,7 +6,7 @@ export const SPENT = -2;
 const CAPACITY_FIRST = 1024;
 
 /**
- * Entries handed out and not settled, as columns of numbers: 72 bytes each with its place in the heap and the table,
+ * Entries handed out and not settled, as columns of numbers: 76 bytes each with its place in the heap and the table,
  * no object for any of them. A slot is given out again after `release`.
  */
 export class EntrySlab {
@@ -20,6 +20,8 @@ export class EntrySlab {
   attempt = new Int32Array(CAPACITY_FIRST);
   /** Hash of its message group; 0 = not known. */
   messageGroup = new Int32Array(CAPACITY_FIRST);
+  /** Stands for the client for whom its lease is renewed; 0 = none. */
+  holder = new Int32Array(CAPACITY_FIRST);
   /** Index of the group queue that it belongs to. */
   owner = new Int32Array(CAPACITY_FIRST);
   /** Neighbours by queue offset; `next` also links free slots. */
@@ -66,6 +68,7 @@ export class EntrySlab {
     this.leaseId = grownFloats(this.leaseId, this.#capacity);
     this.attempt = grownInts(this.attempt, this.#capacity);
     this.messageGroup = grownInts(this.messageGroup, this.#capacity);
+    this.holder = grownInts(this.holder, this.#capacity);
     this.owner = grownInts(this.owner, this.#capacity);
     this.previous = grownInts(this.previous, this.#capacity);
     this.next = grownInts(this.next, this.#capacity);

@@ -159,6 +159,33 @@ function compare(view: ProgressView, plain: PlainProgress, now: number): void {
   assert.equal(view.nextDeadlineMs(), nearest);
 }
 
+test('for whom a lease is renewed is kept until it is handed out, changed or renewed otherwise', () => {
+  const view = new ProgressView();
+  const queue = view.obtain(1, 2);
+  for (let offset = 0; offset < 4; offset++) {
+    view.applyLease(queue, offset, 8, 100);
+    view.applyRenewal(queue, offset, 8, 200, -7);
+  }
+  const holders = (of: ProgressView): number[] =>
+    [0, 1, 2, 3].map((offset) => of.holder(of.entry(of.obtain(1, 2), offset)));
+  assert.deepEqual(holders(view), [-7, -7, -7, -7]);
+  view.applyLease(queue, 0, 16, 300);
+  view.applyChange(queue, 1, 8, { leaseId: 24, deadlineMs: 300 });
+  view.applyRenewal(queue, 2, 8, 300);
+  assert.deepEqual(holders(view), [0, 0, 0, -7]);
+  const restored = new ProgressView();
+  restored.restore(view.snapshot());
+  restored.restoreHolders(view.snapshotHolders());
+  assert.deepEqual(holders(restored), [0, 0, 0, -7]);
+  assert.deepEqual(
+    Array.from(restored.held(), ({ slot }) => restored.offset(slot)),
+    [3],
+  );
+  view.applyAck(queue, 3, 8);
+  view.applyLease(queue, 9, 32, 300);
+  assert.equal(view.holder(view.entry(queue, 9)), 0, 'a reused slot');
+});
+
 test('a million outstanding entries take tens of megabytes', () => {
   const view = new ProgressView();
   const queue = view.obtain(1, 1);

@@ -77,6 +77,11 @@ export class ProgressView {
     return this.#slab.messageGroup[slot]!;
   }
 
+  /** Stands for the client for whom its lease is renewed; 0 = none. */
+  holder(slot: number): number {
+    return this.#slab.holder[slot]!;
+  }
+
   /** The next outstanding entry by offset, or NONE. */
   next(slot: number): number {
     return this.#slab.next[slot]!;
@@ -161,6 +166,7 @@ export class ProgressView {
     this.#slab.attempt[slot]!++;
     this.#slab.leaseId[slot] = leaseId;
     this.#slab.messageGroup[slot] = messageGroup;
+    this.#slab.holder[slot] = 0;
     this.#setDeadline(queue, slot, deadlineMs);
     return slot;
   }
@@ -173,6 +179,7 @@ export class ProgressView {
     const slot = this.#obtainEntry(queue, offset);
     this.#slab.leaseId[slot] = leaseId;
     this.#slab.messageGroup[slot] = messageGroup;
+    this.#slab.holder[slot] = 0;
     this.#setDeadline(queue, slot, nowMs);
   }
 
@@ -204,14 +211,16 @@ export class ProgressView {
     const slot = this.#current(queue, offset, leaseId);
     if (slot === NONE) return false;
     this.#slab.leaseId[slot] = change.leaseId;
+    this.#slab.holder[slot] = 0;
     this.#setDeadline(queue, slot, change.deadlineMs);
     return true;
   }
 
-  /** The lease got a new deadline and kept its id. */
-  applyRenewal(queue: GroupQueue, offset: number, leaseId: number, deadlineMs: number): boolean {
+  /** The lease got a new deadline and kept its id. @param holder the client for whom it is renewed; 0 = none */
+  applyRenewal(queue: GroupQueue, offset: number, leaseId: number, deadlineMs: number, holder = 0): boolean {
     const slot = this.#current(queue, offset, leaseId);
     if (slot === NONE) return false;
+    this.#slab.holder[slot] = holder;
     this.#setDeadline(queue, slot, deadlineMs);
     return true;
   }
@@ -367,6 +376,46 @@ export class ProgressView {
     }
   }
 
+  // Snapshot of the holders: u32 count, then each as u32 group uid, u32 queue uid, u48 offset, i32 holder.
+
+  /** For whom leases are renewed. The same state gives the same bytes. */
+  snapshotHolders(): Uint8Array {
+    const writer = new ByteWriter();
+    let count = 0;
+    const held = new ByteWriter();
+    for (const { queue, slot } of this.held()) {
+      count++;
+      held.u32(queue.groupUid);
+      held.u32(queue.queueUid);
+      held.u48(this.#slab.offset[slot]!);
+      held.i32(this.#slab.holder[slot]!);
+    }
+    writer.u32(count);
+    writer.bytes(held.view());
+    return writer.view();
+  }
+
+  /** Goes behind `restore`. */
+  restoreHolders(bytes: Uint8Array): void {
+    const reader = new ByteReader(bytes);
+    for (let remaining = reader.u32(); remaining > 0; remaining--) {
+      const slot = this.entry(this.obtain(reader.u32(), reader.u32()), reader.u48());
+      assert(slot !== NONE, 'a holder belongs to an entry');
+      this.#slab.holder[slot] = reader.i32();
+    }
+  }
+
+  /** Entries whose lease is renewed for a client, by group, queue and offset. */
+  *held(): IterableIterator<{ readonly queue: GroupQueue; readonly slot: number }> {
+    const queues = [...this.#groups.values()].flatMap((byQueue) => [...byQueue.values()]);
+    queues.sort((a, b) => a.groupUid - b.groupUid || a.queueUid - b.queueUid);
+    for (const queue of queues) {
+      for (let slot = queue.first; slot !== NONE; slot = this.#slab.next[slot]!) {
+        if (this.#slab.holder[slot] !== 0) yield { queue, slot };
+      }
+    }
+  }
+
   #current(queue: GroupQueue, offset: number, leaseId: number): number {
     const slot = this.#table.find(queue.index, offset);
     return slot !== NONE && this.#slab.leaseId[slot] === leaseId ? slot : NONE;
@@ -385,6 +434,7 @@ export class ProgressView {
     slab.owner[slot] = queue.index;
     slab.offset[slot] = offset;
     slab.attempt[slot] = 0;
+    slab.holder[slot] = 0;
     slab.deadlineMs[slot] = Number.POSITIVE_INFINITY;
     this.#table.add(slot);
     this.#heap.add(slot);

@@ -32,6 +32,8 @@ export class Administration {
     checkQueues(config, 'writeQueueCount');
     this.#core.append(RECORD.topic, [encodeTopicConfig(config)]);
     const topic = this.#core.state.metadata.topic(config.name)!;
+    // there may be more queues to read than before
+    for (const subscription of this.#core.subscriptions.ofTopic(topic.uid)) this.#core.waiters.wake(subscription);
     await this.#stored();
     return topic;
   }

@@ -49,6 +49,7 @@ export class ShardCore {
   append(type: number, parts: readonly Uint8Array[]): LogRecord {
     const record = this.log.append(type, parts);
     this.state.apply(record);
+    this.waiters.refill();
     return record;
   }
 

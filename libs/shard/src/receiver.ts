@@ -50,6 +50,7 @@ export class Receiver {
       return handed.length === 0 ? [] : await this.#deliver(subscription, handed);
     } finally {
       this.#core.waiters.wake(subscription);
+      this.#core.waiters.refill();
     }
   }
 

@@ -279,6 +279,53 @@ describe('a shard', () => {
     assert.equal((await bench.receive(group, topic)).length, 1);
   });
 
+  test('wakes who waits for room as soon as less is handed out, one after the other', async () => {
+    const bench = new Bench({ outstandingMax: 2 });
+    await bench.open();
+    const [topic, other] = [await bench.topic(), await bench.topic('other')];
+    const group = await bench.group();
+    const crowd = await Promise.all(['first', 'second', 'third'].map((name) => bench.group(name)));
+    const woken: string[] = [];
+    const waitFor = (of: Group): void => {
+      void bench.shard.waitForMessages(of, other).ready.then((found) => found && woken.push(of.name));
+    };
+    waitFor(crowd[0]!);
+    await bench.send(topic, 3);
+    const taken = await bench.receive(group, topic);
+    assert.equal(taken.length, 2);
+    await bench.send(other, 1);
+    for (const of of crowd.slice(1)) waitFor(of);
+    await bench.clock.advance(1);
+    assert.deepEqual(woken, []);
+    bench.shard.acknowledge(leaseOf(group, topic, taken[0]!));
+    await bench.clock.advance(1);
+    assert.deepEqual(woken, ['first']);
+    const [only] = await bench.receive(crowd[0]!, other);
+    bench.shard.acknowledge(leaseOf(crowd[0]!, other, only!));
+    await bench.clock.advance(1);
+    assert.deepEqual(woken, ['first', 'second']);
+    assert.equal((await bench.receive(crowd[1]!, other)).length, 1);
+    bench.shard.acknowledge(leaseOf(group, topic, taken[1]!));
+    await bench.clock.advance(1);
+    assert.deepEqual(woken, ['first', 'second', 'third']);
+  });
+
+  test('wakes who waits when a topic gets more queues to read', async () => {
+    const bench = new Bench();
+    await bench.open();
+    const [topic, group] = [await bench.topic('narrow', { readQueueCount: 1, writeQueueCount: 2 }), await bench.group()];
+    const waiter = bench.shard.waitForMessages(group, topic);
+    let found = false;
+    void waiter.ready.then((woken) => {
+      found = woken;
+    });
+    await bench.send(topic, 1, 1);
+    assert.equal(found, false);
+    await bench.topic('narrow', { readQueueCount: 2, writeQueueCount: 2 });
+    assert.equal(found, true);
+    assert.equal((await bench.receive(group, topic)).length, 1);
+  });
+
   test('deletes topics and groups with all that belongs to them', async () => {
     const bench = new Bench();
     await bench.open();

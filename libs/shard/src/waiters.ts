@@ -12,11 +12,14 @@ export interface WaiterLimits {
 /**
  * Receives that found nothing and wait. An event wakes one of them; after its receive, or when it is cancelled instead,
  * the next is woken if there is still something to have. So no message lies while somebody waits for it, and a
- * hundred waiters don't run for one message.
+ * hundred waiters don't run for one message. Those that have only to wait until less is handed out on the whole broker
+ * have their turn in the order in which they were found so.
  */
 export class Waiters {
   readonly #availability: Availability;
   readonly #limits: WaiterLimits;
+  /** Something to have may be there for them when less is handed out. */
+  readonly #starved = new Set<Subscription>();
   #count = 0;
 
   constructor(availability: Availability, limits: WaiterLimits) {
@@ -45,15 +48,30 @@ export class Waiters {
     }
     subscription.waiters.add(waiter);
     this.#count++;
+    if (this.#availability.isFull()) this.#starved.add(subscription);
     return waiter;
   }
 
-  /** Something has changed: wakes the one that has waited longest, when there is something to have. */
-  wake(subscription: Subscription): void {
-    if (subscription.waiters.size === 0 || !this.#availability.hasAny(subscription)) return;
+  /** Something has changed: wakes the one that has waited longest, when there is something to have. @returns whether it has */
+  wake(subscription: Subscription): boolean {
+    if (subscription.waiters.size === 0) return false;
+    if (!this.#availability.hasAny(subscription)) {
+      if (this.#availability.isFull()) this.#starved.add(subscription);
+      return false;
+    }
     const waiter = subscription.waiters.values().next().value!;
     this.#remove(subscription, waiter);
     waiter.settle(true);
+    return true;
+  }
+
+  /** Less may be handed out than before: wakes one of those who had to wait for that. Its receive calls this again. */
+  refill(): void {
+    if (this.#starved.size === 0 || this.#availability.isFull()) return;
+    for (const subscription of this.#starved) {
+      this.#starved.delete(subscription);
+      if (this.wake(subscription)) return;
+    }
   }
 
   /** The topic or group is gone, or the shard stops: nobody waits any longer. */
@@ -61,12 +79,14 @@ export class Waiters {
     for (const waiter of subscription.waiters) waiter.settle(false);
     this.#count -= subscription.waiters.size;
     subscription.waiters.clear();
+    this.#starved.delete(subscription);
   }
 
   #leave(subscription: Subscription, waiter: WaitingReceive): void {
     this.#remove(subscription, waiter);
     // It may have been woken and have gone without a receive.
     this.wake(subscription);
+    this.refill();
   }
 
   #remove(subscription: Subscription, waiter: WaitingReceive): void {

@@ -12,6 +12,8 @@ export interface MessageLimits {
   readonly propertyBytesMax: number;
   /** UTF-8 bytes of a message group (inclusive). */
   readonly messageGroupBytesMax: number;
+  /** Characters of a lite topic's name (inclusive). */
+  readonly liteTopicLengthMax: number;
   /** How far ahead a delivery time may be, milliseconds; infinite = as far as the protocol can say it. */
   readonly deliveryDelayMsMax: number;
   /** Longest time before an undecided half message is asked about, milliseconds. */
@@ -26,6 +28,7 @@ export const DEFAULT_MESSAGE_LIMITS: MessageLimits = Object.freeze({
   propertyBytesMax: 16 * KIB,
   // the original's 64 is exclusive
   messageGroupBytesMax: 63,
+  liteTopicLengthMax: 64,
   deliveryDelayMsMax: Number.POSITIVE_INFINITY,
   recoveryDelayMsMax: HOUR_MS,
 });
@@ -36,7 +39,7 @@ export const TOPIC_LENGTH_MAX = 127;
 export const DERIVED_TOPIC_LENGTH_MAX = 255;
 /** Longest consumer group name, characters. */
 export const GROUP_LENGTH_MAX = 120;
-/** Longest lite topic name, characters. */
+/** Longest lite topic name where nothing else is configured, characters. */
 export const LITE_TOPIC_LENGTH_MAX = 64;
 /** Most messages of one receive; more are never given. */
 export const RECEIVE_BATCH_SIZE_MAX = 32;

@@ -1,7 +1,7 @@
 import { MqError, quoted } from '@orbitmq/base';
 import type { IncomingMessage } from './incoming-message.ts';
 import type { MessageLimits } from './limits.ts';
-import { checkKey, checkMessageGroup, checkTag } from './names.ts';
+import { checkKey, checkLiteTopicName, checkMessageGroup, checkTag } from './names.ts';
 import { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
 
 /**
@@ -21,6 +21,7 @@ export function checkMessage(message: IncomingMessage, limits: MessageLimits, no
   if (message.tag !== undefined) checkTag(message.tag);
   if (message.offendingKey !== undefined) checkKey(message.offendingKey);
   if (message.messageGroup !== undefined) checkMessageGroup(message.messageGroup, limits.messageGroupBytesMax);
+  if (message.liteTopic) checkLiteTopicName(message.liteTopic, limits.liteTopicLengthMax);
   checkTimes(message, limits, nowMs);
   if (message.priority !== undefined && message.priority < 0) {
     throw new MqError('BAD_REQUEST', `a priority is 0 or more; found ${message.priority}; raise it or set none`);

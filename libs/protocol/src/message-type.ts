@@ -10,7 +10,8 @@ export function deriveMessageType(message: IncomingMessage): MessageType {
   if (message.deliveryTimestampMs !== undefined) return MessageType.DELAY;
   if (message.messageGroup !== undefined) return MessageType.FIFO;
   if (message.priority !== undefined) return MessageType.PRIORITY;
-  if (message.liteTopic !== undefined) return MessageType.LITE;
+  // an empty name is none, as in the original
+  if (message.liteTopic) return MessageType.LITE;
   return MessageType.NORMAL;
 }
 

@@ -130,14 +130,14 @@ export function checkMessageGroup(group: string, bytesMax: number): void {
 }
 
 /**
- * Name of a lite topic.
+ * Name of a lite topic, at most `lengthMax` characters.
  * @throws MqError ILLEGAL_LITE_TOPIC
  */
-export function checkLiteTopicName(name: string): void {
-  if (name.length <= LITE_TOPIC_LENGTH_MAX && LITE_NAME.test(name)) return;
+export function checkLiteTopicName(name: string, lengthMax: number = LITE_TOPIC_LENGTH_MAX): void {
+  if (name.length <= lengthMax && LITE_NAME.test(name)) return;
   throw refusal(
     'ILLEGAL_LITE_TOPIC',
-    `a lite topic name has 1 to ${LITE_TOPIC_LENGTH_MAX} letters, digits, _ and -`,
+    `a lite topic name has 1 to ${lengthMax} letters, digits, _ and -`,
     name,
     'choose another name',
   );

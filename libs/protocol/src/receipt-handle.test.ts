@@ -26,7 +26,7 @@ test('a handle gives back what it was made from', () => {
         {
           groupUid: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
           topicUid: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-          queueId: fc.integer({ min: 0, max: 65535 }),
+          queueId: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
           queueOffset: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
           leaseId: fc.maxSafeNat(),
         },

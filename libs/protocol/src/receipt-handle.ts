@@ -10,10 +10,10 @@
  * | 2 | n | name of the broker, ASCII |
  * | 2 + n | 4 | group uid |
  * | 6 + n | 4 | topic uid |
- * | 10 + n | 2 | queue id |
- * | 12 + n | 6 | queue offset |
- * | 18 + n | 7 | lease id |
- * | 25 + n | 16 | first 16 bytes of HMAC-SHA-256 of all before, keyed with the shard's secret |
+ * | 10 + n | 4 | queue id |
+ * | 14 + n | 6 | queue offset |
+ * | 20 + n | 7 | lease id |
+ * | 27 + n | 16 | first 16 bytes of HMAC-SHA-256 of all before, keyed with the shard's secret |
  *
  * Everybody can read the broker's name, so that a relay needs no key; nobody but the shard can make or alter a handle.
  */
@@ -22,7 +22,7 @@ import { assert, MqError, quoted } from '@orbitmq/base';
 
 const VERSION = 1;
 const NAME_LENGTH_MAX = 127;
-const NUMBERS_SIZE = 23;
+const NUMBERS_SIZE = 25;
 const MAC_SIZE = 16;
 const SECRET_SIZE = 32;
 const SHA256_SIZE = 32;
@@ -40,7 +40,7 @@ export interface ReceiptHandle {
   readonly groupUid: number;
   /** 0…2^32 − 1 */
   readonly topicUid: number;
-  /** 0…65535 */
+  /** 0…2^32 − 1 */
   readonly queueId: number;
   /** 0…2^48 − 1 */
   readonly queueOffset: number;
@@ -96,10 +96,10 @@ export class ReceiptHandleCodec {
     const at = this.#prefix.length;
     bytes.writeUInt32BE(handle.groupUid, at);
     bytes.writeUInt32BE(handle.topicUid, at + 4);
-    bytes.writeUInt16BE(handle.queueId, at + 8);
-    bytes.writeUIntBE(handle.queueOffset, at + 10, 6);
-    bytes[at + 16] = Math.floor(handle.leaseId / TWO_POW_48);
-    bytes.writeUIntBE(handle.leaseId % TWO_POW_48, at + 17, 6);
+    bytes.writeUInt32BE(handle.queueId, at + 8);
+    bytes.writeUIntBE(handle.queueOffset, at + 12, 6);
+    bytes[at + 18] = Math.floor(handle.leaseId / TWO_POW_48);
+    bytes.writeUIntBE(handle.leaseId % TWO_POW_48, at + 19, 6);
     bytes.write(this.#authenticate(bytes), this.#macStart, MAC_SIZE, 'latin1');
     return bytes.toString('base64url');
   }
@@ -114,9 +114,9 @@ export class ReceiptHandleCodec {
     return {
       groupUid: bytes.readUInt32BE(at),
       topicUid: bytes.readUInt32BE(at + 4),
-      queueId: bytes.readUInt16BE(at + 8),
-      queueOffset: bytes.readUIntBE(at + 10, 6),
-      leaseId: bytes[at + 16]! * TWO_POW_48 + bytes.readUIntBE(at + 17, 6),
+      queueId: bytes.readUInt32BE(at + 8),
+      queueOffset: bytes.readUIntBE(at + 12, 6),
+      leaseId: bytes[at + 18]! * TWO_POW_48 + bytes.readUIntBE(at + 19, 6),
     };
   }
 

@@ -1,3 +1,4 @@
+export type { ComparedChecksum, FollowerShard, StateChecksum } from './follower-shard.ts';
 export {
   isLiteQueueId,
   LITE_BIND_ATTRIBUTE,

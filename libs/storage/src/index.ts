@@ -9,5 +9,13 @@ export {
 } from './log.ts';
 export type { CommitLogOptions } from './options.ts';
 export { RECORD_TYPES } from './record.ts';
+export {
+  ChunkError,
+  type EpochStart,
+  type LeadOptions,
+  type LogChunk,
+  type LogRole,
+  type ReplicatedLog,
+} from './replica.ts';
 export { decideRetention, type RetentionDecision, type RetentionInput, type RetentionLimits } from './retention.ts';
 export { Scrub, type ScrubArguments, type ScrubStatistics } from './scrub.ts';

@@ -16,6 +16,7 @@ const gates = [
   },
   { group: ['@grpc/*'], only: ['rpc'], why: 'gRPC is behind libs/rpc' },
   { group: ['pino', 'pino/*', 'prom-client'], only: ['runtime'], why: 'logs and metrics are behind libs/runtime' },
+  { group: ['@kubernetes/*'], only: ['coordination'], why: 'Kubernetes is behind libs/coordination' },
   { group: ['zod'], only: ['runtime'], why: 'configuration keys are made by libs/runtime' },
   { group: ['@orbitmq/testkit'], only: [], why: 'testkit is for tests' },
   {
@@ -25,7 +26,7 @@ const gates = [
   },
 ];
 /** The engine takes clocks, timers, random numbers, files and sockets from outside. */
-const enginePure = ['storage', 'views', 'shard', 'filter', 'routing'];
+const enginePure = ['storage', 'views', 'shard', 'filter', 'routing', 'replication', 'coordination'];
 const engineGates = [
   {
     group: [
@@ -54,6 +55,8 @@ const projects = [
   'storage',
   'views',
   'shard',
+  'replication',
+  'coordination',
   'client',
   'messaging',
   'relay',

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { DriverCommand } from './driver.ts';
+import type { Connection, DriverCommand } from './driver.ts';
 
 const run = promisify(execFile);
 const CLIENTS = join(import.meta.dirname, 'clients');
@@ -16,8 +16,10 @@ export interface ClientTraits {
   readonly canChangeInvisible: boolean;
   /** Can be configured with a namespace. */
   readonly hasNamespace: boolean;
-  /** Finest step of a time of delivery; undefined where its driver can't give one and recall the message. */
-  readonly deliveryStepMs: number | undefined;
+  /** Finest step of a time of delivery. */
+  readonly deliveryStepMs: number;
+  /** Can take back a message that waits for its time. */
+  readonly canRecall: boolean;
   /** The lowest priority that it can give a message; undefined where it can't give any. */
   readonly priorityMin: number | undefined;
   /** Several messages in one SendMessage. */
@@ -60,7 +62,8 @@ const COMMON_TRAITS: ClientTraits = {
   hasPushConsumer: true,
   canChangeInvisible: true,
   hasNamespace: true,
-  deliveryStepMs: undefined,
+  deliveryStepMs: 1,
+  canRecall: true,
   priorityMin: undefined,
   canSendBatch: false,
   usesTlsByDefault: false,
@@ -74,7 +77,7 @@ const NODE: Recipe = {
   language: 'node',
   version: '1.0.8',
   // It hands `a:1,b:2` to its gRPC library, which takes that for one name; a priority of 0 is none to it.
-  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false, deliveryStepMs: 1, priorityMin: 1 },
+  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false, priorityMin: 1 },
   sources: [],
   tools: [],
   build: async () => {},
@@ -99,18 +102,21 @@ const PYTHON: Recipe = {
   }),
 };
 
-const GO: Recipe = {
-  language: 'go',
-  version: '5.1.3',
-  traits: { ...COMMON_TRAITS, usesTlsByDefault: true, bodySizeMax: 1.9 * 1024 * 1024 },
-  sources: ['go/go.mod', 'go/go.sum', 'go/main.go'],
-  tools: ['go'],
-  async build(folder) {
-    const args = ['build', '-p', '1', '-mod=readonly', '-o', join(folder, 'driver'), '.'];
-    await run('go', args, { cwd: join(CLIENTS, 'go'), timeout: BUILD_MS_MAX });
-  },
-  command: (folder) => ({ command: join(folder, 'driver'), args: [], env: { 'user.home': join(WORK, 'home') } }),
-};
+function goRecipe(language: string, version: string, traits: Partial<ClientTraits>, modules: string): Recipe {
+  return {
+    language,
+    version,
+    traits: { ...COMMON_TRAITS, usesTlsByDefault: true, bodySizeMax: 1.9 * 1024 * 1024, ...traits },
+    sources: [`go/${modules}.mod`, `go/${modules}.sum`, 'go/main.go', 'go/newer.go', 'go/older.go'],
+    tools: ['go'],
+    async build(folder) {
+      const which = modules === 'go' ? [] : [`-modfile=${modules}.mod`, '-tags', modules];
+      const args = ['build', '-p', '1', '-mod=readonly', ...which, '-o', join(folder, 'driver'), '.'];
+      await run('go', args, { cwd: join(CLIENTS, 'go'), timeout: BUILD_MS_MAX });
+    },
+    command: (folder) => ({ command: join(folder, 'driver'), args: [], env: { 'user.home': join(WORK, 'home') } }),
+  };
+}
 
 const RUST: Recipe = {
   language: 'rust',
@@ -120,6 +126,8 @@ const RUST: Recipe = {
     hasPushConsumer: false,
     canChangeInvisible: false,
     hasNamespace: false,
+    deliveryStepMs: 1000,
+    canRecall: false,
     canSendBatch: true,
     hasAccessPointFailover: false,
     bornResolutionMs: 1000,
@@ -162,10 +170,11 @@ function javaRecipe(language: string, version: string, traits: Partial<ClientTra
 const RECIPES = {
   node: NODE,
   python: PYTHON,
-  go: GO,
+  go: goRecipe('go', '5.1.4', { priorityMin: 0 }, 'go'),
+  'go-old': goRecipe('go-old', '5.1.3', { canRecall: false }, 'older'),
   rust: RUST,
-  java: javaRecipe('java', '5.2.0', { deliveryStepMs: 1, priorityMin: 0 }),
-  'java-old': javaRecipe('java-old', '5.0.3', { canSpeakPlain: false, hasNamespace: false }),
+  java: javaRecipe('java', '5.2.0', { priorityMin: 0 }),
+  'java-old': javaRecipe('java-old', '5.0.3', { canSpeakPlain: false, hasNamespace: false, canRecall: false }),
 } as const;
 
 /** The client libraries there are drivers for. */
@@ -194,6 +203,12 @@ export async function prepareClient(name: ClientName): Promise<InteropClient> {
     return { ...client, missing: `it could not be built here: ${(error as Error).message}` };
   }
   return { ...client, missing: undefined };
+}
+
+/** How a client reaches a cluster by the given access points; `host:port` each. */
+export function connectionTo({ traits }: InteropClient, endpoints: readonly string[]): Connection {
+  const usable = traits.hasAccessPointFailover ? endpoints : endpoints.slice(0, 1);
+  return { endpoints: usable.join(';'), tls: traits.usesTlsByDefault };
 }
 
 async function buildOnce(recipe: Recipe, folder: string): Promise<void> {

@@ -1,13 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from './child.ts';
 import type { InteropClient } from './clients.ts';
-import type { Connection, Driver, ReceivedMessage } from './driver.ts';
+import type { Connection, ConsumerOptions, Driver, ReceivedMessage } from './driver.ts';
 
 /** What a consumer of a scenario subscribes to. */
-export interface Subscription {
-  readonly group: string;
-  /** Tag expressions by topic. */
-  readonly subscriptions: Readonly<Record<string, string>>;
+export interface Subscription extends ConsumerOptions {
   /** How long the application works on each message. */
   readonly holdMs?: number;
 }
@@ -44,8 +41,8 @@ export async function startPollingCollector(
   subscription: Subscription,
   loopCount: number,
 ): Promise<Collector> {
-  const { group, subscriptions, holdMs = 0 } = subscription;
-  await driver.startSimpleConsumer(name, connection, { group, subscriptions, awaitMs: POLLING_MS });
+  const { holdMs = 0, ...options } = subscription;
+  await driver.startSimpleConsumer(name, connection, { ...options, awaitMs: POLLING_MS });
   const messages: ReceivedMessage[] = [];
   let isClosing = false;
   const poll = async () => {

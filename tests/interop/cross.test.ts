@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type ClientName, type InteropClient, prepareClient } from './clients.ts';
+import { type ClientName, connectionTo, type InteropClient, prepareClient } from './clients.ts';
 import { startCollector, waitForCount } from './collector.ts';
 import { Driver, type OutgoingMessage, type ReceivedMessage } from './driver.ts';
 import { startTarget, type Target } from './target.ts';
@@ -46,10 +46,7 @@ describe('messages between languages', {
     { timeout: 60_000 },
   );
 
-  const connectionOf = (client: InteropClient) => ({
-    endpoints: (client.traits.hasAccessPointFailover ? target.endpoints : target.endpoints.slice(0, 1)).join(';'),
-    tls: client.traits.usesTlsByDefault,
-  });
+  const connectionOf = (client: InteropClient) => connectionTo(client, target.endpoints);
 
   it('have ids of their own', () => {
     assert.equal(sent.size, usable.length * PER_CLIENT);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { waitUntil } from './child.ts';
-import { type ClientName, type InteropClient, prepareClient } from './clients.ts';
+import { type ClientName, connectionTo, type InteropClient, prepareClient } from './clients.ts';
 import { textOf } from './collector.ts';
 import { type Connection, Driver, type ReceivedMessage } from './driver.ts';
 import { startTarget, type Target } from './target.ts';
@@ -48,10 +48,7 @@ describe('what no listener can consume becomes a dead letter', { skip: isApache,
 async function checkDeadLetters(target: Target, client: InteropClient, driver: Driver, isFifo: boolean): Promise<void> {
   const topic = `poison-${client.language}-${isFifo}`;
   const group = `poisoned-${client.language}-${isFifo}`;
-  const connection = {
-    endpoints: (client.traits.hasAccessPointFailover ? target.endpoints : target.endpoints.slice(0, 1)).join(';'),
-    tls: client.traits.usesTlsByDefault,
-  };
+  const connection = connectionTo(client, target.endpoints);
   await target.createTopic(topic, isFifo ? 'FIFO' : 'NORMAL');
   await target.createGroup(group, isFifo, RETRY);
   await driver.startProducer('producer', connection, [topic]);

@@ -45,6 +45,15 @@ export interface ReceivedMessage {
   readonly seenMs: number;
 }
 
+/** What a consumer asks for. */
+export interface ConsumerOptions {
+  readonly group: string;
+  /** Expressions by topic. */
+  readonly subscriptions: Readonly<Record<string, string>>;
+  /** How the expressions are to be read; as tags when absent. */
+  readonly filterType?: 'tag' | 'sql';
+}
+
 /** Where and how a client connects. */
 export interface Connection {
   /** One or more `host:port`, joined by `;`. */
@@ -204,12 +213,10 @@ export class Driver {
   async startPushConsumer(
     name: string,
     connection: Connection,
-    options: {
-      group: string;
-      subscriptions: Readonly<Record<string, string>>;
-      holdMs?: number;
+    options: ConsumerOptions & {
+      readonly holdMs?: number;
       /** The listener fails every delivery whose attempt is below this. */
-      failUntilAttempt?: number;
+      readonly failUntilAttempt?: number;
     },
   ): Promise<void> {
     this.#messages.set(name, []);
@@ -235,7 +242,7 @@ export class Driver {
   async startSimpleConsumer(
     name: string,
     connection: Connection,
-    options: { group: string; subscriptions: Readonly<Record<string, string>>; awaitMs: number },
+    options: ConsumerOptions & { readonly awaitMs: number },
   ): Promise<void> {
     await this.call('startSimpleConsumer', { name, ...connection, ...options });
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type ClientName, type InteropClient, prepareClient } from './clients.ts';
+import { type ClientName, connectionTo, type InteropClient, prepareClient } from './clients.ts';
 import { receiveOrWait, textOf } from './collector.ts';
 import { Driver } from './driver.ts';
 import { startTarget, type Target } from './target.ts';
@@ -42,10 +42,7 @@ describe('a topic that nobody has made', { skip: !isOurs }, () => {
 });
 
 async function checkFirstSend(target: Target, client: InteropClient, driver: Driver, topic: string): Promise<void> {
-  const connection = {
-    endpoints: (client.traits.hasAccessPointFailover ? target.endpoints : target.endpoints.slice(0, 1)).join(';'),
-    tls: client.traits.usesTlsByDefault,
-  };
+  const connection = connectionTo(client, target.endpoints);
   const subscriptions = { [topic]: '*' };
   await driver.startSimpleConsumer('consumer', connection, { group: topic, subscriptions, awaitMs: 5_000 });
   await driver.startProducer('producer', connection, [topic]);

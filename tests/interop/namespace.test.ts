@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type ClientName, type InteropClient, prepareClient } from './clients.ts';
+import { type ClientName, connectionTo, type InteropClient, prepareClient } from './clients.ts';
 import { startCollector, startPollingCollector, textOf, waitForCount } from './collector.ts';
 import { Driver } from './driver.ts';
 import { startTarget, type Target } from './target.ts';
@@ -42,8 +42,7 @@ describe('clients with a namespace', () => {
 async function checkNamespace(target: Target, client: InteropClient, driver: Driver): Promise<void> {
   const topic = `namespace-${client.language}`;
   const group = (word: string): string => `namespace-${client.language}-${word}`;
-  const endpoints = (client.traits.hasAccessPointFailover ? target.endpoints : target.endpoints.slice(0, 1)).join(';');
-  const without = { endpoints, tls: client.traits.usesTlsByDefault };
+  const without = connectionTo(client, target.endpoints);
   const within = { ...without, namespace: NAMESPACE };
   await target.createTopic(topic, 'NORMAL', 1);
   await driver.startProducer('within', within, [topic]);

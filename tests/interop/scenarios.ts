@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { waitUntil } from './child.ts';
-import type { InteropClient } from './clients.ts';
+import { connectionTo, type InteropClient } from './clients.ts';
 import { type Collector, startCollector, startPollingCollector, textOf, waitForCount } from './collector.ts';
 import { type Connection, Driver, type OutgoingMessage, type ReceivedMessage } from './driver.ts';
 import { startTarget, type Target, type TopicType } from './target.ts';
@@ -55,7 +55,7 @@ class Bench {
 
   async start(): Promise<void> {
     this.#target = await startTarget();
-    Object.assign(this.connection, this.connectionTo(this.#target.endpoints));
+    Object.assign(this.connection, connectionTo(this.client, this.#target.endpoints));
     this.newDriver();
   }
 
@@ -69,11 +69,6 @@ class Bench {
     const driver = new Driver(this.client.command, join(LOGS, `${this.client.language}.log`));
     this.#drivers.push(driver);
     return driver;
-  }
-
-  connectionTo(endpoints: readonly string[]): Connection {
-    const usable = this.client.traits.hasAccessPointFailover ? endpoints : endpoints.slice(0, 1);
-    return { endpoints: usable.join(';'), tls: this.client.traits.usesTlsByDefault };
   }
 
   /** A name that starts with the scenario's own word. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { waitUntil } from './child.ts';
-import { type ClientName, type InteropClient, prepareClient } from './clients.ts';
+import { type ClientName, connectionTo, type InteropClient, prepareClient } from './clients.ts';
 import { textOf } from './collector.ts';
 import { type Connection, Driver, type OutgoingMessage } from './driver.ts';
 import { startTarget, type Target } from './target.ts';
@@ -56,18 +56,13 @@ function isApache(): boolean {
   return process.env.ORBITMQ_INTEROP_TARGET === 'apache';
 }
 
-function connectionTo(target: Target, { traits }: InteropClient): Connection {
-  const endpoints = traits.hasAccessPointFailover ? target.endpoints : target.endpoints.slice(0, 1);
-  return { endpoints: endpoints.join(';'), tls: traits.usesTlsByDefault };
-}
-
 function messageOf(topic: string, text: string): OutgoingMessage {
   return { topic, body: Buffer.from(text).toString('base64') };
 }
 
 async function checkEnds(target: Target, client: InteropClient, driver: Driver): Promise<void> {
   const topic = `transactions-${client.language}`;
-  const connection = connectionTo(target, client);
+  const connection = connectionTo(client, target.endpoints);
   await target.createTopic(topic, 'TRANSACTION', 1);
   await driver.startProducer('producer', connection, [topic], 'commit');
   const seen = await startReceiving(driver, connection, topic);
@@ -88,7 +83,7 @@ async function checkOrphan(
   newDriver: (client: InteropClient) => Driver,
 ): Promise<void> {
   const topic = `orphans-${client.language}`;
-  const connection = connectionTo(target, client);
+  const connection = connectionTo(client, target.endpoints);
   await target.createTopic(topic, 'TRANSACTION');
   const first = newDriver(client);
   await first.startProducer('producer', connection, [topic], 'unknown');

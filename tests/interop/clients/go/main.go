@@ -28,6 +28,8 @@ type outgoing struct {
 	Keys       []string          `json:"keys"`
 	Properties map[string]string `json:"properties"`
 	Group      *string           `json:"group"`
+	Priority   *int32            `json:"priority"`
+	DeliveryMs int64             `json:"deliveryMs"`
 }
 
 type request struct {
@@ -46,6 +48,7 @@ type request struct {
 	Groups           []string          `json:"groups"`
 	Group            string            `json:"group"`
 	Subscriptions    map[string]string `json:"subscriptions"`
+	FilterType       string            `json:"filterType"`
 	AwaitMs          int               `json:"awaitMs"`
 	HoldMs           int               `json:"holdMs"`
 	FailUntilAttempt int32             `json:"failUntilAttempt"`
@@ -54,6 +57,7 @@ type request struct {
 	Handle           string            `json:"handle"`
 	Checker          string            `json:"checker"`
 	End              string            `json:"end"`
+	RecallHandle     string            `json:"recallHandle"`
 }
 
 type fields map[string]any
@@ -107,9 +111,13 @@ func config(r request) *rmq.Config {
 }
 
 func subscriptions(r request) map[string]*rmq.FilterExpression {
+	filterType := rmq.TAG
+	if r.FilterType == "sql" {
+		filterType = rmq.SQL92
+	}
 	expressions := map[string]*rmq.FilterExpression{}
-	for topic, tags := range r.Subscriptions {
-		expressions[topic] = rmq.NewFilterExpression(tags)
+	for topic, expression := range r.Subscriptions {
+		expressions[topic] = rmq.NewFilterExpressionWithType(expression, filterType)
 	}
 	return expressions
 }
@@ -172,7 +180,7 @@ func send(r request) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fields{"messageId": receipts[0].MessageID}, nil
+	return fields{"messageId": receipts[0].MessageID, "recallHandle": recallHandleOf(receipts[0])}, nil
 }
 
 func sendInTransaction(r request) (fields, error) {
@@ -209,6 +217,14 @@ func build(r request) (*rmq.Message, error) {
 	}
 	if r.Message.Group != nil {
 		message.SetMessageGroup(*r.Message.Group)
+	}
+	if r.Message.DeliveryMs != 0 {
+		message.SetDelayTimestamp(time.UnixMilli(r.Message.DeliveryMs))
+	}
+	if r.Message.Priority != nil {
+		if err := setPriority(message, *r.Message.Priority); err != nil {
+			return nil, err
+		}
 	}
 	message.SetKeys(r.Message.Keys...)
 	for key, value := range r.Message.Properties {
@@ -353,9 +369,9 @@ func closeClient(r request) (fields, error) {
 }
 
 var operations = map[string]func(request) (fields, error){
-	"startProducer": startProducer, "send": send, "sendInTransaction": sendInTransaction, "sendMany": sendMany, "startPushConsumer": startPushConsumer,
-	"startSimpleConsumer": startSimpleConsumer, "receive": receive, "ack": ack, "changeInvisible": changeInvisible,
-	"close": closeClient,
+	"startProducer": startProducer, "send": send, "recall": recall, "sendInTransaction": sendInTransaction,
+	"sendMany": sendMany, "startPushConsumer": startPushConsumer, "startSimpleConsumer": startSimpleConsumer,
+	"receive": receive, "ack": ack, "changeInvisible": changeInvisible, "close": closeClient,
 }
 
 func serve(r request) {

@@ -124,7 +124,7 @@ public final class Driver {
         Map<String, Object> result = new HashMap<>();
         result.put("messageId", receipt.getMessageId().toString());
         if (request.getAsJsonObject("message").has("deliveryMs")) {
-            result.put("recallHandle", invoke(SendReceipt.class, receipt, "getRecallHandle"));
+            result.put("recallHandle", recallHandle(receipt));
         }
         return result;
     }
@@ -134,6 +134,15 @@ public final class Driver {
             .invoke(producer(request), text(request, "topic"), text(request, "recallHandle"));
         Class<?> type = Class.forName("org.apache.rocketmq.client.apis.producer.RecallReceipt");
         return Map.of("messageId", invoke(type, receipt, "getMessageId").toString());
+    }
+
+    /** Null where the version of the client has none. */
+    private static Object recallHandle(SendReceipt receipt) throws Exception {
+        try {
+            return invoke(SendReceipt.class, receipt, "getRecallHandle");
+        } catch (NoSuchMethodException old) {
+            return null;
+        }
     }
 
     /** Older versions of the client have no such method. */
@@ -302,10 +311,11 @@ public final class Driver {
     }
 
     private static Map<String, FilterExpression> subscriptions(JsonObject request) {
+        FilterExpressionType type =
+            "sql".equals(text(request, "filterType")) ? FilterExpressionType.SQL92 : FilterExpressionType.TAG;
         Map<String, FilterExpression> subscriptions = new HashMap<>();
         for (Map.Entry<String, JsonElement> entry : request.getAsJsonObject("subscriptions").entrySet()) {
-            subscriptions.put(entry.getKey(),
-                new FilterExpression(entry.getValue().getAsString(), FilterExpressionType.TAG));
+            subscriptions.put(entry.getKey(), new FilterExpression(entry.getValue().getAsString(), type));
         }
         return subscriptions;
     }

@@ -20,8 +20,14 @@ function baseOptions(request) {
   return { endpoints: request.endpoints, sslEnabled: request.tls, namespace: request.namespace ?? '', logger };
 }
 
+// The client does not export its enum FilterType.
+const FILTER_TYPES = { tag: 1, sql: 2 };
+
 function subscriptionsOf(request) {
-  return new Map(Object.entries(request.subscriptions).map(([topic, tags]) => [topic, new FilterExpression(tags)]));
+  const type = FILTER_TYPES[request.filterType ?? 'tag'];
+  return new Map(
+    Object.entries(request.subscriptions).map(([topic, expression]) => [topic, new FilterExpression(expression, type)]),
+  );
 }
 
 function describeMessage(view) {

@@ -11,6 +11,7 @@ import traceback
 
 from rocketmq import (ClientConfiguration, ConsumeResult, Credentials, FilterExpression, Message, MessageListener,
                       Producer, PushConsumer, SimpleConsumer, TransactionChecker, TransactionResolution)
+from rocketmq.grpc_protocol import FilterType
 
 BODY_SHOWN_MAX = 64 * 1024
 clients = {}
@@ -33,7 +34,8 @@ def configuration(request):
 
 
 def subscriptions(request):
-    return {topic: FilterExpression(tags) for topic, tags in request["subscriptions"].items()}
+    filter_type = FilterType.SQL if request.get("filterType") == "sql" else FilterType.TAG
+    return {topic: FilterExpression(text, filter_type) for topic, text in request["subscriptions"].items()}
 
 
 def describe(message):

@@ -21,7 +21,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 struct Consumer {
     client: SimpleConsumer,
-    subscriptions: Vec<(String, String)>,
+    subscriptions: Vec<(String, FilterExpression)>,
     next: AtomicUsize,
 }
 
@@ -69,6 +69,10 @@ fn build(fields: &Value) -> Result<impl Message, Failure> {
     }
     if let Some(group) = fields["group"].as_str() {
         builder = builder.set_message_group(group);
+    }
+    if let Some(milliseconds) = fields["deliveryMs"].as_i64() {
+        // The client takes seconds.
+        builder = builder.set_delivery_timestamp(milliseconds / 1000);
     }
     if let Some(properties) = fields["properties"].as_object() {
         let pairs = properties.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_string()));
@@ -133,8 +137,10 @@ impl Driver {
 
     async fn start_simple_consumer(&self, request: &Value) -> Result<Value, Failure> {
         let subscribed = request["subscriptions"].as_object().cloned().unwrap_or_default();
-        let subscriptions: Vec<(String, String)> =
-            subscribed.iter().map(|(topic, tags)| (topic.clone(), tags.as_str().unwrap_or("*").to_string())).collect();
+        let filter_type = if text(request, "filterType") == "sql" { FilterType::Sql } else { FilterType::Tag };
+        let expression_of = |value: &Value| FilterExpression::new(filter_type, value.as_str().unwrap_or("*"));
+        let subscriptions: Vec<(String, FilterExpression)> =
+            subscribed.iter().map(|(topic, expression)| (topic.clone(), expression_of(expression))).collect();
         let mut option = SimpleConsumerOption::default();
         option.set_topics(subscriptions.iter().map(|(topic, _)| topic.clone()).collect::<Vec<_>>());
         option.set_consumer_group(text(request, "group"));
@@ -217,11 +223,10 @@ impl Driver {
         let client = self.client(request).await?;
         let Client::Consumer(consumer) = client.as_ref() else { return Err("not a consumer".into()) };
         let turn = consumer.next.fetch_add(1, Ordering::Relaxed) % consumer.subscriptions.len();
-        let (topic, tags) = &consumer.subscriptions[turn];
-        let expression = FilterExpression::new(FilterType::Tag, tags);
+        let (topic, expression) = &consumer.subscriptions[turn];
         let max = request["max"].as_i64().unwrap_or(16) as i32;
         let invisible = Duration::from_millis(request["invisibleMs"].as_u64().unwrap_or(10_000));
-        let views = consumer.client.receive_with(topic, &expression, max, invisible).await?;
+        let views = consumer.client.receive_with(topic, expression, max, invisible).await?;
         let mut unacked = self.unacked.lock().await;
         let mut messages = Vec::new();
         for view in views {

@@ -30,12 +30,18 @@ export interface ApacheClusterOptions {
   /** An empty folder for data, configuration and logs. */
   readonly folder: string;
   readonly flushDiskType: 'ASYNC_FLUSH' | 'SYNC_FLUSH';
+  /** Heaps for a load; without, a machine that does other things, too, has room for it. Default true. */
+  readonly isUnderLoad?: boolean;
+  /** On top of what makes it run on loopback. */
+  readonly brokerProperties?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** Apache RocketMQ with one name server, one broker and one proxy in cluster mode, on loopback. */
 export interface ApacheCluster {
   /** `host:port` of the proxy, where clients connect. */
   readonly endpoints: string;
+  /** `host:port` of the broker, which speaks the remoting protocol. */
+  readonly brokerAddress: string;
   readonly processes: readonly Child[];
   createTopic(
     topic: string,
@@ -68,7 +74,7 @@ export async function prepareApacheJars(): Promise<string> {
 /** Starts the original and waits until its proxy serves. */
 export async function startApacheCluster(options: ApacheClusterOptions): Promise<ApacheCluster> {
   const classPath = await prepareApacheJars();
-  const java = new JavaProcesses(classPath, options.folder);
+  const java = new JavaProcesses(classPath, options);
   const ports = {
     namesrv: await freePort(),
     broker: await freePort(),
@@ -78,7 +84,7 @@ export async function startApacheCluster(options: ApacheClusterOptions): Promise
   const namesrvAddr = `127.0.0.1:${ports.namesrv}`;
   try {
     await java.startNamesrv(ports.namesrv);
-    await java.startBroker(ports.broker, namesrvAddr, options.flushDiskType);
+    await java.startBroker(ports.broker, namesrvAddr);
     await java.startProxy(ports.proxy, ports.remoting, namesrvAddr);
   } catch (error) {
     await java.stop();
@@ -86,6 +92,7 @@ export async function startApacheCluster(options: ApacheClusterOptions): Promise
   }
   return {
     endpoints: `127.0.0.1:${ports.proxy}`,
+    brokerAddress: `127.0.0.1:${ports.broker}`,
     processes: java.children,
     createTopic: (topic, messageType, queueCount = 8) =>
       java.admin(namesrvAddr, [
@@ -103,11 +110,13 @@ class JavaProcesses {
   readonly children: Child[] = [];
   readonly #classPath: string;
   readonly #folder: string;
+  readonly #options: ApacheClusterOptions;
 
-  constructor(classPath: string, folder: string) {
+  constructor(classPath: string, options: ApacheClusterOptions) {
     this.#classPath = classPath;
-    this.#folder = folder;
-    mkdirSync(folder, { recursive: true });
+    this.#folder = options.folder;
+    this.#options = options;
+    mkdirSync(options.folder, { recursive: true });
   }
 
   startNamesrv(port: number): Promise<void> {
@@ -115,7 +124,7 @@ class JavaProcesses {
     return this.#start('namesrv', port, ['-Xms256m', '-Xmx256m'], ['-c', config]);
   }
 
-  startBroker(port: number, namesrvAddr: string, flushDiskType: string): Promise<void> {
+  startBroker(port: number, namesrvAddr: string): Promise<void> {
     const config = this.#write('broker.properties', {
       brokerClusterName: 'DefaultCluster',
       brokerName: 'broker-a',
@@ -124,13 +133,14 @@ class JavaProcesses {
       brokerRole: 'ASYNC_MASTER',
       listenPort: port,
       namesrvAddr,
-      flushDiskType,
+      flushDiskType: this.#options.flushDiskType,
       autoCreateTopicEnable: true,
       autoCreateSubscriptionGroup: true,
       storePathRootDir: join(this.#folder, 'store'),
       storePathCommitLog: join(this.#folder, 'store', 'commitlog'),
+      ...this.#options.brokerProperties,
     });
-    return this.#start('broker', port, ['-Xms2g', '-Xmx2g', '-XX:MaxDirectMemorySize=2g'], ['-c', config]);
+    return this.#start('broker', port, [...this.#heap(), '-XX:MaxDirectMemorySize=2g'], ['-c', config]);
   }
 
   startProxy(port: number, remotingPort: number, namesrvAddr: string): Promise<void> {
@@ -143,7 +153,11 @@ class JavaProcesses {
       remotingListenPort: remotingPort,
     };
     writeFileSync(config, JSON.stringify(settings));
-    return this.#start('proxy', port, ['-Xms2g', '-Xmx2g', '-XX:MaxDirectMemorySize=1g'], ['-pc', config]);
+    return this.#start('proxy', port, [...this.#heap(), '-XX:MaxDirectMemorySize=1g'], ['-pc', config]);
+  }
+
+  #heap(): string[] {
+    return (this.#options.isUnderLoad ?? true) ? ['-Xms2g', '-Xmx2g'] : ['-Xmx768m'];
   }
 
   async admin(namesrvAddr: string, args: readonly string[]): Promise<void> {

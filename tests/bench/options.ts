@@ -3,6 +3,8 @@ import type { FlushDiskType, TargetName } from './targets.ts';
 
 /** What a benchmark run covers. */
 export interface BenchOptions {
+  /** Names of scenarios, in the order in which they run. */
+  readonly scenarios: readonly string[];
   readonly targets: readonly TargetName[];
   readonly flushDiskTypes: readonly FlushDiskType[];
   readonly concurrencies: readonly number[];
@@ -13,24 +15,48 @@ export interface BenchOptions {
   /** Messages laid up for receiving. */
   readonly backlogCount: number;
   readonly bodyBytes: number;
+  /** Timed messages that wait; the original gets a tenth. */
+  readonly pendingCount: number;
+  /** Timed messages that are due at one moment. */
+  readonly burstCount: number;
+  /** Messages that filters look at. */
+  readonly filterCount: number;
+  readonly groupCount: number;
+  /** Messages that each group reads of a backlog. */
+  readonly groupMessageCount: number;
+  /** Messages of a lag that is worked off, and of a restart; the original gets a tenth. */
+  readonly lagCount: number;
+  readonly topicCount: number;
   /** Where the JSON goes; undefined for nowhere. */
   readonly resultFile: string | undefined;
 }
 
-const USAGE = `npm run bench -- [options]
-  --quick                 one short round of concurrency 16 and 256
+/** Scenarios by name, with what they are for. */
+export type ScenarioNames = readonly { readonly name: string; readonly summary: string }[];
+
+function usage(scenarios: ScenarioNames): string {
+  return `npm run bench -- [scenario …] [options]
+${scenarios.map(({ name, summary }) => `  ${name.padEnd(22)}  ${summary}`).join('\n')}
+  all                     every one of them; without a name: ${scenarios[0]?.name}
+
+  --quick                 short rounds and a tenth of the messages
   --targets LIST          of noop,orbitmq,apache (all)
-  --flush LIST            of ASYNC_FLUSH,SYNC_FLUSH (both)
-  --concurrency LIST      calls open at a time (1,16,64,256)
+  --flush LIST            of ASYNC_FLUSH,SYNC_FLUSH (both); for paths
+  --concurrency LIST      calls open at a time (1,16,64,256); for paths and transactions
   --rounds N              alternating rounds, medians are shown (3)
   --seconds N             of one measurement (4)
+  --pending N             timed messages that wait (1000000)
+  --lag N                 messages of a lag or a restart (5000000)
+  --groups N              groups on one topic (100)
   --json FILE             also writes the results there
 `;
+}
 
-/** @throws Error with the usage when an option is not known */
-export function parseOptions(args: readonly string[]): BenchOptions {
-  const { values } = parseArgs({
+/** @throws Error with the usage when an option or a scenario is not known */
+export function parseOptions(args: readonly string[], scenarios: ScenarioNames): BenchOptions {
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       quick: { type: 'boolean', default: false },
       targets: { type: 'string', default: 'noop,orbitmq,apache' },
@@ -38,29 +64,42 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       concurrency: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      pending: { type: 'string' },
+      lag: { type: 'string' },
+      groups: { type: 'string', default: '100' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) throw new Error(USAGE);
+  if (values.help) throw new Error(usage(scenarios));
   const { quick } = values;
+  const names = scenarios.map(({ name }) => name);
+  const asked = positionals.length === 0 ? names.slice(0, 1) : positionals.includes('all') ? names : positionals;
   return {
-    targets: oneOf(values.targets, ['noop', 'orbitmq', 'apache']),
-    flushDiskTypes: oneOf(values.flush, ['ASYNC_FLUSH', 'SYNC_FLUSH']),
+    scenarios: oneOf(asked, names, usage(scenarios)),
+    targets: oneOf(values.targets.split(','), ['noop', 'orbitmq', 'apache'], usage(scenarios)),
+    flushDiskTypes: oneOf(values.flush.split(','), ['ASYNC_FLUSH', 'SYNC_FLUSH'], usage(scenarios)),
     concurrencies: (values.concurrency ?? (quick ? '16,256' : '1,16,64,256')).split(',').map(Number),
     roundCount: Number(values.rounds ?? (quick ? 1 : 3)),
     durationMs: Number(values.seconds ?? (quick ? 2 : 4)) * 1000,
     warmUpMs: quick ? 4_000 : 10_000,
     backlogCount: quick ? 20_000 : 60_000,
     bodyBytes: 1024,
+    pendingCount: Number(values.pending ?? (quick ? 100_000 : 1_000_000)),
+    burstCount: quick ? 20_000 : 100_000,
+    filterCount: quick ? 50_000 : 200_000,
+    groupCount: Number(values.groups),
+    groupMessageCount: quick ? 500 : 2_000,
+    lagCount: Number(values.lag ?? (quick ? 500_000 : 5_000_000)),
+    topicCount: quick ? 1_000 : 10_000,
     resultFile: values.json,
   };
 }
 
-function oneOf<Name extends string>(list: string, allowed: readonly Name[]): Name[] {
-  return list.split(',').map((word) => {
+function oneOf<Name extends string>(words: readonly string[], allowed: readonly Name[], usageText: string): Name[] {
+  return words.map((word) => {
     const found = allowed.find((name) => name === word);
-    if (found === undefined) throw new Error(`${word} is not one of ${allowed.join(', ')}\n${USAGE}`);
+    if (found === undefined) throw new Error(`${word} is not one of ${allowed.join(', ')}\n${usageText}`);
     return found;
   });
 }

@@ -1,50 +1,16 @@
-import { median } from './measure.ts';
+import type { LoadFigures } from './measurement.ts';
 import type { FlushDiskType, TargetName } from './targets.ts';
 
 /** What is measured. */
 export type Operation = 'send' | 'receive+ack';
 
-/** The figures of one measurement, or the medians of several. */
-export interface Figures {
-  readonly messagesPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly p999Ms: number;
-  /** Of all server processes together. */
-  readonly serverCpuMicroseconds: number;
-  readonly generatorCpuMicroseconds: number;
-  /** What the server processes made the kernel write to the disk. */
-  readonly writtenBytes: number;
-  readonly rssMib: number;
-}
-
-/** One row of the result. Figures per message are means over the measurement. */
-export interface Row extends Figures {
+/** One row of the comparison of whole paths: medians of its rounds. */
+export interface Row extends LoadFigures {
   readonly target: TargetName;
   readonly operation: Operation;
   readonly flushDiskType: FlushDiskType;
   readonly concurrency: number;
-  readonly failureCount: number;
   readonly failure: string | undefined;
-}
-
-/** The medians of several rounds of the same measurement. */
-export function medianRow(rounds: readonly Row[]): Row {
-  const first = rounds[0]!;
-  const of = (key: keyof Figures) => median(rounds.map((row) => row[key]));
-  return {
-    ...first,
-    messagesPerSecond: of('messagesPerSecond'),
-    p50Ms: of('p50Ms'),
-    p99Ms: of('p99Ms'),
-    p999Ms: of('p999Ms'),
-    serverCpuMicroseconds: of('serverCpuMicroseconds'),
-    generatorCpuMicroseconds: of('generatorCpuMicroseconds'),
-    writtenBytes: of('writtenBytes'),
-    rssMib: of('rssMib'),
-    failureCount: rounds.reduce((sum, row) => sum + row.failureCount, 0),
-    failure: rounds.find((row) => row.failure !== undefined)?.failure,
-  };
 }
 
 const COLUMNS: readonly (readonly [title: string, width: number, text: (row: Row) => string])[] = [
@@ -58,6 +24,7 @@ const COLUMNS: readonly (readonly [title: string, width: number, text: (row: Row
   ['p999 ms', 9, (row) => row.p999Ms.toFixed(2)],
   ['µs/msg', 8, (row) => row.serverCpuMicroseconds.toFixed(1)],
   ['load µs', 8, (row) => row.generatorCpuMicroseconds.toFixed(1)],
+  ['load %', 7, (row) => (row.generatorBusyShare * 100).toFixed(0)],
   ['B/msg', 8, (row) => row.writtenBytes.toFixed(0)],
   ['RSS MiB', 8, (row) => row.rssMib.toFixed(0)],
   ['failed', 7, (row) => String(row.failureCount)],

@@ -1,25 +1,27 @@
-import { randomBytes } from 'node:crypto';
 import { WireReader } from '@orbitmq/protocol';
 import {
   AckMessageRequest,
   ClientType,
   Code,
-  Encoding,
+  EndTransactionRequest,
   FilterType,
   Language,
   MessageType,
   Permission,
   ReceiveMessageRequest,
-  SendMessageRequest,
+  SendMessageResponse,
   TelemetryCommand,
+  TransactionResolution,
+  TransactionSource,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { CallHeaders } from './http2-connection.ts';
 
 const SERVICE = '/apache.rocketmq.v2.MessagingService';
-const MESSAGE_ID_BYTES = 34;
 
 /** The methods the generator calls, with the header fields that the official clients send. */
-export function callHeaders(clientId: string): Record<'send' | 'receive' | 'ack' | 'telemetry', CallHeaders> {
+export function callHeaders(
+  clientId: string,
+): Record<'send' | 'receive' | 'ack' | 'endTransaction' | 'telemetry', CallHeaders> {
   const make = (method: string, timeout?: string) =>
     new CallHeaders([
       [':method', 'POST'],
@@ -39,70 +41,28 @@ export function callHeaders(clientId: string): Record<'send' | 'receive' | 'ack'
     send: make('SendMessage', '30S'),
     receive: make('ReceiveMessage', '30S'),
     ack: make('AckMessage', '30S'),
+    endTransaction: make('EndTransaction', '30S'),
     telemetry: make('Telemetry'),
   };
 }
 
-/** Makes SendMessage requests of one message by copying a template and writing another message id into it. */
-export class SendRequestTemplate {
-  readonly #template: Buffer;
-  readonly #idAt: number;
-  #next = 0;
-
-  constructor(topic: string, bodyBytes: number) {
-    const marker = 'F'.repeat(MESSAGE_ID_BYTES);
-    const request = SendMessageRequest.encode({
-      messages: [
-        {
-          topic: { resourceNamespace: '', name: topic },
-          userProperties: new Map(),
-          systemProperties: {
-            keys: [],
-            messageId: marker,
-            bodyDigest: undefined,
-            bodyEncoding: Encoding.IDENTITY,
-            messageType: MessageType.NORMAL,
-            bornTimestamp: { seconds: BigInt(Math.floor(Date.now() / 1000)), nanos: 0 },
-            bornHost: 'bench',
-            storeHost: '',
-            queueId: 0,
-          },
-          body: randomBytes(bodyBytes),
-        },
-      ],
-    }).finish();
-    this.#template = Buffer.from(request);
-    this.#idAt = this.#template.indexOf(marker);
-    // A client's ids have version, machine and process in front of the counter.
-    this.#template.write(`01${randomBytes(8).toString('hex').toUpperCase()}`, this.#idAt, 'latin1');
-  }
-
-  /** The next request. Valid until the next call. */
-  next(): Buffer {
-    let rest = this.#next++;
-    for (let at = this.#idAt + MESSAGE_ID_BYTES - 1; rest > 0; at--) {
-      this.#template[at] = 48 + (rest % 10);
-      rest = Math.floor(rest / 10);
-    }
-    return this.#template;
-  }
+/** A filter expression as a consumer gives it. */
+export interface FilterText {
+  readonly type: 'TAG' | 'SQL';
+  readonly expression: string;
 }
 
-/** What a producer, or a simple consumer of `group`, says first on its telemetry stream. */
-export function encodeSettings(topic: string, group: string | undefined): Buffer {
+/** What a simple consumer of `group` says first on its telemetry stream. */
+export function encodeConsumerSettings(topic: string, group: string, filter: FilterText): Buffer {
   const resource = { resourceNamespace: '', name: topic };
   const settings = {
-    clientType: group === undefined ? ClientType.PRODUCER : ClientType.SIMPLE_CONSUMER,
+    clientType: ClientType.SIMPLE_CONSUMER,
     requestTimeout: { seconds: 3n, nanos: 0 },
-    publishing: group === undefined ? { topics: [resource], maxBodySize: 0, validateMessageType: true } : undefined,
-    subscription:
-      group === undefined
-        ? undefined
-        : {
-            group: { resourceNamespace: '', name: group },
-            subscriptions: [{ topic: resource, expression: { type: FilterType.TAG, expression: '*' } }],
-            longPollingTimeout: { seconds: 5n, nanos: 0 },
-          },
+    subscription: {
+      group: { resourceNamespace: '', name: group },
+      subscriptions: [{ topic: resource, expression: filterExpression(filter) }],
+      longPollingTimeout: { seconds: 5n, nanos: 0 },
+    },
     userAgent: { language: Language.JAVA, version: '5.1.0', platform: 'bench', hostname: 'bench' },
     metric: undefined,
     clientProperties: new Map<string, string>(),
@@ -111,18 +71,24 @@ export function encodeSettings(topic: string, group: string | undefined): Buffer
 }
 
 /** A request of a simple consumer for up to `batchSize` messages of one broker. */
-export function encodeReceiveRequest(topic: string, group: string, brokerName: string, batchSize: number): Buffer {
+export function encodeReceiveRequest(wanted: {
+  readonly topic: string;
+  readonly group: string;
+  readonly brokerName: string;
+  readonly filter: FilterText;
+  readonly batchSize: number;
+}): Buffer {
   const request = {
-    group: { resourceNamespace: '', name: group },
+    group: { resourceNamespace: '', name: wanted.group },
     messageQueue: {
-      topic: { resourceNamespace: '', name: topic },
+      topic: { resourceNamespace: '', name: wanted.topic },
       id: 0,
       permission: Permission.READ_WRITE,
-      broker: { name: brokerName, id: 0, endpoints: undefined },
+      broker: { name: wanted.brokerName, id: 0, endpoints: undefined },
       acceptMessageTypes: [MessageType.NORMAL],
     },
-    filterExpression: { type: FilterType.TAG, expression: '*' },
-    batchSize,
+    filterExpression: filterExpression(wanted.filter),
+    batchSize: wanted.batchSize,
     invisibleDuration: { seconds: 60n, nanos: 0 },
     autoRenew: false,
     longPollingTimeout: { seconds: 5n, nanos: 0 },
@@ -130,14 +96,43 @@ export function encodeReceiveRequest(topic: string, group: string, brokerName: s
   return Buffer.from(ReceiveMessageRequest.encode(request).finish());
 }
 
-/** An acknowledgement of one message, as the official clients send it. */
-export function encodeAckRequest(topic: string, group: string, messageId: string, receiptHandle: string): Buffer {
+function filterExpression({ type, expression }: FilterText): { type: FilterType; expression: string } {
+  return { type: type === 'SQL' ? FilterType.SQL : FilterType.TAG, expression };
+}
+
+/** An acknowledgement; the official clients name one message in each. */
+export function encodeAckRequest(topic: string, group: string, handles: readonly ReceivedHandle[]): Buffer {
   const request = {
     group: { resourceNamespace: '', name: group },
     topic: { resourceNamespace: '', name: topic },
-    entries: [{ messageId, receiptHandle }],
+    entries: handles.map(({ messageId, receiptHandle }) => ({ messageId, receiptHandle })),
   };
   return Buffer.from(AckMessageRequest.encode(request).finish());
+}
+
+/** A half message that was stored. */
+export interface SentHalf {
+  readonly messageId: string;
+  readonly transactionId: string;
+}
+
+/** Reads the first entry of an OK SendMessageResponse. */
+export function readSentHalf(response: Buffer): SentHalf {
+  const { messageId, transactionId } = SendMessageResponse.decode(response).entries[0]!;
+  return { messageId, transactionId };
+}
+
+/** The commit of a half message. */
+export function encodeEndTransactionRequest(topic: string, half: SentHalf): Buffer {
+  const request = {
+    topic: { resourceNamespace: '', name: topic },
+    messageId: half.messageId,
+    transactionId: half.transactionId,
+    resolution: TransactionResolution.COMMIT,
+    source: TransactionSource.SOURCE_CLIENT,
+    traceContext: '',
+  };
+  return Buffer.from(EndTransactionRequest.encode(request).finish());
 }
 
 /** Whether a response whose status is field 1 says OK. */
@@ -152,6 +147,11 @@ export function statusCode(response: Buffer): number | undefined {
   const status = new WireReader(response, reader.valueStart, reader.valueEnd);
   while (status.next()) if (status.fieldNumber === 1) return status.low;
   return undefined;
+}
+
+/** Code and bytes of a response, for failure texts. */
+export function statusText(response: Buffer): string {
+  return `${statusCode(response)}: ${response.toString('latin1')}`;
 }
 
 /** What an acknowledgement needs of a received message. */

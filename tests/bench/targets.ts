@@ -16,6 +16,16 @@ export type FlushDiskType = 'ASYNC_FLUSH' | 'SYNC_FLUSH';
 /** Name of a server under load. */
 export type TargetName = 'noop' | 'orbitmq' | 'apache';
 
+/** How a server is set up. */
+export interface TargetSettings {
+  readonly flushDiskType: FlushDiskType;
+  /** On top of the original broker's properties, for what is off there by default. */
+  readonly apacheProperties?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** What the messages of a topic are. */
+export type BenchTopicType = 'NORMAL' | 'DELAY' | 'TRANSACTION';
+
 /** A server under load. */
 export interface BenchTarget {
   readonly name: TargetName;
@@ -26,14 +36,19 @@ export interface BenchTarget {
   readonly pids: readonly number[];
   /** Whether it stores messages and gives them out again. */
   readonly isBroker: boolean;
-  createTopic(topic: string): Promise<void>;
+  /** With 8 queues. */
+  createTopic(topic: string, type: BenchTopicType): Promise<void>;
+  /** Value of a metric summed over its series; undefined where there are no such metrics. */
+  metric(name: string): Promise<number | undefined>;
   stop(): Promise<void>;
 }
 
-/** Starts one server with `flushDiskType`. */
-export function startTarget(name: TargetName, flushDiskType: FlushDiskType): Promise<BenchTarget> {
+const QUEUE_COUNT = 8;
+
+/** Starts one server. */
+export function startTarget(name: TargetName, settings: TargetSettings): Promise<BenchTarget> {
   if (name === 'noop') return startNoop();
-  return name === 'orbitmq' ? startOurs(flushDiskType) : startApache(flushDiskType);
+  return name === 'orbitmq' ? startOurs(settings) : startApache(settings);
 }
 
 async function startNoop(): Promise<BenchTarget> {
@@ -53,11 +68,12 @@ async function startNoop(): Promise<BenchTarget> {
     pids: [child.pid],
     isBroker: false,
     createTopic: async () => {},
+    metric: async () => undefined,
     stop: async () => void (await child.stop()),
   };
 }
 
-async function startOurs(flushDiskType: FlushDiskType): Promise<BenchTarget> {
+async function startOurs({ flushDiskType }: TargetSettings): Promise<BenchTarget> {
   const cluster = await startCluster({ brokerProperties: { flushDiskType } });
   await bundleApps(['mqadmin']);
   const broker = cluster.brokers[0]!;
@@ -67,25 +83,28 @@ async function startOurs(flushDiskType: FlushDiskType): Promise<BenchTarget> {
     brokerName: broker.name,
     pids: [broker.pid!],
     isBroker: true,
-    async createTopic(topic) {
+    async createTopic(topic, type) {
       const [program, ...args] = appCommand('mqadmin', 'bundle');
-      const options = ['-n', cluster.namesrvAddr, '-c', 'DefaultCluster', '-t', topic, '-r', '8', '-w', '8'];
-      await run(program!, [...args, 'updateTopic', ...options]);
+      const queues = ['-r', String(QUEUE_COUNT), '-w', String(QUEUE_COUNT)];
+      const options = ['-n', cluster.namesrvAddr, '-c', 'DefaultCluster', '-t', topic, ...queues];
+      await run(program!, [...args, 'updateTopic', ...options, '-a', `+message.type=${type}`]);
     },
+    metric: (metric) => broker.metric(metric),
     stop: () => cluster.stop(),
   };
 }
 
-async function startApache(flushDiskType: FlushDiskType): Promise<BenchTarget> {
+async function startApache({ flushDiskType, apacheProperties }: TargetSettings): Promise<BenchTarget> {
   const folder = mkdtempSync(join(tmpdir(), 'apache-rocketmq-'));
-  const cluster = await startApacheCluster({ folder, flushDiskType });
+  const cluster = await startApacheCluster({ folder, flushDiskType, brokerProperties: apacheProperties ?? {} });
   return {
     name: 'apache',
     port: Number(cluster.endpoints.split(':')[1]),
     brokerName: 'broker-a',
     pids: cluster.processes.map((child) => child.pid),
     isBroker: true,
-    createTopic: (topic) => cluster.createTopic(topic, 'NORMAL', 8),
+    createTopic: (topic, type) => cluster.createTopic(topic, type, QUEUE_COUNT),
+    metric: async () => undefined,
     async stop() {
       await cluster.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -48,7 +48,11 @@ export class Availability {
 
   /** Nobody may take anything of this queue now. */
   isBlocked(queue: SubscribedQueue, blocking: Blocking | undefined): boolean {
-    return queue.picking || (blocking === 'queue' && queue.progress !== undefined && queue.progress.leasedCount > 0);
+    return (
+      queue.picking ||
+      queue.resting ||
+      (blocking === 'queue' && queue.progress !== undefined && queue.progress.leasedCount > 0)
+    );
   }
 
   /** A receive may find something. */

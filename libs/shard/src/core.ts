@@ -6,6 +6,7 @@ import { Availability } from './availability.ts';
 import { MessageReader } from './message-reader.ts';
 import type { ShardSettings } from './options.ts';
 import { PullWaiters } from './pull-waiters.ts';
+import { ReadFaults } from './read-faults.ts';
 import type { ShardState } from './state.ts';
 import { type Subscription, Subscriptions } from './subscription.ts';
 import { Waiters } from './waiters.ts';
@@ -21,6 +22,7 @@ export class ShardCore {
   readonly availability: Availability;
   readonly waiters: Waiters;
   readonly pulls = new PullWaiters();
+  readonly readFaults: ReadFaults;
   readonly reader: MessageReader;
   #stopping = false;
 
@@ -31,7 +33,8 @@ export class ShardCore {
     this.logger = logger;
     this.settings = settings;
     this.availability = new Availability(state, settings.outstandingMax);
-    this.reader = new MessageReader(log);
+    this.readFaults = new ReadFaults(clock, logger);
+    this.reader = new MessageReader(log, this.readFaults);
     this.waiters = new Waiters(this.availability, settings);
   }
 

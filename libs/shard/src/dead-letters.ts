@@ -1,4 +1,4 @@
-import { MqError, type Timer } from '@orbitmq/base';
+import { MqError, SECOND_MS, type Timer } from '@orbitmq/base';
 import {
   DEAD_LETTER_TOPIC_PREFIX,
   encodeDeadLetterOrigin,
@@ -11,10 +11,13 @@ import type { ShardCore } from './core.ts';
 import type { MessageAppender } from './message-appender.ts';
 import type { MessageSource, StoredMessage } from './message-reader.ts';
 import { readAt } from './read-at.ts';
+import { ReadFault } from './read-faults.ts';
 import { encodeLeaseKey, type LeaseKey, RECORD } from './records.ts';
 
-/** How long what could not be moved waits for the next try: the log was behind, or the disk could not be read. */
+/** How long what could not be moved waits for the next try when the log was behind. */
 const RETRY_MS = 100;
+/** The same when the disk could not read it. */
+const UNREAD_RETRY_MS = SECOND_MS;
 /** Messages that become dead letters before others have their turn. */
 const MOVED_PER_TURN = 256;
 /** Dead letters can be read, and only the shard writes them. */
@@ -132,8 +135,12 @@ export class DeadLetters {
       } catch (error) {
         if (!(error instanceof MqError)) throw error;
         if (this.#core.isStopping) break;
+        if (error instanceof ReadFault) {
+          this.#tryAgain(queue, UNREAD_RETRY_MS);
+          break;
+        }
         this.#core.logger.warn({ err: error }, 'messages could not be moved to the dead letters; it is tried again');
-        this.#tryAgain(queue);
+        this.#tryAgain(queue, RETRY_MS);
         break;
       }
     }
@@ -176,10 +183,10 @@ export class DeadLetters {
     return metadata.topicByUid(metadata.queueByUid(queue.queueUid)?.topicUid ?? 0);
   }
 
-  #tryAgain(queue: GroupQueue): void {
+  #tryAgain(queue: GroupQueue, delayMs: number): void {
     this.#waiting.add(queue);
     this.#timer?.cancel();
-    this.#timer = this.#core.clock.setTimer(RETRY_MS, () => {
+    this.#timer = this.#core.clock.setTimer(delayMs, () => {
       for (const waiting of [...this.#waiting]) this.collect(waiting);
     });
   }

@@ -378,6 +378,7 @@ export class LogShard implements OpenedShard {
       outstandingCount: state.progress.entryCount,
       waitingReceives: waiters.count,
       removedBytes: this.#maintenance.removedBytes,
+      readFailureCount: this.#core.readFaults.failureCount,
       scrub: this.#scrub.statistics,
       diskUsedRatio: this.#disk.usedRatio,
       sendsRefused: this.sendRefusal !== undefined,
@@ -424,6 +425,7 @@ export class LogShard implements OpenedShard {
   async #close(): Promise<void> {
     this.#core.stop();
     this.#leases.stop();
+    this.#receiver.stop();
     this.#deadLetters.stop();
     this.#timers.stop();
     this.#disk.stop();

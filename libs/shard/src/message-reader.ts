@@ -1,6 +1,7 @@
 import { MqError } from '@orbitmq/base';
 import { type CommitLog, CorruptionError, type LogRecord } from '@orbitmq/storage';
 import { type BodyRef, decodePointer, isPointerEntry, type PointerRecord } from './pointer.ts';
+import { isDiskError, LastingReadFault, type ReadFaults } from './read-faults.ts';
 import { type LeaseKey, messageBytes, messageTagHash, RECORD } from './records.ts';
 import type { MessageBytes } from './shard.ts';
 
@@ -37,10 +38,10 @@ export class BodyGone extends Error {
 }
 
 /** Why a message can't be read, now and later. */
-export type Unreadable = CorruptionError | BodyGone;
+export type Unreadable = CorruptionError | BodyGone | LastingReadFault;
 
 export function isUnreadable(error: unknown): error is Unreadable {
-  return error instanceof CorruptionError || error instanceof BodyGone;
+  return error instanceof CorruptionError || error instanceof BodyGone || error instanceof LastingReadFault;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -48,31 +49,45 @@ const NOTHING = new Uint8Array(0);
 /** The one way in which messages are read back: follows pointers to bodies. There is never more than one hop. */
 export class MessageReader {
   readonly #log: CommitLog;
+  readonly #faults: ReadFaults;
 
-  constructor(log: CommitLog) {
+  constructor(log: CommitLog, faults: ReadFaults) {
     this.#log = log;
+    this.#faults = faults;
+  }
+
+  /**
+   * The record at `physicalOffset`, at once when the tail in memory has it.
+   * @param length when it is known
+   * @throws CorruptionError, LastingReadFault; ReadFault when the disk can't be read now; MqError OFFSET_NOT_FOUND
+   */
+  record(physicalOffset: number, length?: number): LogRecord | Promise<LogRecord> {
+    const refusal = this.#faults.refusal(physicalOffset);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const record = this.#log.read(physicalOffset, length);
+    return record instanceof Promise ? this.#watch(physicalOffset, record) : record;
   }
 
   /**
    * The message of an index entry, at once when the tail in memory has it.
    * @param length of the index entry
-   * @throws CorruptionError, BodyGone; MqError OFFSET_NOT_FOUND when the entry's own record is not there
+   * @throws as `record` does, and BodyGone
    */
   read(physicalOffset: number, length: number): StoredMessage | Promise<StoredMessage> {
     if (!isPointerEntry(length)) {
-      const record = this.#log.read(physicalOffset, length);
+      const record = this.record(physicalOffset, length);
       return record instanceof Promise ? record.then(plain) : plain(record);
     }
-    const record = this.#log.read(physicalOffset);
+    const record = this.record(physicalOffset);
     return record instanceof Promise ? record.then((found) => this.#follow(found)) : this.#follow(record);
   }
 
   /**
    * When the message of an index entry came into its queue, milliseconds since 1970. Its body need not be there.
-   * @throws CorruptionError; MqError OFFSET_NOT_FOUND
+   * @throws as `record` does
    */
   storeTimestamp(physicalOffset: number, length: number): number | Promise<number> {
-    const record = this.#log.read(physicalOffset, isPointerEntry(length) ? undefined : length);
+    const record = this.record(physicalOffset, isPointerEntry(length) ? undefined : length);
     return record instanceof Promise ? record.then((found) => found.storeTimestampMs) : record.storeTimestampMs;
   }
 
@@ -81,18 +96,18 @@ export class MessageReader {
    * @throws as `read` does
    */
   source(physicalOffset: number, length: number): MessageSource | Promise<MessageSource> {
-    const record = this.#log.read(physicalOffset, isPointerEntry(length) ? undefined : length);
+    const record = this.record(physicalOffset, isPointerEntry(length) ? undefined : length);
     return record instanceof Promise ? record.then(sourceOf) : sourceOf(record);
   }
 
   /**
    * The message in a record that holds a body, whatever its kind.
-   * @throws CorruptionError, BodyGone
+   * @throws as `record` does, and BodyGone
    */
   body(ref: BodyRef): StoredMessage | Promise<StoredMessage> {
     let record: LogRecord | Promise<LogRecord>;
     try {
-      record = this.#log.read(ref.physicalOffset, ref.length);
+      record = this.record(ref.physicalOffset, ref.length);
     } catch (error) {
       throw goneOr(error, ref);
     }
@@ -100,6 +115,16 @@ export class MessageReader {
     return record.then(plain, (error: unknown) => {
       throw goneOr(error, ref);
     });
+  }
+
+  async #watch(physicalOffset: number, reading: Promise<LogRecord>): Promise<LogRecord> {
+    try {
+      const record = await reading;
+      this.#faults.succeeded(physicalOffset);
+      return record;
+    } catch (error) {
+      throw isDiskError(error) ? this.#faults.failed(physicalOffset, error) : error;
+    }
   }
 
   #follow(record: LogRecord): StoredMessage | Promise<StoredMessage> {

@@ -5,6 +5,7 @@ import type { GroupedMessage } from './group-lease.ts';
 import { type Blocking, busyGroups, LOOK_AHEAD_MAX, messageGroupHash, nextTurn } from './message-groups.ts';
 import { isUnreadable, type MessageReader, type StoredMessage, type Unreadable } from './message-reader.ts';
 import type { QueueTurns } from './queue-turns.ts';
+import { ReadFault } from './read-faults.ts';
 import type { ReceiveRequest } from './shard.ts';
 import type { ShardState } from './state.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
@@ -299,7 +300,7 @@ export class Picker {
         const { physicalOffset, length, tagHash } = this.#entry;
         if (filter !== undefined && !filter.mayMatch(tagHash)) continue;
         const read = this.#readNow(physicalOffset, length);
-        if (read instanceof Promise) reads.push(prepared(pick.prepared, physicalOffset, read));
+        if (read instanceof Promise) reads.push(prepared(pick.prepared, physicalOffset, read).catch(ignoreFault));
       }
       pick.plan.missing ??= { queue: planned.queue, loaded: Promise.all(reads) };
     } else {
@@ -369,6 +370,11 @@ async function prepared(into: Prepared, physicalOffset: number, read: Promise<St
     if (!isUnreadable(error)) throw error;
     into.set(physicalOffset, error);
   }
+}
+
+/** What is read ahead is read once more when its turn comes. */
+function ignoreFault(error: unknown): void {
+  if (!(error instanceof ReadFault)) throw error;
 }
 
 function sortPlanned(planned: PlannedQueue): void {

@@ -50,7 +50,7 @@ export class Queries {
       return undefined;
     }
     try {
-      const record = await log.read(physicalOffset);
+      const record = await this.#core.reader.record(physicalOffset);
       if (record.type === RECORD.timed || record.type === RECORD.half) return await this.#pending(record);
       if (record.type === RECORD.message || record.type === RECORD.pointer) return await this.#inQueue(record);
       return undefined;
@@ -107,7 +107,7 @@ export class Queries {
     const range = { from: record.physicalOffset, to: log.settledOffset };
     const { physicalOffsets } = await this.#keys.find(KEY_SPACE.pending, record.physicalOffset, range);
     for (const place of physicalOffsets) {
-      const pointer = await log.read(place);
+      const pointer = await this.#core.reader.record(place);
       if (pointer.type !== RECORD.pointer || decodePointer(pointer.payload).ends.id !== record.physicalOffset) continue;
       return await this.#inQueue(pointer);
     }

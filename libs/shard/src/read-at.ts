@@ -2,6 +2,7 @@ import { MqError } from '@orbitmq/base';
 import type { IndexEntry, IndexedQueue } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { isUnreadable, type MessageSource, type StoredMessage } from './message-reader.ts';
+import { ReadFault } from './read-faults.ts';
 
 /**
  * Reads the message at an offset of a queue, and where its body is.
@@ -24,6 +25,7 @@ export async function readAt(
     const stored = await core.reader.read(entry.physicalOffset, entry.length);
     return { stored, source };
   } catch (error) {
+    if (error instanceof ReadFault) throw error;
     core.logger.error({ err: error, queueUid: indexed.uid, queueOffset }, 'a stored message could not be read');
     if (isUnreadable(error)) return undefined;
     throw new MqError(

@@ -1,16 +1,19 @@
-import { MqError, quoted } from '@orbitmq/base';
+import { MqError, quoted, SECOND_MS, type Timer } from '@orbitmq/base';
 import type { ShardCore } from './core.ts';
 import { encodeGroupLease, type GroupLeasedQueue } from './group-lease.ts';
 import { invisibleDuration, type Leases } from './leases.ts';
 import { BodyGone, isUnreadable, type StoredMessage, type Unreadable } from './message-reader.ts';
 import { Picker, type Plan, type PlannedQueue, type Prepared } from './picker.ts';
 import { QueueTurns } from './queue-turns.ts';
+import { ReadFault } from './read-faults.ts';
 import { encodeLease, encodeLeaseKey, encodeRenewal, type LeasedQueue, type LeaseKey, RECORD } from './records.ts';
 import type { Delivery, ReceiveRequest } from './shard.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
 
 /** Longer attempt ids are cut. */
 const ATTEMPT_ID_CHARS_MAX = 128;
+/** A queue whose next message can't be read, but must be before it is handed out, is looked at again after this. */
+const REST_MS = SECOND_MS;
 
 /** A message that was handed out and is yet to be read. */
 interface Handed {
@@ -27,6 +30,7 @@ export class Receiver {
   readonly #core: ShardCore;
   readonly #leases: Leases;
   readonly #picker: Picker;
+  readonly #rests = new Set<Timer>();
 
   constructor(core: ShardCore, leases: Leases) {
     this.#core = core;
@@ -40,6 +44,10 @@ export class Receiver {
       turns,
       (subscription, queue, error) => this.#tellUnreadable(subscription, queue, error),
     );
+  }
+
+  stop(): void {
+    for (const timer of this.#rests) timer.cancel();
   }
 
   async receive(request: ReceiveRequest): Promise<Delivery[]> {
@@ -84,7 +92,7 @@ export class Receiver {
       subscription.rotation++;
       if (plan.queues.length > 0) this.#record(subscription, request, plan);
       if (plan.count > 0) return this.#handed(subscription, plan);
-      if (plan.missing !== undefined) await this.#loadFor(plan.missing.queue, plan.missing.loaded);
+      if (plan.missing !== undefined) await this.#loadFor(subscription, plan.missing.queue, plan.missing.loaded);
       else if (plan.skippedCount > 0) await this.#core.log.settled();
       else if (plan.refused) throw this.#tooManyOutstanding(request);
       else return [];
@@ -181,6 +189,8 @@ export class Receiver {
     queue: SubscribedQueue,
     lost: { queueOffset: number; leaseId: number; error: Error },
   ): void {
+    // that it will be handed out again when its lease ends needs no line a message
+    if (lost.error instanceof ReadFault) return;
     if (!isUnreadable(lost.error)) {
       this.#core.logger.error(
         { err: lost.error, queueUid: queue.queue.uid, queueOffset: lost.queueOffset },
@@ -224,19 +234,35 @@ export class Receiver {
     return { groupUid: subscription.groupUid, queueUid: queue.queue.uid, queueOffset, leaseId };
   }
 
-  async #loadFor(queue: SubscribedQueue, loaded: Promise<unknown>): Promise<void> {
+  async #loadFor(subscription: Subscription, queue: SubscribedQueue, loaded: Promise<unknown>): Promise<void> {
     queue.picking = true;
     try {
       await this.#load(loaded);
+    } catch (error) {
+      if (!(error instanceof ReadFault)) throw error;
+      this.#rest(subscription, queue);
     } finally {
       queue.picking = false;
     }
+  }
+
+  /** Lets the other queues have their turn while the disk can't read this one's next message. */
+  #rest(subscription: Subscription, queue: SubscribedQueue): void {
+    if (queue.resting || this.#core.isStopping) return;
+    queue.resting = true;
+    const timer = this.#core.clock.setTimer(REST_MS, () => {
+      this.#rests.delete(timer);
+      queue.resting = false;
+      this.#core.waiters.wake(subscription);
+    });
+    this.#rests.add(timer);
   }
 
   async #load(loaded: Promise<unknown>): Promise<void> {
     try {
       await loaded;
     } catch (error) {
+      if (error instanceof ReadFault) throw error;
       this.#core.logger.error({ err: error }, 'stored messages could not be looked up');
       throw new MqError(
         'INTERNAL_SERVER_ERROR',

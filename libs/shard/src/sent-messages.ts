@@ -68,7 +68,7 @@ export class SentMessages {
     slot: number,
   ): EarlierSend | undefined | Promise<EarlierSend | undefined> {
     try {
-      const record = this.#core.log.read(physicalOffset);
+      const record = this.#core.reader.record(physicalOffset);
       if (!(record instanceof Promise)) return this.#same(topic, message, record, slot);
       return record.then((stored) => this.#same(topic, message, stored, slot), absent);
     } catch (error) {

@@ -313,7 +313,10 @@ describe('a shard', () => {
   test('wakes who waits when a topic gets more queues to read', async () => {
     const bench = new Bench();
     await bench.open();
-    const [topic, group] = [await bench.topic('narrow', { readQueueCount: 1, writeQueueCount: 2 }), await bench.group()];
+    const [topic, group] = [
+      await bench.topic('narrow', { readQueueCount: 1, writeQueueCount: 2 }),
+      await bench.group(),
+    ];
     const waiter = bench.shard.waitForMessages(group, topic);
     let found = false;
     void waiter.ready.then((woken) => {

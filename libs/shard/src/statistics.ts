@@ -62,6 +62,8 @@ export interface ShardStatistics {
   readonly outstandingCount: number;
   readonly waitingReceives: number;
   readonly removedBytes: number;
+  /** Reads of stored messages that the disk has refused. */
+  readonly readFailureCount: number;
   readonly scrub: ScrubStatistics;
   readonly diskUsedRatio: number;
   readonly sendsRefused: boolean;

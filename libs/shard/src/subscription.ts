@@ -18,6 +18,8 @@ export interface SubscribedQueue {
   progress: GroupQueue | undefined;
   /** A receive is looking at its messages and waits for the disk; others leave it alone. */
   picking: boolean;
+  /** The disk could not read its next message: others leave it alone for a moment. */
+  resting: boolean;
 }
 
 /** Counts since the start of the process. */
@@ -97,12 +99,16 @@ export class Subscription {
   #refresh(topic: Topic | undefined, index: QueueIndex): void {
     const known = new Map(this.#queues.map((queue) => [queue.queue.uid, queue]));
     this.#topic = topic;
-    this.#queues = (topic?.queues ?? [])
-      .slice(0, topic?.readQueueCount)
-      .map(
-        (queue) =>
-          known.get(queue.uid) ?? { queue, indexed: index.queue(queue.uid)!, progress: undefined, picking: false },
-      );
+    this.#queues = (topic?.queues ?? []).slice(0, topic?.readQueueCount).map(
+      (queue) =>
+        known.get(queue.uid) ?? {
+          queue,
+          indexed: index.queue(queue.uid)!,
+          progress: undefined,
+          picking: false,
+          resting: false,
+        },
+    );
   }
 }
 

@@ -83,6 +83,11 @@ export function storageMetrics(
   counter('orbitmq_storage_syncs_total', 'Flushes to the disk.', (now) => now.log.syncCount);
   counter('orbitmq_storage_sync_duration_ms_total', 'Time spent in flushes, milliseconds.', (now) => now.log.syncMs);
   counter('orbitmq_storage_disk_reads_total', 'Records read from the disk.', (now) => now.log.diskReadCount);
+  counter(
+    'orbitmq_shard_read_failures_total',
+    'Reads of stored messages that the disk has refused.',
+    (now) => now.readFailureCount,
+  );
   counter('orbitmq_storage_removed_bytes_total', 'Bytes that retention has removed.', (now) => now.removedBytes);
   counter(
     'orbitmq_storage_scrubbed_bytes_total',
@@ -125,7 +130,7 @@ export function consumptionMetrics(metrics: Metrics, statistics: () => ShardStat
   metrics.counterOf(
     {
       name: 'orbitmq_shard_unreadable_messages_total',
-      help: 'Messages that were passed over because the log is damaged where they lie.',
+      help: 'Messages that were passed over because the log is damaged where they lie, or the disk can not read it there.',
       labels,
     },
     (report) => reportAll(report, (now) => now.unreadableCount),

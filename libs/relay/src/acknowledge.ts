@@ -8,7 +8,7 @@ import {
   type Status,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
-import { statusOf } from './answers.ts';
+import { partFailureOf, statusOf } from './answers.ts';
 import type { Broker } from './brokers.ts';
 import { firstReachable } from './first-reachable.ts';
 import { forward } from './forward.ts';
@@ -75,7 +75,7 @@ async function acknowledgePart(
     answered = response.entries;
     status = response.status;
   } catch (error) {
-    status = statusOfFailure(error);
+    status = statusOf(partFailureOf(error, part.owners[0]!.name));
   }
   for (const [index, position] of part.positions.entries()) {
     results[position] = answered[index] ?? resultOf(entries[index]!, status);

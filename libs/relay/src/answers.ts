@@ -46,6 +46,27 @@ const OUTCOMES: ReadonlyMap<string, readonly [CodeName, string]> = new Map([
   ['UNKNOWN', ['INTERNAL_SERVER_ERROR', 'has failed at it']],
 ]);
 
+/** Codes for what a broker says in gRPC's terms, where that must stand beside the answers of others. */
+const REFUSALS: ReadonlyMap<string, CodeName> = new Map([
+  ['UNAUTHENTICATED', 'UNAUTHORIZED'],
+  ['PERMISSION_DENIED', 'FORBIDDEN'],
+  ['RESOURCE_EXHAUSTED', 'TOO_MANY_REQUESTS'],
+  ['INVALID_ARGUMENT', 'BAD_REQUEST'],
+  ['UNIMPLEMENTED', 'UNSUPPORTED'],
+]);
+
+/**
+ * What became of one broker's part of a call that goes to several: also what it says in gRPC's terms is only a part.
+ * @throws any exception that is no failure of a call, as it is
+ */
+export function partFailureOf(error: unknown, brokerName: string): MqError {
+  if (error instanceof MqError) return error;
+  if (!(error instanceof RpcError) || OUTCOMES.has(error.status)) return failureOf(error, brokerName);
+  const code = REFUSALS.get(error.status) ?? 'INTERNAL_SERVER_ERROR';
+  const text = `The broker ${quoted(brokerName)} refuses it with the gRPC status ${error.status}: ${error.message}`;
+  return new MqError(code, text, { cause: error });
+}
+
 /**
  * What a client is told when a call to its broker fails. A failure on the way to the broker becomes a status in the
  * answer, as clients expect it.

@@ -1,6 +1,6 @@
 import { CODES } from '@orbitmq/base';
 import type { Call } from '@orbitmq/rpc';
-import { codeOfAnswer, encodeStatusAnswer, failureOf, noBroker } from './answers.ts';
+import { codeOfAnswer, encodeStatusAnswer, noBroker, partFailureOf } from './answers.ts';
 import type { Broker } from './brokers.ts';
 import { forward } from './forward.ts';
 import type { RelayContext } from './relay-context.ts';
@@ -24,6 +24,6 @@ export async function answerWithin(broker: Broker, request: Uint8Array, call: Ca
   try {
     return await forward(broker, request, call, WAIT_MAX_MS);
   } catch (error) {
-    return encodeStatusAnswer(failureOf(error, broker.name));
+    return encodeStatusAnswer(partFailureOf(error, broker.name));
   }
 }

@@ -162,6 +162,19 @@ describe('relay', () => {
       }
     });
 
+    it('are accepted when only one broker accepts, whatever the others say', async () => {
+      const beat = () => relay.client.unary(Messaging, 'heartbeat', { group: GROUP, clientType: 2 }, CLIENT);
+      brokerA.refusal = 'RESOURCE_EXHAUSTED';
+      try {
+        assert.equal((await beat()).status?.code, Code.OK);
+        brokerB.refusal = 'DATA_LOSS';
+        assert.notEqual((await beat()).status?.code, Code.OK);
+      } finally {
+        brokerA.refusal = undefined;
+        brokerB.refusal = undefined;
+      }
+    });
+
     it('are accepted when one broker is', async () => {
       relay.register('broker-a', 1, ['orders']);
       const { status } = await relay.client.unary(Messaging, 'heartbeat', { group: GROUP, clientType: 2 }, CLIENT);
@@ -304,6 +317,19 @@ describe('relay', () => {
         [Code.OK, Code.INTERNAL_SERVER_ERROR],
       );
       assert.equal((await ack([lost.handle(1)])).status?.code, Code.INTERNAL_SERVER_ERROR);
+    });
+
+    it('tell which entries a broker has refused in terms of gRPC', async () => {
+      brokerB.refusal = 'RESOURCE_EXHAUSTED';
+      try {
+        const { entries } = await ack([brokerA.handle(1), brokerB.handle(1)]);
+        assert.deepEqual(
+          entries.map((entry) => entry.status?.code),
+          [Code.OK, Code.TOO_MANY_REQUESTS],
+        );
+      } finally {
+        brokerB.refusal = undefined;
+      }
     });
 
     it('leave it to a broker to judge what is no handle', async () => {

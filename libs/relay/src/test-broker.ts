@@ -26,6 +26,7 @@ import {
   type RpcClient,
   RpcError,
   type RpcServer,
+  type RpcStatus,
   type Sink,
   serverStream,
   startRpcServer,
@@ -74,6 +75,8 @@ export class TestBroker {
   /** What becomes of a receive: a message at once, or nothing until the client goes. */
   receiveMode: 'message' | 'wait' | 'cut' = 'message';
   refusesSettings = false;
+  /** Heartbeats and acknowledgements are refused in gRPC's terms. */
+  refusal: RpcStatus | undefined;
   /** Answer to a lite subscription. */
   liteStatus: Status = OK;
   #server: RpcServer | undefined;
@@ -105,10 +108,15 @@ export class TestBroker {
     this.calls.push({ method, metadata: new Map(call.metadata.entries()) });
   }
 
+  #refuse(): void {
+    if (this.refusal) throw new RpcError(this.refusal, 'not me');
+  }
+
   #methods(): BoundMethod[] {
     return [
       unary(MessagingServiceDefinition, 'heartbeat', (_request, call) => {
         this.#note(call);
+        this.#refuse();
         return { status: OK };
       }),
       unary(MessagingServiceDefinition, 'sendMessage', async (request, call) => {
@@ -125,6 +133,7 @@ export class TestBroker {
       }),
       unary(MessagingServiceDefinition, 'ackMessage', (request: AckMessageRequest, call) => {
         this.#note(call);
+        this.#refuse();
         const entries = request.entries.map(({ messageId, receiptHandle }) => ({
           messageId,
           receiptHandle,

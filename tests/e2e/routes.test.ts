@@ -44,6 +44,24 @@ describe('routes of a running cluster', () => {
   });
 });
 
+describe('a name server that clients send to', () => {
+  it('passes on messages as large as its configuration says, and answers what is larger', async () => {
+    const maxMessageSize = 20 * 1024 * 1024;
+    await using cluster = await startCluster({
+      brokerProperties: { maxMessageSize },
+      nameServerProperties: { maxMessageSize },
+    });
+    using client = new MessagingClient(cluster.nameServers[0]!.endpoint);
+    const body = Buffer.alloc(maxMessageSize, 7);
+    assert.equal((await client.send({ topic: TOPIC, body })).status?.code, Code.OK);
+    const answer = await client.receive({ topic: TOPIC, group: 'readers', brokerName: 'broker-a' });
+    const found = answer.find(({ message }) => message !== undefined)?.message;
+    assert.ok(found && Buffer.compare(found.body, body) === 0);
+    const larger = await client.send({ topic: TOPIC, body: Buffer.alloc(maxMessageSize + 1) });
+    assert.equal(larger.status?.code, Code.MESSAGE_BODY_TOO_LARGE);
+  });
+});
+
 /** Waits until exactly these brokers are in the route that clients are given. */
 async function waitForRoute(server: Member, brokers: readonly string[], timeoutMs: number): Promise<void> {
   using client = new MessagingClient(server.endpoint);

@@ -51,7 +51,13 @@ export async function composeNameServer(context: Context): Promise<void> {
   observeRoutes(metrics, table);
   await lifecycle.start(new Expiry(table, clock, logger.child({ module: 'routing' })));
 
-  const relay = new Relay({ table, lookup, clock, logger: logger.child({ module: 'relay' }) });
+  const relay = new Relay({
+    table,
+    lookup,
+    clock,
+    logger: logger.child({ module: 'relay' }),
+    answerBytesMax: Math.max(callBytesMax(config), ANSWER_BYTES_MIN),
+  });
   await lifecycle.start(relay);
 
   const nameServerId = `${hostname()}:${config.listenPort}/${randomUUID()}`;
@@ -105,9 +111,17 @@ const ROUTE_LIMITS: RpcServerLimits = {
   handshakeTimeoutMs: 10 * SECOND_MS,
 };
 
+/** What a broker has taken can be received here, also where it is configured to take more than this name server passes on. */
+const ANSWER_BYTES_MIN = 64 * MIB;
+
+/** As a broker: batches are larger than one message, and what is too large is to get the broker's own answer. */
+function callBytesMax({ maxMessageSize }: NameServerConfig): number {
+  return 4 * maxMessageSize + MIB;
+}
+
 function clientLimits(config: NameServerConfig): RpcServerLimits {
   return {
-    receiveMessageBytesMax: 16 * MIB,
+    receiveMessageBytesMax: callBytesMax(config),
     concurrentStreamsMax: 1000,
     metadataBytesMax: 16_384,
     connectionsMax: config.maxConnections,

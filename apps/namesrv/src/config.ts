@@ -1,3 +1,4 @@
+import { KIB, MIB } from '@orbitmq/base';
 import {
   type ConfigOf,
   type ConfigSpec,
@@ -43,6 +44,14 @@ const networkKeys = {
     min: 1,
     max: 1_000_000,
     description: 'Open connections of one client address.',
+  }),
+  maxMessageSize: wholeNumber({
+    default: 4 * MIB,
+    min: KIB,
+    max: 64 * MIB,
+    unit: 'bytes',
+    description:
+      'Largest message body that clients may send through this name server: what the brokers are given, too.',
   }),
 } as const;
 

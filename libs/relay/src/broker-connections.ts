@@ -20,12 +20,17 @@ interface Connection {
 /** Connections to one broker: one more whenever the others are full, none that is not needed. */
 export class BrokerConnections {
   readonly #addresses: readonly string[];
+  readonly #answerBytesMax: number;
   readonly #connections: Connection[] = [];
   #isClosed = false;
 
-  /** @param addresses `host:port`, at least one */
-  constructor(addresses: readonly string[]) {
+  /**
+   * @param addresses `host:port`, at least one
+   * @param answerBytesMax largest message of an answer
+   */
+  constructor(addresses: readonly string[], answerBytesMax: number) {
     this.#addresses = addresses;
+    this.#answerBytesMax = answerBytesMax;
   }
 
   acquire(): Lease {
@@ -44,6 +49,7 @@ export class BrokerConnections {
     const client = createRpcClient({
       addresses: this.#addresses,
       tls: undefined,
+      receiveMessageBytesMax: this.#answerBytesMax,
       reconnectPauseMsMax: RECONNECT_PAUSE_MS_MAX,
     });
     const connection = { client, openCalls: 0 };

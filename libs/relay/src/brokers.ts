@@ -17,12 +17,15 @@ interface KnownBroker extends Broker {
 /** The masters of the route table with the connections to them, kept in step with it. */
 export class Brokers {
   readonly #table: RouteTable;
+  readonly #answerBytesMax: number;
   readonly #byName = new Map<string, KnownBroker>();
   readonly #listeners = new Set<BrokersListener>();
   readonly #stopFollowing: () => void;
 
-  constructor(table: RouteTable) {
+  /** @param answerBytesMax largest message of a broker's answer */
+  constructor(table: RouteTable, answerBytesMax: number) {
     this.#table = table;
+    this.#answerBytesMax = answerBytesMax;
     this.#stopFollowing = table.onChange(() => this.#follow());
     this.#follow();
   }
@@ -59,7 +62,7 @@ export class Brokers {
         gone.delete(name);
         continue;
       }
-      const broker = { name, endpointsText, connections: new BrokerConnections(addresses) };
+      const broker = { name, endpointsText, connections: new BrokerConnections(addresses, this.#answerBytesMax) };
       this.#byName.set(name, broker);
       added.push(broker);
     }

@@ -11,6 +11,8 @@ export interface RelayOptions {
   readonly lookup: RouteLookup;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Largest message of a broker's answer. */
+  readonly answerBytesMax: number;
 }
 
 /** A name server's client API: routes, and the way to the brokers for whatever else clients send here. */
@@ -22,7 +24,7 @@ export class Relay implements Component {
 
   constructor(options: RelayOptions) {
     const { table, lookup, clock, logger } = options;
-    this.#brokers = new Brokers(table);
+    this.#brokers = new Brokers(table, options.answerBytesMax);
     const choice = new BrokerChoice(this.#brokers, lookup);
     this.methods = relayMethods({ brokers: this.#brokers, choice, lookup, clock, logger });
   }

@@ -205,7 +205,13 @@ export class TestRelay {
   static async start(warmUpMs = 0, clock: Clock = systemClock): Promise<TestRelay> {
     const table = new RouteTable({ silenceMs: 60_000, graceMs: 60_000, brokerCountMax: 10 });
     const lookup = new RouteLookup(table, clock, warmUpMs);
-    const relay = new Relay({ table, lookup, clock, logger: silentLogger });
+    const relay = new Relay({
+      table,
+      lookup,
+      clock,
+      logger: silentLogger,
+      answerBytesMax: LIMITS.receiveMessageBytesMax,
+    });
     return new TestRelay(table, relay, await serve(relay.methods, 0, 1000));
   }
 

@@ -46,6 +46,7 @@ function shardOptionsOf(config: BrokerConfig): ShardOptions {
     retentionBytes: config.commitLogSizeMax === 0 ? Number.POSITIVE_INFINITY : config.commitLogSizeMax,
     retentionIntervalMs: config.cleanResourceInterval,
     dedupWindowMs: config.dedupWindowMs,
+    messageIndexEnable: config.messageIndexEnable,
     dedupCountMax: config.dedupCountMax,
     timersMax: config.timerPendingMax,
     priorityOrderAsc: config.priorityOrderAsc,

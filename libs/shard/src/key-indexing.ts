@@ -1,4 +1,4 @@
-import { delay, type Timer } from '@orbitmq/base';
+import { delay, MINUTE_MS, MqError, type Timer } from '@orbitmq/base';
 import { readKeys, readMessageId, WireError } from '@orbitmq/protocol';
 import { CorruptionError, type LogRecord } from '@orbitmq/storage';
 import { type Vfs, VfsError } from '@orbitmq/vfs';
@@ -15,6 +15,8 @@ const SLICE_PAUSE_MS = 2;
 const REST_MS = 100;
 /** After a file could not be written. Milliseconds. */
 const TRY_AGAIN_MS = 1000;
+/** A part of the log that the disk can't read for so long is left out, as a damaged one. */
+const UNREAD_MS_MAX = MINUTE_MS;
 /** How long a query waits for the index to come to the end of the log. Milliseconds. */
 const PATIENCE_MS = 5000;
 const PATIENCE_STEP_MS = 5;
@@ -38,6 +40,8 @@ export class KeyIndexing {
   #partEnd = 0;
   /** Begin of the first file that was dropped, to be made again; Infinity when none was. */
   #redoFrom = Number.POSITIVE_INFINITY;
+  /** Since when the disk can't read what comes next. */
+  #unreadSinceMs: number | undefined;
   #timer: Timer | undefined;
   #work: Promise<void> | undefined;
   #stopListening: () => void = () => {};
@@ -48,9 +52,10 @@ export class KeyIndexing {
     this.#index = new KeyIndex(vfs, directory);
   }
 
-  /** Takes over the files there are. */
+  /** Takes over the files there are; where the index is off, they stay as they are. */
   async start(): Promise<void> {
-    const { log } = this.#core;
+    const { log, settings } = this.#core;
+    if (!settings.messageIndexEnable) return;
     await this.#index.recover(log.startOffset, log.endOffset, (error) => this.#tellDamage(error));
     this.#goTo(log.startOffset);
     // Not before there is a part to add to: others append while the files are looked through.
@@ -67,8 +72,15 @@ export class KeyIndexing {
   /**
    * Places of records that may hold a key, the newest first.
    * @param range of the log
+   * @throws MqError FORBIDDEN where the index is off
    */
   async find(space: KeySpace, key: string | number, range: { from: number; to: number }): Promise<KeyPlaces> {
+    if (!this.#core.settings.messageIndexEnable) {
+      throw new MqError(
+        'FORBIDDEN',
+        'this broker keeps no index of message ids and keys; its operator can have one made with messageIndexEnable=true',
+      );
+    }
     await this.#catchUp(Math.min(range.to, this.#core.log.settledOffset));
     const { low, high } = this.#hashOf(space, key);
     return this.#index.find({ low, high, ...range, filesMax: FILES_MAX }, (error, { start }) => {
@@ -124,9 +136,10 @@ export class KeyIndexing {
       const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, log.settledOffset);
       if (to <= this.#position) return undefined;
       this.#position = await log.scan(this.#position, to, (record) => this.#note(record));
+      this.#unreadSinceMs = undefined;
       return SLICE_PAUSE_MS;
     } catch (error) {
-      if (error instanceof CorruptionError) {
+      if (error instanceof CorruptionError || this.#isUnreadForLong(error)) {
         logger.error({ err: error }, 'a part of the log is damaged and its keys can not be looked up');
         this.#position = this.#partEnd;
         return SLICE_PAUSE_MS;
@@ -136,6 +149,15 @@ export class KeyIndexing {
       logger.warn({ err: error }, 'the index of keys could not go on; it is tried again');
       return TRY_AGAIN_MS;
     }
+  }
+
+  #isUnreadForLong(error: unknown): boolean {
+    if (!(error instanceof VfsError) || error.operation !== 'read' || this.#core.isStopping) return false;
+    const nowMs = this.#core.clock.monotonicMs();
+    this.#unreadSinceMs ??= nowMs;
+    if (nowMs - this.#unreadSinceMs < UNREAD_MS_MAX) return false;
+    this.#unreadSinceMs = undefined;
+    return true;
   }
 
   async #filePart(): Promise<void> {

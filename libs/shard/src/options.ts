@@ -24,6 +24,8 @@ export interface ShardOptions {
   readonly transactionsMax?: number;
   /** The lowest queue id of a priority topic is read first; RocketMQ's key of this name. Default false. */
   readonly priorityOrderAsc?: boolean;
+  /** Message ids and keys can be looked up; RocketMQ's key of this name. Default true. */
+  readonly messageIndexEnable?: boolean;
   /** A message that was sent within this time before is not stored again; 0 = it is. Milliseconds, default 10 min, at most a day. */
   readonly dedupWindowMs?: number;
   /** Sends that are remembered for it, 40 bytes of memory each; the oldest are forgotten first. Default 1,000,000. */
@@ -62,6 +64,7 @@ export function shardSettings(options: ShardOptions): ShardSettings {
     timersMax: options.timersMax ?? 2_000_000,
     transactionsMax: options.transactionsMax ?? 500_000,
     priorityOrderAsc: options.priorityOrderAsc ?? false,
+    messageIndexEnable: options.messageIndexEnable ?? true,
     dedupWindowMs: options.dedupWindowMs ?? 10 * MINUTE_MS,
     dedupCountMax: options.dedupCountMax ?? 1_000_000,
     diskCheckIntervalMs: options.diskCheckIntervalMs ?? SECOND_MS,

@@ -15,6 +15,8 @@ function named(id: string, ...keys: string[]): MessageBytes {
   return { system, rest: Buffer.concat([Buffer.from([0x22, 100]), Buffer.alloc(100)]) };
 }
 
+const SMALL = { flushDiskType: 'SYNC_FLUSH', segmentSizeBytes: 16_384, recordBytesMax: 8_192 } as const;
+
 async function opened(): Promise<{ bench: TestShard; topic: Topic }> {
   const bench = new TestShard();
   await bench.open();
@@ -49,6 +51,23 @@ async function sendMany(bench: TestShard, topic: Topic, count: number): Promise<
 }
 
 describe('queries', () => {
+  test('say so where there is no index, and find all when there is one again', async () => {
+    const off = { log: SMALL, messageIndexEnable: false };
+    const bench = new TestShard({ ...off });
+    await bench.open();
+    const topic = await bench.topic();
+    await sendMany(bench, topic, 40);
+    await assert.rejects(find(bench, { text: 'all' }), { code: 'FORBIDDEN', message: /messageIndexEnable/ });
+    const { physicalOffset } = (await bench.clock.settle(bench.shard.messageInQueue(topic, 0, 7)))!;
+    const found = await bench.clock.settle(bench.shard.messageAt(physicalOffset));
+    assert.equal(found?.place?.queueOffset, 7);
+    await bench.restart({ log: SMALL });
+    assert.equal((await find(bench, { text: 'mod-7' })).messages.length, 1);
+    await bench.restart(off);
+    await assert.rejects(find(bench, { by: 'messageId', text: 'id-7' }), { code: 'FORBIDDEN' });
+    await bench.clock.settle(bench.shard.close());
+  });
+
   test('find what was sent, by id and by key, in memory and in files, over restarts of all kinds', async () => {
     const { bench, topic } = await opened();
     await sendMany(bench, topic, 500);

@@ -6,6 +6,7 @@ import { decodeGroupLease } from './group-lease.ts';
 import { decodeOffsets } from './offset-records.ts';
 import { decodePointer } from './pointer.ts';
 import type { Queries } from './queries.ts';
+import { isDiskError } from './read-faults.ts';
 import { decodeAck, decodeChange, decodeLease, type LeaseKey, RECORD } from './records.ts';
 import { decodeRedrive } from './redrive-record.ts';
 import type { GroupStanding, MessageStory, StoryEvent } from './shard.ts';
@@ -62,7 +63,8 @@ export class Stories {
         await delay(clock, SLICE_PAUSE_MS);
       }
     } catch (error) {
-      // What is damaged or was removed meanwhile ends the story.
+      // What can't be read or was removed meanwhile ends the story.
+      if (isDiskError(error)) return from;
       const isGone = error instanceof MqError && error.code === 'OFFSET_NOT_FOUND';
       if (!(error instanceof CorruptionError) && !isGone) throw error;
       return from;

@@ -11,7 +11,7 @@ export class TestShard {
   readonly clock = new SimClock();
   disk = new SimDisk({ clock: this.clock, random: seededRandom(1) });
   shard!: OpenedShard;
-  readonly #options: ShardOptions;
+  #options: ShardOptions;
   #processClock!: SimProcessClock;
 
   constructor(options: Partial<ShardOptions> = {}) {
@@ -36,8 +36,9 @@ export class TestShard {
     return this.shard;
   }
 
-  /** Stops in order and starts again. */
-  async restart(): Promise<OpenedShard> {
+  /** Stops in order and starts again, perhaps with other options. */
+  async restart(options: ShardOptions = this.#options): Promise<OpenedShard> {
+    this.#options = options;
     await this.clock.settle(this.shard.close());
     this.#processClock.stop();
     return await this.open();

@@ -209,6 +209,11 @@ const messagingKeys = {
       'A client whose expression for a topic differs from that of the living clients of its group is refused; ' +
       'what one client does not want is passed over for its whole group.',
   }),
+  messageIndexEnable: flag({
+    default: true,
+    description:
+      'Messages can be looked up by their ids and keys, by an index on the disk that follows the log. Off: such queries are refused; the index is made later for what the log then holds when it is turned on again.',
+  }),
   timerMaxDelaySec: wholeNumber({
     default: 0,
     min: 0,

@@ -90,8 +90,12 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
      authenticationWhitelist authorizationWhitelist migrateAuthFromV1Enabled`,
   ],
   [
-    'queries by key, compaction, light topics and traces come with a later version',
-    `messageIndexEnable messageIndexSafe maxHashSlotNum maxIndexNum enableCompaction
+    'the index of keys grows as it needs to, and is made again from the log',
+    'messageIndexSafe maxHashSlotNum maxIndexNum',
+  ],
+  [
+    'compaction, light topics and traces come with a later version',
+    `enableCompaction
      compactionScheduleInternal compactionThreadNum enableLmq enableMultiDispatch maxLmqConsumeQueueNum
      enableMixedMessageType traceTopicEnable msgTraceTopicName traceOn storeReplyMessageEnable`,
   ],

@@ -1,0 +1,277 @@
+import { type Clock, MqError, type Timer } from '@orbitmq/base';
+import {
+  type LeaderMessage,
+  type LeaderMessage_Records,
+  type LeaderMessage_Welcome,
+  LeaderMessage_Refusal_Reason as Reason,
+} from '@orbitmq/protocol/orbitmq.replication.v1';
+import type { Logger } from '@orbitmq/runtime';
+import type { LogChunk, ReplicatedLog } from '@orbitmq/storage';
+import { type FollowerIdentity, helloOf } from './hello.ts';
+import type { FollowerStream } from './stream.ts';
+import type { ReplicationSettings } from './times.ts';
+
+/** A copy of the shard, as the stream fills it. */
+export interface FollowerCopy {
+  readonly replica: ReplicatedLog;
+  /** Everything before is in the views. */
+  readonly appliedOffset: number;
+  /** @throws ChunkError; MqError TOO_MANY_REQUESTS when too much waits for the disk */
+  receive(chunk: LogChunk): void;
+  confirm(limit: number): void;
+  trim(startOffset: number): void;
+}
+
+/** The copy, and what changes it from outside. `copy` is another one after each change. */
+export interface FollowerHost {
+  readonly copy: FollowerCopy;
+  /** Opens the copy again with nothing behind `offset`. @throws when that is not possible, or would take back what is confirmed */
+  cut(offset: number): Promise<void>;
+  /** Opens the copy again, empty. */
+  startAnew(): Promise<void>;
+}
+
+export interface FollowerReplicationOptions {
+  readonly identity: FollowerIdentity;
+  readonly host: FollowerHost;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: ReplicationSettings;
+  /** Begins a stream to the member at `address` (`host:port`). Never throws: a stream that can't be opened ends. */
+  connect(address: string): FollowerStream;
+  /** A stream ended that had been accepted, or the leader says that it does not lead. */
+  onLost(): void;
+}
+
+/** Ends a stream of which this member wants no more. */
+class StreamEnd extends Error {}
+
+/** Follows the leader of a shard, over as many streams as it takes. */
+export class FollowerReplication {
+  readonly #options: FollowerReplicationOptions;
+  #address: string | undefined;
+  #epochSeen: number;
+  #heard: { readonly epoch: number; readonly atMs: number } | undefined;
+  #stream: FollowerStream | undefined;
+  #isAccepted = false;
+  #endPause = (): void => {};
+  #closed = false;
+  readonly #ended: Promise<void>;
+
+  constructor(options: FollowerReplicationOptions) {
+    this.#options = options;
+    this.#epochSeen = options.host.copy.replica.epoch;
+    this.#ended = this.#run();
+  }
+
+  /** A leader has taken this follower, and the stream is open. */
+  get isFollowing(): boolean {
+    return this.#isAccepted;
+  }
+
+  /** Highest epoch that this member knows of. */
+  get epochSeen(): number {
+    return this.#epochSeen;
+  }
+
+  /** When the leader of `epoch` was last heard, by the monotonic clock; undefined = never. */
+  heardMs(epoch: number): number | undefined {
+    return this.#heard?.epoch === epoch ? this.#heard.atMs : undefined;
+  }
+
+  /**
+   * Follows whoever is at `address` from now on; undefined = nobody.
+   * @param epoch of its tenure, where that is known: older leaders are refused from here on
+   */
+  follow(address: string | undefined, epoch = 0): void {
+    this.#epochSeen = Math.max(this.#epochSeen, epoch);
+    if (address === this.#address) {
+      this.#endPause();
+      return;
+    }
+    this.#address = address;
+    this.#stream?.close();
+    this.#endPause();
+  }
+
+  /** Ends the stream. When it resolves, the copy is left alone. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stream?.close();
+    this.#endPause();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      const address = this.#address;
+      if (address !== undefined) await this.#followOnce(address);
+      if (!this.#closed && address === this.#address) await this.#pause(address !== undefined);
+    }
+  }
+
+  async #pause(isTimed: boolean): Promise<void> {
+    const { clock, settings } = this.#options;
+    let timer: Timer | undefined;
+    await new Promise<void>((resolve) => {
+      this.#endPause = resolve;
+      if (isTimed) timer = clock.setTimer(settings.reconnectMs, resolve);
+    });
+    timer?.cancel();
+    this.#endPause = () => {};
+  }
+
+  async #followOnce(address: string): Promise<void> {
+    const { connect, host, identity, logger } = this.#options;
+    const stream = connect(address);
+    this.#stream = stream;
+    const silence = new Silence(this.#options, () => stream.close());
+    let stopListening = (): void => {};
+    try {
+      stream.write({ hello: helloOf(identity, host.copy.replica, this.#epochSeen), position: undefined });
+      for await (const message of stream.incoming) {
+        silence.broken();
+        if (this.#closed) break;
+        this.#hear(message);
+        if (message.welcome !== undefined) {
+          await this.#begin(message.welcome);
+          silence.broken();
+          stopListening = host.copy.replica.onStored(() => this.#tell(stream, 0n));
+          this.#tell(stream, message.sequence);
+        } else {
+          await this.#take(message, stream);
+        }
+      }
+    } catch (error) {
+      if (error instanceof StreamEnd)
+        logger.warn({ address, reason: error.message }, 'a stream from the leader is ended');
+      else if (this.#isAccepted) logger.warn({ address, err: error }, 'the stream from the leader has ended');
+      else logger.debug({ address, err: error }, 'the leader can not be followed');
+    } finally {
+      silence.end();
+      stopListening();
+      stream.close();
+      this.#stream = undefined;
+      const wasAccepted = this.#isAccepted;
+      this.#isAccepted = false;
+      if (wasAccepted && !this.#closed) this.#options.onLost();
+    }
+  }
+
+  /** @throws StreamEnd */
+  #hear({ epoch: said, refusal }: LeaderMessage): void {
+    const epoch = Number(said);
+    if (refusal !== undefined) {
+      if (refusal.reason === Reason.REASON_NOT_LEADER) this.#options.onLost();
+      throw new StreamEnd(`refused: ${refusal.message}`);
+    }
+    if (epoch < this.#epochSeen) throw new StreamEnd(`its epoch is ${epoch}, but ${this.#epochSeen} has begun`);
+    this.#epochSeen = epoch;
+    this.#heard = { epoch, atMs: this.#options.clock.monotonicMs() };
+  }
+
+  /** Brings the copy to where the leader goes on. */
+  async #begin(welcome: LeaderMessage_Welcome): Promise<void> {
+    const { host, identity, logger } = this.#options;
+    const { logId, endOffset } = host.copy.replica;
+    if (logId !== undefined && logId !== welcome.logId) {
+      throw new StreamEnd(`its log ${welcome.logId} is another one than ${logId}`);
+    }
+    if (welcome.member === identity.member) throw new StreamEnd(`brokerId ${welcome.member} is this member's own`);
+    const cutOffset = Number(welcome.cutOffset);
+    if (welcome.startAnew) {
+      logger.warn(
+        { endOffset, leaderStartOffset: cutOffset },
+        'this copy of the shard begins anew: the leader has nothing that it goes on from',
+      );
+      if (endOffset > 0) await host.startAnew();
+    } else if (cutOffset < endOffset) {
+      logger.warn({ endOffset, cutOffset }, 'this copy of the shard is cut back to what the leader has');
+      await host.cut(cutOffset);
+    }
+    this.#isAccepted = true;
+  }
+
+  async #take(message: LeaderMessage, stream: FollowerStream): Promise<void> {
+    if (!this.#isAccepted) throw new StreamEnd('it sent something before its welcome');
+    if (message.records !== undefined) await this.#receive(message.records);
+    const { copy } = this.#options.host;
+    copy.confirm(Number(message.confirmedOffset));
+    if (message.heartbeat === undefined) return;
+    copy.trim(Number(message.heartbeat.startOffset));
+    this.#tell(stream, message.sequence);
+  }
+
+  /** @throws ChunkError, StreamEnd */
+  async #receive({ startOffset, endOffset, records }: LeaderMessage_Records): Promise<void> {
+    const chunk = { startOffset: Number(startOffset), endOffset: Number(endOffset), bytes: records };
+    for (;;) {
+      const { copy } = this.#options.host;
+      try {
+        copy.receive(chunk);
+        return;
+      } catch (error) {
+        if (!(error instanceof MqError) || error.code !== 'TOO_MANY_REQUESTS') throw error;
+      }
+      await this.#stored(copy);
+      if (this.#closed) throw new StreamEnd('this member does not follow any more');
+    }
+  }
+
+  /** Waits until the disk has taken something. */
+  async #stored(copy: FollowerCopy): Promise<void> {
+    const { clock, settings } = this.#options;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimer(settings.heartbeatIntervalMs, () => end());
+      const stop = copy.replica.onStored(() => end());
+      const end = (): void => {
+        timer.cancel();
+        stop();
+        resolve();
+      };
+    });
+  }
+
+  #tell(stream: FollowerStream, sequence: bigint): void {
+    const { copy } = this.#options.host;
+    stream.write({
+      hello: undefined,
+      position: {
+        storedOffset: BigInt(copy.replica.storedOffset),
+        appliedOffset: BigInt(copy.appliedOffset),
+        sequence,
+      },
+    });
+  }
+}
+
+/** Ends a stream on which nothing has come for too long. */
+class Silence {
+  readonly #options: Pick<FollowerReplicationOptions, 'clock' | 'settings'>;
+  readonly #onSilence: () => void;
+  #heardMs: number;
+  #timer: Timer | undefined;
+
+  constructor(options: Pick<FollowerReplicationOptions, 'clock' | 'settings'>, onSilence: () => void) {
+    this.#options = options;
+    this.#onSilence = onSilence;
+    this.#heardMs = options.clock.monotonicMs();
+    this.#watch(options.settings.silenceMs);
+  }
+
+  broken(): void {
+    this.#heardMs = this.#options.clock.monotonicMs();
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+  }
+
+  #watch(delayMs: number): void {
+    this.#timer = this.#options.clock.setTimer(delayMs, () => {
+      const leftMs = this.#heardMs + this.#options.settings.silenceMs - this.#options.clock.monotonicMs();
+      if (leftMs > 0) this.#watch(leftMs);
+      else this.#onSilence();
+    });
+  }
+}

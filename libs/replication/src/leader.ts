@@ -1,0 +1,334 @@
+import { type Clock, MqError, type Timer } from '@orbitmq/base';
+import {
+  type FollowerMessage,
+  type FollowerMessage_Hello,
+  LeaderMessage_Refusal_Reason as Reason,
+} from '@orbitmq/protocol/orbitmq.replication.v1';
+import type { Logger } from '@orbitmq/runtime';
+import type { ReplicatedLog } from '@orbitmq/storage';
+import { continuationOf } from './divergence.ts';
+import { FollowerSession, InvalidClaim } from './follower-session.ts';
+import { spanOf } from './hello.ts';
+import { InSyncSet } from './in-sync-set.ts';
+import type { LeaderStream } from './stream.ts';
+import type { ReplicationSettings } from './times.ts';
+
+/** What a leader's replication works with. */
+export interface LeaderReplicationOptions {
+  readonly cluster: string;
+  readonly shard: string;
+  /** `brokerId` of this member. */
+  readonly member: number;
+  readonly log: ReplicatedLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: ReplicationSettings;
+  /** See `InSyncSetOptions.publish`; always true where roles are static. */
+  publish(members: readonly number[]): Promise<boolean>;
+  /** A follower knows of a newer epoch: somebody else leads. */
+  onNewerEpoch(epoch: number): void;
+  /** The in-sync set has changed. */
+  onInSyncChange?(members: readonly number[]): void;
+}
+
+/** How a follower stands, for people. */
+export interface FollowerStanding {
+  readonly member: number;
+  readonly storedOffset: number;
+  readonly appliedOffset: number;
+  readonly inSync: boolean;
+  /** For how long it has not had everything; milliseconds. */
+  readonly behindMs: number;
+  readonly version: string;
+}
+
+/** Wait until what was just confirmed is told when nothing else is said. */
+const TELL_CONFIRMED_MS = 5;
+
+/** The replication of one tenure of a leader: its followers, the in-sync set, and what is confirmed. */
+export class LeaderReplication {
+  readonly #options: LeaderReplicationOptions;
+  readonly #inSync: InSyncSet;
+  readonly #sessions = new Map<number, FollowerSession>();
+  /** What members had stored when their stream ended. */
+  readonly #lastStored = new Map<number, number>();
+  /** When the streams of members ended that are not back. */
+  readonly #lostMs = new Map<number, number>();
+  readonly #stops: (() => void)[] = [];
+  readonly #waiters = new Set<() => void>();
+  readonly #epochStart: number;
+  #heartbeatTimer: Timer | undefined;
+  #confirmedTimer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: LeaderReplicationOptions) {
+    this.#options = options;
+    const { log } = options;
+    this.#epochStart = log.epochs().at(-1)?.startOffset ?? log.endOffset;
+    this.#inSync = new InSyncSet({
+      self: options.member,
+      clock: options.clock,
+      publish: (members) => options.publish(members),
+      onChange: () => {
+        this.#confirm();
+        options.onInSyncChange?.(this.#inSync.members);
+        this.#wake();
+      },
+    });
+    this.#stops.push(
+      log.onTaken(() => {
+        for (const session of this.#sessions.values()) session.pump();
+      }),
+      log.onConfirmed(() => this.#confirmedChanged()),
+    );
+    this.#schedule();
+  }
+
+  /** Members of the in-sync set, as others know them. */
+  get inSync(): readonly number[] {
+    return this.#inSync.members;
+  }
+
+  /** See `GuardFacts.answeredMs` of coordination. */
+  answeredMs(): number | undefined {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const member of this.#inSync.requiredOthers()) {
+      const answeredMs = this.#sessions.get(member)?.answeredMs;
+      if (answeredMs === undefined) return undefined;
+      oldest = Math.min(oldest, answeredMs);
+    }
+    return oldest === Number.POSITIVE_INFINITY ? undefined : oldest;
+  }
+
+  followers(): FollowerStanding[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    return [...this.#sessions.values()].map((session) => ({
+      member: session.member,
+      storedOffset: session.storedOffset,
+      appliedOffset: session.appliedOffset,
+      inSync: this.#inSync.members.includes(session.member),
+      behindMs: session.storedOffset >= this.#options.log.endOffset ? 0 : nowMs - session.caughtUpMs,
+      version: session.version,
+    }));
+  }
+
+  /** Resolves when a member has stored everything that the log has now, is in sync, and is connected; false when not in time. */
+  async caughtUp(member: number, timeoutMs: number): Promise<boolean> {
+    const { clock, log } = this.#options;
+    const target = log.endOffset;
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const session = this.#sessions.get(member);
+      if (session !== undefined && session.storedOffset >= target && this.#inSync.members.includes(member)) return true;
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0 || this.#closed) return false;
+      await new Promise<void>((resolve) => {
+        const timer = clock.setTimer(leftMs, resolve);
+        this.#waiters.add(() => {
+          timer.cancel();
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** Serves one follower until its stream ends. Never throws. */
+  async accept(stream: LeaderStream): Promise<void> {
+    let session: FollowerSession | undefined;
+    try {
+      for await (const message of stream.incoming) {
+        if (this.#closed) break;
+        if (session !== undefined) this.#take(session, message);
+        else session = this.#welcome(message, stream);
+        if (session === undefined) return;
+      }
+    } catch (error) {
+      const { logger } = this.#options;
+      const fields = { err: error, member: session?.member };
+      if (error instanceof InvalidClaim) {
+        logger.error(fields, 'a follower says what can not be, its stream is closed');
+        session?.refuse(Reason.REASON_INVALID, error.message);
+      } else {
+        logger.info(fields, 'the stream of a follower has ended');
+      }
+    } finally {
+      stream.close();
+      if (session !== undefined) this.#lose(session);
+    }
+  }
+
+  /** Ends all streams; nothing is confirmed by it any more. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#heartbeatTimer?.cancel();
+    this.#confirmedTimer?.cancel();
+    this.#inSync.close();
+    for (const session of this.#sessions.values()) session.close();
+    this.#wake();
+  }
+
+  #welcome({ hello }: FollowerMessage, stream: LeaderStream): FollowerSession | undefined {
+    const { log, logger, clock, settings, member } = this.#options;
+    const refusal = hello === undefined ? INVALID_HELLO : this.#refusalOf(hello);
+    if (hello === undefined || refusal !== undefined) {
+      logger.warn({ member: hello?.member, ...refusal }, 'a follower is refused');
+      stream.write({
+        sequence: 1n,
+        epoch: BigInt(log.epoch),
+        confirmedOffset: 0n,
+        refusal: refusal ?? INVALID_HELLO,
+      });
+      return undefined;
+    }
+    const continuation = continuationOf(spanOfLog(log), spanOf(hello));
+    this.#sessions.get(hello.member)?.close();
+    const session = new FollowerSession(
+      {
+        hello,
+        stream,
+        log,
+        clock,
+        logger,
+        settings,
+        self: member,
+        members: () => this.#inSync.members,
+        onPosition: () => this.#positionChanged(),
+      },
+      continuation,
+    );
+    this.#sessions.set(hello.member, session);
+    logger.info({ member: hello.member, ...continuation, end: Number(hello.endOffset) }, 'a follower follows');
+    session.heartbeat();
+    session.pump();
+    return session;
+  }
+
+  #refusalOf(hello: FollowerMessage_Hello): { reason: Reason; message: string } | undefined {
+    const { cluster, shard, member, log, onNewerEpoch } = this.#options;
+    if (hello.cluster !== cluster || hello.shard !== shard) {
+      return { reason: Reason.REASON_FOREIGN, message: `this is shard ${shard} of cluster ${cluster}` };
+    }
+    if (hello.logId !== '' && hello.logId !== log.logId) {
+      return {
+        reason: Reason.REASON_FOREIGN,
+        message: `the follower's log ${hello.logId} is not a copy of ${log.logId}: it holds another shard, or this one from another life`,
+      };
+    }
+    if (hello.member === member) {
+      return { reason: Reason.REASON_DUPLICATE, message: `brokerId ${member} is the leader's own` };
+    }
+    if (Number(hello.epochSeen) > log.epoch) {
+      onNewerEpoch(Number(hello.epochSeen));
+      return { reason: Reason.REASON_OLD_EPOCH, message: `this leader leads in epoch ${log.epoch} only` };
+    }
+    return undefined;
+  }
+
+  /** @throws InvalidClaim */
+  #take(session: FollowerSession, { position }: FollowerMessage): void {
+    if (position === undefined) throw new InvalidClaim('a message without a position');
+    // A process that was replaced may still be heard: it counts for nothing.
+    if (this.#sessions.get(session.member) === session) session.take(position);
+  }
+
+  #positionChanged(): void {
+    this.#admit();
+    this.#confirm();
+    this.#wake();
+  }
+
+  /** Takes followers in that have all that is confirmed, and the beginning of this epoch. */
+  #admit(): void {
+    const { log } = this.#options;
+    const least = Math.max(log.confirmedOffset, Math.min(this.#epochStart + 1, log.endOffset));
+    for (const session of this.#sessions.values()) {
+      if (session.storedOffset >= least) this.#inSync.join(session.member);
+    }
+  }
+
+  #confirm(): void {
+    if (this.#closed) return;
+    let limit = Number.POSITIVE_INFINITY;
+    for (const member of this.#inSync.requiredOthers()) {
+      const stored = this.#sessions.get(member)?.storedOffset ?? this.#lastStored.get(member) ?? 0;
+      limit = Math.min(limit, stored);
+    }
+    this.#options.log.confirm(limit);
+  }
+
+  #confirmedChanged(): void {
+    this.#confirmedTimer ??= this.#options.clock.setTimer(TELL_CONFIRMED_MS, () => {
+      this.#confirmedTimer = undefined;
+      for (const session of this.#sessions.values()) session.tellConfirmed();
+    });
+  }
+
+  #lose(session: FollowerSession): void {
+    const { member } = session;
+    session.close();
+    if (this.#sessions.get(member) !== session) return;
+    this.#sessions.delete(member);
+    this.#lastStored.set(member, session.storedOffset);
+    this.#lostMs.set(member, this.#options.clock.monotonicMs());
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#heartbeatTimer = this.#options.clock.setTimer(this.#options.settings.heartbeatIntervalMs, () => {
+      this.#beat();
+      this.#schedule();
+    });
+  }
+
+  #beat(): void {
+    const { clock, settings, logger, log } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const session of this.#sessions.values()) {
+      const { member } = session;
+      if (nowMs - session.heardMs > settings.silenceMs) {
+        logger.warn({ member }, 'nothing is heard of a follower, its stream is closed');
+        session.close();
+        this.#lose(session);
+      } else {
+        session.heartbeat();
+        const isBehind = session.storedOffset < log.endOffset && nowMs - session.caughtUpMs > settings.notCaughtUpMs;
+        if (isBehind && this.#inSync.isWanted(member)) {
+          logger.warn(
+            { member, storedOffset: session.storedOffset, endOffset: log.endOffset },
+            'a follower is too far behind',
+          );
+          this.#inSync.leave(member);
+        }
+      }
+    }
+    for (const [member, lostMs] of this.#lostMs) {
+      if (this.#sessions.has(member)) this.#lostMs.delete(member);
+      else if (nowMs - lostMs >= settings.graceMs) {
+        this.#lostMs.delete(member);
+        this.#inSync.leave(member);
+      }
+    }
+  }
+
+  #wake(): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter();
+  }
+}
+
+const INVALID_HELLO = { reason: Reason.REASON_INVALID, message: 'the first message must be a hello' };
+
+function spanOfLog(log: ReplicatedLog) {
+  return { startOffset: log.startOffset, endOffset: log.endOffset, epochs: log.epochs() };
+}
+
+/** What a send is refused with while the shard has too few copies. */
+export function tooFewInSync(shard: string, members: readonly number[], least: number): MqError {
+  return new MqError(
+    'HA_NOT_AVAILABLE',
+    `broker ${shard} has ${members.length} copies in sync, and a send needs ${least} (minInSyncReplicas): nothing was stored, ` +
+      'send to another broker or try again',
+  );
+}

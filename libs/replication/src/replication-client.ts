@@ -1,0 +1,31 @@
+import {
+  type FollowerMessage,
+  type LeaderMessage,
+  ReplicationServiceDefinition,
+} from '@orbitmq/protocol/orbitmq.replication.v1';
+import { type ClientTls, createRpcClient } from '@orbitmq/rpc';
+import { ACCESS_KEY } from './replication-service.ts';
+import type { FollowerStream } from './stream.ts';
+
+export interface ReplicationClientOptions {
+  /** Plain text when undefined. */
+  readonly tls: ClientTls | undefined;
+  /** See `ReplicationServiceOptions.accessKey`. */
+  readonly accessKey: string | undefined;
+}
+
+/** Opens a stream to the member whose replication port is at `address`; each has a connection of its own. */
+export function connectToLeader(address: string, options: ReplicationClientOptions): FollowerStream {
+  const client = createRpcClient({ addresses: [address], tls: options.tls, keepAliveMs: 5000 });
+  const metadata: [string, string][] = options.accessKey === undefined ? [] : [[ACCESS_KEY, options.accessKey]];
+  const call = client.bidi(ReplicationServiceDefinition, 'follow', { metadata });
+  const incoming: AsyncIterable<LeaderMessage> = call.responses;
+  return {
+    write: (message: FollowerMessage) => call.write(message),
+    close: () => {
+      call.cancel();
+      client.close();
+    },
+    incoming,
+  };
+}

@@ -1,0 +1,71 @@
+import { timingSafeEqual } from 'node:crypto';
+import {
+  type FollowerMessage,
+  type LeaderMessage,
+  LeaderMessage_Refusal_Reason as Reason,
+  ReplicationServiceDefinition,
+} from '@orbitmq/protocol/orbitmq.replication.v1';
+import { type BoundMethod, bidi, type Call, RpcError, type Sink } from '@orbitmq/rpc';
+import type { LeaderReplication } from './leader.ts';
+import type { LeaderStream } from './stream.ts';
+
+/** Metadata key of the key that members of a shard share. */
+export const ACCESS_KEY = 'x-orbitmq-ha-access-key';
+
+export interface ReplicationServiceOptions {
+  /** The replication of the present tenure; undefined while this member does not lead. */
+  leader(): LeaderReplication | undefined;
+  /** What followers must show; undefined = nothing. */
+  readonly accessKey: string | undefined;
+}
+
+/** The methods of `orbitmq.replication.v1.ReplicationService`, for a member's replication port. */
+export function replicationService(options: ReplicationServiceOptions): BoundMethod[] {
+  return [
+    bidi(ReplicationServiceDefinition, 'follow', async (requests, call, sink) => {
+      checkAccess(call, options.accessKey);
+      const leader = options.leader();
+      if (leader === undefined) await refuse(sink);
+      else await leader.accept(leaderStream(requests, call, sink));
+    }),
+  ];
+}
+
+/** @throws RpcError UNAUTHENTICATED */
+function checkAccess(call: Call, accessKey: string | undefined): void {
+  if (accessKey === undefined) return;
+  const wanted = Buffer.from(accessKey);
+  const shown = Buffer.from(call.metadata.get(ACCESS_KEY) ?? '');
+  if (shown.length === wanted.length && timingSafeEqual(shown, wanted)) return;
+  throw new RpcError('UNAUTHENTICATED', 'the access key of the replication port is missing or wrong: set haAccessKey');
+}
+
+async function refuse(sink: Sink<LeaderMessage>): Promise<void> {
+  await sink.write({
+    sequence: 1n,
+    epoch: 0n,
+    confirmedOffset: 0n,
+    refusal: { reason: Reason.REASON_NOT_LEADER, message: 'this member does not lead' },
+  });
+}
+
+function leaderStream(requests: AsyncIterable<FollowerMessage>, call: Call, sink: Sink<LeaderMessage>): LeaderStream {
+  let close = (): void => {};
+  const closed = new Promise<IteratorResult<FollowerMessage>>((resolve) => {
+    close = () => resolve({ done: true, value: undefined });
+  });
+  const iterator = requests[Symbol.asyncIterator]();
+  return {
+    write: (message) => sink.write(message),
+    close,
+    incoming: {
+      [Symbol.asyncIterator]: () => ({
+        next: () => (call.cancelled ? closedNow() : Promise.race([iterator.next(), closed])),
+      }),
+    },
+  };
+}
+
+async function closedNow(): Promise<IteratorResult<FollowerMessage>> {
+  return { done: true, value: undefined };
+}

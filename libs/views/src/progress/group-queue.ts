@@ -1,4 +1,5 @@
 import { NONE } from './entry-slab.ts';
+import { Milestones } from './milestones.ts';
 
 /** A lease record that named an attempt id: who asks again with it gets the same messages. */
 export interface Attempt {
@@ -28,6 +29,8 @@ export class GroupQueue {
   first = NONE;
   last = NONE;
   count = 0;
+  /** By which the place of an offset among them is found. Not part of the state. */
+  readonly milestones = new Milestones();
   /** Those of them that have expired and may be handed out again, in the order in which they expired. Not part of the state. */
   readonly ready = new EntryList();
   /** Those that have expired and were handed out as often as they may be: dead letters to be. Not part of the state. */

@@ -186,6 +186,25 @@ test('for whom a lease is renewed is kept until it is handed out, changed or ren
   assert.equal(view.holder(view.entry(queue, 9)), 0, 'a reused slot');
 });
 
+test('messages that are given back find their places among many, in any order', () => {
+  const COUNT = 200_000;
+  const view = new ProgressView();
+  const queue = view.obtain(1, 1);
+  for (let offset = 0; offset < COUNT; offset++) view.applyLease(queue, offset, 8, 1_000);
+  view.applyReached(queue, COUNT, { id: '', leaseId: 8 });
+  // every other one, in an order that has nothing to do with the offsets
+  const offsets = Array.from({ length: COUNT / 2 }, (_, index) => 2 * ((index * 7_919) % (COUNT / 2)));
+  for (const offset of offsets) assert.ok(view.applyAck(queue, offset, 8));
+  const startedMs = performance.now();
+  for (const offset of offsets) assert.ok(view.applyReturn(queue, offset, 16, 0, 0));
+  const elapsedMs = performance.now() - startedMs;
+  assert.ok(elapsedMs < 5_000, `${elapsedMs} ms: it walks through all of them`);
+  let expected = 0;
+  for (let slot = queue.first; slot !== NONE; slot = view.next(slot)) assert.equal(view.offset(slot), expected++);
+  assert.equal(expected, COUNT);
+  assert.ok(!view.applyReturn(queue, 5, 24, 0, 0), 'it is outstanding');
+});
+
 test('a million outstanding entries take tens of megabytes', () => {
   const view = new ProgressView();
   const queue = view.obtain(1, 1);

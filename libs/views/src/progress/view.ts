@@ -4,6 +4,7 @@ import { DeadlineHeap } from './deadline-heap.ts';
 import { EntrySlab, NONE, SPENT } from './entry-slab.ts';
 import { EntryTable } from './entry-table.ts';
 import { type Attempt, type EntryList, GroupQueue, NO_ATTEMPTS } from './group-queue.ts';
+import { isMilestone } from './milestones.ts';
 
 const NO_QUEUES: ReadonlyMap<number, GroupQueue> = new Map();
 
@@ -438,8 +439,8 @@ export class ProgressView {
     slab.deadlineMs[slot] = Number.POSITIVE_INFINITY;
     this.#table.add(slot);
     this.#heap.add(slot);
-    let previous = queue.last;
-    while (previous !== NONE && slab.offset[previous]! > offset) previous = slab.previous[previous]!;
+    const previous = this.#before(queue, offset);
+    if (isMilestone(offset)) queue.milestones.add(offset);
     const next = previous === NONE ? queue.first : slab.next[previous]!;
     slab.previous[slot] = previous;
     slab.next[slot] = next;
@@ -451,8 +452,23 @@ export class ProgressView {
     return slot;
   }
 
+  /** The last entry in front of `offset`, or NONE. */
+  #before(queue: GroupQueue, offset: number): number {
+    const slab = this.#slab;
+    if (queue.last === NONE || slab.offset[queue.last]! < offset) return queue.last;
+    const milestone = queue.milestones.before(offset);
+    let slot = NONE;
+    let next = milestone === undefined ? queue.first : this.#table.find(queue.index, milestone);
+    while (next !== NONE && slab.offset[next]! < offset) {
+      slot = next;
+      next = slab.next[next]!;
+    }
+    return slot;
+  }
+
   #remove(queue: GroupQueue, slot: number): void {
     const slab = this.#slab;
+    if (isMilestone(slab.offset[slot]!)) queue.milestones.remove(slab.offset[slot]!);
     if (slab.heapPosition[slot]! >= 0) this.#heap.remove(slot);
     else this.#unlink(this.#listOf(queue, slot), slot);
     this.#table.remove(slot);

@@ -30,7 +30,7 @@ export class Availability {
 
   /**
    * The oldest change in the number of queues in front of which an ordered group has something to settle: nothing from
-   * behind it may be handed out.
+   * behind it may be handed out, nor handed out again.
    */
   openChange(subscription: Subscription, blocking: Blocking | undefined): QueueChange | undefined {
     if (blocking === undefined) return undefined;
@@ -62,16 +62,24 @@ export class Availability {
     const full = this.isFull();
     for (const queue of subscription.queues(this.#state)) {
       if (this.isBlocked(queue, blocking)) continue;
-      const hasNew = !full && this.nextOffset(queue) < this.endOffset(queue, change);
-      if (blocking === 'message group' ? this.#hasGrouped(queue, hasNew) : hasReady(queue) || hasNew) return true;
+      const endOffset = this.endOffset(queue, change);
+      const hasNew = !full && this.nextOffset(queue) < endOffset;
+      if (blocking === 'message group') {
+        if (this.#hasGrouped(queue, hasNew, endOffset)) return true;
+      } else if (this.#hasReady(queue, endOffset) || hasNew) return true;
     }
     return false;
   }
 
-  #hasGrouped(queue: SubscribedQueue, hasNew: boolean): boolean {
+  /** Where order matters not, or nothing is leased, the first entry is the first that has expired. */
+  #hasReady({ progress }: SubscribedQueue, endOffset: number): boolean {
+    return progress !== undefined && progress.readyCount > 0 && this.#state.progress.floorOffset(progress) < endOffset;
+  }
+
+  #hasGrouped(queue: SubscribedQueue, hasNew: boolean, endOffset: number): boolean {
     const held = queue.progress;
     if (held === undefined) return hasNew;
-    const turn = nextTurn(this.#state.progress, held, busyGroups(this.#state.progress, held));
+    const turn = nextTurn(this.#state.progress, held, busyGroups(this.#state.progress, held), endOffset);
     return turn === 'again' || (turn === 'new' && hasNew && held.count < LOOK_AHEAD_MAX);
   }
 
@@ -81,8 +89,4 @@ export class Availability {
     if (held === undefined || held.first === NONE) return this.nextOffset(queue);
     return this.#state.progress.floorOffset(held);
   }
-}
-
-function hasReady(queue: SubscribedQueue): boolean {
-  return queue.progress !== undefined && queue.progress.readyCount > 0;
 }

@@ -45,15 +45,17 @@ export function busyGroups(progress: ProgressView, held: GroupQueue | undefined)
 /**
  * What a group may be given of a queue: an entry that was handed out before, new messages, or nothing. An entry whose
  * message group is not known (it was handed out while queues blocked) gets in the way of all others.
+ * @param endOffset entries from here on wait for what is in front of a change in the number of queues
  */
 export function nextTurn(
   progress: ProgressView,
   held: GroupQueue,
   busy: ReadonlySet<number>,
+  endOffset: number,
 ): 'again' | 'new' | 'nothing' {
   if (busy.has(0)) return 'nothing';
   if (held.readyCount === 0) return 'new';
-  for (let slot = held.first; slot !== NONE; slot = progress.next(slot)) {
+  for (let slot = held.first; slot !== NONE && progress.offset(slot) < endOffset; slot = progress.next(slot)) {
     if (!progress.isReady(slot)) continue;
     const messageGroup = progress.messageGroup(slot);
     if (messageGroup === 0) return busy.size === 0 ? 'again' : 'nothing';

@@ -153,6 +153,8 @@ export class Picker {
     let slot = isOrderly ? held.first : held.ready.first;
     while (slot !== NONE) {
       const offset = progress.offset(slot);
+      // It was given back behind a change in the number of queues: what is in front of that comes first.
+      if (isOrderly && offset >= planned.endOffset) return false;
       if (!index.locate(planned.queue.indexed, offset, this.#entry)) return this.#miss(pick, planned, offset);
       if (!fits(pick, this.#entry.length)) return false;
       this.#add(pick.plan, planned, offset);
@@ -169,7 +171,7 @@ export class Picker {
     const held = planned.queue.progress;
     const busy = busyGroups(progress, held);
     if (held !== undefined) {
-      const turn = nextTurn(progress, held, busy);
+      const turn = nextTurn(progress, held, busy, planned.endOffset);
       if (turn === 'nothing') return;
       if (turn === 'again' && !this.#takeReadyGroups(pick, planned, held, busy)) return;
     }
@@ -183,6 +185,7 @@ export class Picker {
       let messageGroup = progress.messageGroup(slot);
       if (!progress.isReady(slot) || busy.has(messageGroup)) continue;
       const offset = progress.offset(slot);
+      if (offset >= planned.endOffset) return false;
       if (!index.locate(planned.queue.indexed, offset, this.#entry)) return this.#miss(pick, planned, offset);
       if (messageGroup === 0) {
         if (busy.size > 0) return false;

@@ -45,6 +45,7 @@ export class Administration {
     this.#core.append(RECORD.topicDeletion, [encodeUid(topic.uid)]);
     for (const subscription of this.#core.subscriptions.removeTopic(topic.uid))
       this.#core.waiters.dismiss(subscription);
+    this.#core.lite.closeTopic(topic.uid);
     await this.#stored();
     return true;
   }
@@ -64,6 +65,7 @@ export class Administration {
     this.#core.append(RECORD.groupDeletion, [encodeUid(group.uid)]);
     for (const subscription of this.#core.subscriptions.removeGroup(group.uid))
       this.#core.waiters.dismiss(subscription);
+    this.#core.lite.closeGroup(group.uid);
     await this.#stored();
     return true;
   }

@@ -3,6 +3,7 @@ import type { Logger } from '@orbitmq/runtime';
 import type { CommitLog, LogRecord } from '@orbitmq/storage';
 import type { Group, Topic } from '@orbitmq/views';
 import { Availability } from './availability.ts';
+import { LiteGroups } from './lite-groups.ts';
 import { MessageReader } from './message-reader.ts';
 import type { ShardSettings } from './options.ts';
 import { PullWaiters } from './pull-waiters.ts';
@@ -21,6 +22,7 @@ export class ShardCore {
   readonly subscriptions = new Subscriptions();
   readonly availability: Availability;
   readonly waiters: Waiters;
+  readonly lite: LiteGroups;
   readonly pulls = new PullWaiters();
   readonly readFaults: ReadFaults;
   readonly reader: MessageReader;
@@ -36,6 +38,7 @@ export class ShardCore {
     this.readFaults = new ReadFaults(clock, logger);
     this.reader = new MessageReader(log, this.readFaults);
     this.waiters = new Waiters(this.availability, settings);
+    this.lite = new LiteGroups(this);
   }
 
   get isStopping(): boolean {
@@ -45,6 +48,7 @@ export class ShardCore {
   stop(): void {
     this.#stopping = true;
     for (const subscription of this.subscriptions.all()) this.waiters.dismiss(subscription);
+    this.lite.closeAll();
     this.pulls.dismissAll();
   }
 
@@ -54,6 +58,13 @@ export class ShardCore {
     this.state.apply(record);
     this.waiters.refill();
     return record;
+  }
+
+  /** A group may be given more of a queue than before: wakes who waits for that. */
+  wake(subscription: Subscription, queueUid: number): void {
+    const liteTopic = this.state.metadata.liteTopics.get(queueUid);
+    if (liteTopic === undefined) this.waiters.wake(subscription);
+    else this.lite.offer(subscription.groupUid, liteTopic);
   }
 
   /** First byte of the segment that holds the byte at `physicalOffset`, which the log still has. */

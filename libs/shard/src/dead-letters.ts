@@ -104,7 +104,7 @@ export class DeadLetters {
       });
       subscription.counters.deadLetterCount++;
     }
-    this.#core.waiters.wake(subscription);
+    this.#core.wake(subscription, key.queueUid);
   }
 
   /** The topic of a group's dead letters, made when it isn't there. */

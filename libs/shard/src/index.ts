@@ -3,7 +3,6 @@ export {
   isLiteQueueId,
   LITE_BIND_ATTRIBUTE,
   LITE_EXPIRATION_ATTRIBUTE,
-  LITE_QUEUE_ID_MIN,
   LITE_WILDCARD_ATTRIBUTE,
   type LiteGroupLag,
   type LiteLag,

@@ -5,7 +5,7 @@ import { type Vfs, VfsError } from '@orbitmq/vfs';
 import { KeyHash, KeyIndex, type KeyPlaces } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { decodePointer } from './pointer.ts';
-import { messageBytes, RECORD } from './records.ts';
+import { isMessage, messageBytes, RECORD } from './records.ts';
 
 /** Bytes of the log that are looked at before others have their turn. */
 const SLICE_BYTES = 256 * 1024;
@@ -184,7 +184,7 @@ export class KeyIndexing {
       else this.#add(KEY_SPACE.body, body.physicalOffset, record);
       return;
     }
-    if (record.type !== RECORD.message && record.type !== RECORD.timed && record.type !== RECORD.half) return;
+    if (!isMessage(record.type) && record.type !== RECORD.timed && record.type !== RECORD.half) return;
     const { system } = messageBytes(record.payload);
     try {
       const messageId = readMessageId(system);

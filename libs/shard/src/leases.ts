@@ -1,5 +1,5 @@
 import { assert, type Timer } from '@orbitmq/base';
-import { type GroupQueue, NONE, type SpentRule, UINT48_MAX } from '@orbitmq/views';
+import { type GroupQueue, LiteTopic, NONE, type SpentRule, UINT48_MAX } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { encodeHeld, encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
@@ -38,7 +38,7 @@ export class Leases {
     this.#core.append(RECORD.ack, [encodeLeaseKey(key)]);
     const subscription = this.#core.subscription(lease.group, lease.topic);
     subscription.counters.acknowledgedCount++;
-    this.#core.waiters.wake(subscription);
+    this.#core.wake(subscription, key.queueUid);
     return outcome;
   }
 
@@ -55,10 +55,11 @@ export class Leases {
     return now.outcome;
   }
 
-  changeInvisible(lease: LeaseRef, invisibleMs: number): { outcome: LeaseOutcome; leaseId: number } {
+  changeInvisible(lease: LeaseRef, invisibleMs: number, suspends: boolean): { outcome: LeaseOutcome; leaseId: number } {
     const { outcome, key } = this.#find(lease);
     if (key === undefined) return { outcome, leaseId: lease.leaseId };
-    const record = this.#core.append(RECORD.change, [encodeLeaseKey(key, invisibleDuration(invisibleMs))]);
+    const type = suspends ? RECORD.suspension : RECORD.change;
+    const record = this.#core.append(type, [encodeLeaseKey(key, invisibleDuration(invisibleMs))]);
     this.expire();
     return { outcome, leaseId: record.physicalOffset };
   }
@@ -107,11 +108,16 @@ export class Leases {
 
   /** These queues have expired entries. */
   #tell(queues: ReadonlySet<GroupQueue>): void {
-    const { state, subscriptions, waiters } = this.#core;
-    for (const queue of queues) {
-      this.#deadLetters.collect(queue);
-      const topicUid = state.metadata.queueByUid(queue.queueUid)?.topicUid;
-      const subscription = topicUid === undefined ? undefined : subscriptions.find(queue.groupUid, topicUid);
+    const { lite, state, subscriptions, waiters } = this.#core;
+    for (const progress of queues) {
+      this.#deadLetters.collect(progress);
+      const queue = state.metadata.queueByUid(progress.queueUid);
+      if (queue === undefined) continue;
+      if (queue instanceof LiteTopic) {
+        lite.offer(progress.groupUid, queue);
+        continue;
+      }
+      const subscription = subscriptions.find(progress.groupUid, queue.topicUid);
       if (subscription !== undefined) waiters.wake(subscription);
     }
   }
@@ -135,7 +141,7 @@ export class Leases {
 
   #find(lease: LeaseRef): Found {
     const { state } = this.#core;
-    const queue = state.metadata.topicByUid(lease.topic.uid)?.queues[lease.queueId];
+    const queue = state.metadata.queueById(lease.topic.uid, lease.queueId);
     if (queue === undefined || state.metadata.groupByUid(lease.group.uid) === undefined) return UNKNOWN;
     const progress = state.progress.find(lease.group.uid, queue.uid);
     const { queueOffset, leaseId } = lease;

@@ -1,13 +1,10 @@
-import type { Group, Topic } from '@orbitmq/views';
+import { type Group, LITE_QUEUE_ID_MIN, type Topic } from '@orbitmq/views';
 import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './shard.ts';
 
 /**
- * Lite topics have queue ids from here on; those of ordinary queues are below. The id of a lite topic stands for one life
- * of it: when it has expired and is made again, it has another. So a receipt handle of before settles nothing.
+ * Whether a queue id (of a delivery, a found message, a lease) is that of a lite topic. It stands for one life of it: when
+ * the lite topic has expired and is made again, it has another. So a receipt handle of before settles nothing.
  */
-export const LITE_QUEUE_ID_MIN = 65_536;
-
-/** Whether a queue id (of a delivery, a found message, a lease) is that of a lite topic. */
 export function isLiteQueueId(queueId: number): boolean {
   return queueId >= LITE_QUEUE_ID_MIN;
 }
@@ -88,7 +85,7 @@ export interface LiteTopicInfo {
   readonly queueId: number;
   readonly minOffset: number;
   readonly maxOffset: number;
-  /** When its last message was sent, milliseconds since 1970. */
+  /** When its last message was sent, in shard time, which is the wall clock's but for its jumps. Milliseconds since 1970. */
   readonly lastSentMs: number;
 }
 

@@ -1,27 +1,30 @@
 import { assert, MqError, quoted } from '@orbitmq/base';
 import type { RecoveryReport } from '@orbitmq/storage';
-import {
-  type Group,
-  type GroupConfig,
-  type HalfRef,
-  type Metadata,
-  NONE,
-  type Topic,
-  type TopicConfig,
-  type TransactionEnd,
-} from '@orbitmq/views';
+import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, TransactionEnd } from '@orbitmq/views';
 import { Administration } from './administration.ts';
 import type { ShardCore } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import type { KeyIndexing } from './key-indexing.ts';
 import { Leases } from './leases.ts';
+import { LiteExpiry } from './lite-expiry.ts';
+import { LiteOffsets } from './lite-offsets.ts';
+import { LiteOverview } from './lite-overview.ts';
+import type {
+  LiteGroupLag,
+  LiteOffsetTarget,
+  LiteSendRequest,
+  LiteSubscriber,
+  LiteTopicInfo,
+  LiteTopicPage,
+} from './lite-shard.ts';
 import type { LogScrub } from './log-scrub.ts';
 import type { Maintenance } from './maintenance.ts';
 import { MessageAppender } from './message-appender.ts';
 import { Offsets } from './offsets.ts';
 import { Puller } from './puller.ts';
 import { Queries } from './queries.ts';
+import { queueProgress } from './queue-progress.ts';
 import { Receiver } from './receiver.ts';
 import type { ViewsReport } from './recovery.ts';
 import { Redrive } from './redrive.ts';
@@ -115,6 +118,9 @@ export class LogShard implements OpenedShard {
   readonly #timers: TimedMessages;
   readonly #transactions: Transactions;
   readonly #offsets: Offsets;
+  readonly #liteOffsets: LiteOffsets;
+  readonly #liteOverview: LiteOverview;
+  readonly #liteExpiry: LiteExpiry;
   readonly #sentMessages: SentMessages;
   readonly #keys: KeyIndexing;
   readonly #queries: Queries;
@@ -139,6 +145,9 @@ export class LogShard implements OpenedShard {
     this.#timers = new TimedMessages(parts.core, this.#appender);
     this.#transactions = new Transactions(parts.core, this.#appender);
     this.#offsets = new Offsets(parts.core);
+    this.#liteOffsets = new LiteOffsets(parts.core, this.#offsets);
+    this.#liteOverview = new LiteOverview(parts.core);
+    this.#liteExpiry = new LiteExpiry(parts.core);
     this.#sentMessages = new SentMessages(parts.core);
     this.#keys = parts.keys;
     this.#queries = new Queries(parts.core, parts.keys);
@@ -146,6 +155,7 @@ export class LogShard implements OpenedShard {
     this.#puller = new Puller(parts.core);
     this.#leases.expire();
     this.#timers.start();
+    this.#liteExpiry.start();
   }
 
   get metadata(): Metadata {
@@ -177,6 +187,7 @@ export class LogShard implements OpenedShard {
     if (topic !== undefined) {
       this.#appender.sent.delete(topic.uid);
       for (const queue of topic.queues) this.#core.pulls.dismiss(queue.uid);
+      for (const { uid } of this.#core.state.metadata.liteTopics.of(topic.uid)) this.#core.pulls.dismiss(uid);
     }
     return this.#administration.deleteTopic(name);
   }
@@ -193,6 +204,55 @@ export class LogShard implements OpenedShard {
 
   send(request: SendRequest): SentMessage {
     return this.#appender.append(this.#checkSend(request), request);
+  }
+
+  sendLite(request: LiteSendRequest): SentMessage {
+    const topic = this.#checkAccepts(request.topic);
+    this.#checkLiteQuota(topic, request.liteTopic);
+    return this.#appender.appendLite(topic, request);
+  }
+
+  openLiteSubscriber(group: Group, topic: Topic, isWildcard: boolean): LiteSubscriber {
+    this.#core.checkRunning();
+    this.#core.subscription(group, topic);
+    return this.#core.lite.open(group, topic, isWildcard, {
+      waiters: this.#core.waiters,
+      receive: (reader, request) => this.#receiver.receiveLite(reader, request),
+    });
+  }
+
+  liteSubscribers(group: Group, topic: Topic, liteTopic: string): readonly LiteSubscriber[] {
+    return this.#core.lite.find(group.uid, topic.uid)?.readersOf(liteTopic) ?? [];
+  }
+
+  get liteSubscriptionCount(): number {
+    return this.#core.lite.nameCount;
+  }
+
+  setLiteOffsets(group: Group, topic: Topic, liteTopics: readonly string[], target: LiteOffsetTarget): Promise<void> {
+    return this.#liteOffsets.set(group, topic, liteTopics, target);
+  }
+
+  liteTopicCount(topic?: Topic): number {
+    return this.#liteOverview.count(topic);
+  }
+
+  liteTopic(topic: Topic, liteTopic: string): LiteTopicInfo | undefined {
+    return this.#liteOverview.info(topic, liteTopic);
+  }
+
+  liteTopics(topic: Topic, after: string, countMax: number): LiteTopicPage {
+    return this.#liteOverview.page(topic, after, countMax);
+  }
+
+  liteProgress(group: Group, topic: Topic, liteTopic: string): QueueProgress | undefined {
+    this.#leases.expire();
+    return this.#liteOverview.progress(group, topic, liteTopic);
+  }
+
+  liteLag(group: Group, topic: Topic, topCount: number): LiteGroupLag {
+    this.#leases.expire();
+    return this.#liteOverview.lag(group, topic, topCount);
   }
 
   sendTimed(request: TimedRequest): SentTimer {
@@ -285,8 +345,8 @@ export class LogShard implements OpenedShard {
     return this.#redrive.page(request);
   }
 
-  changeInvisible(lease: LeaseRef, invisibleMs: number): { outcome: LeaseOutcome; leaseId: number } {
-    return this.#leases.changeInvisible(lease, invisibleMs);
+  changeInvisible(lease: LeaseRef, invisibleMs: number, suspends = false): { outcome: LeaseOutcome; leaseId: number } {
+    return this.#leases.changeInvisible(lease, invisibleMs, suspends);
   }
 
   renew(leases: readonly LeaseRef[], invisibleMs: number, holder = 0): void {
@@ -300,22 +360,8 @@ export class LogShard implements OpenedShard {
   progress(group: Group, topic: Topic): QueueProgress[] {
     const { state } = this.#core;
     this.#leases.expire();
-    return (state.metadata.topicByUid(topic.uid)?.queues ?? []).map((queue) => {
-      const { minOffset, nextOffset: maxOffset } = state.index.queue(queue.uid)!;
-      const progress = state.progress.find(group.uid, queue.uid);
-      const nextOffset = Math.max(progress?.nextOffset ?? 0, minOffset);
-      return {
-        queueId: queue.id,
-        minOffset,
-        maxOffset,
-        floorOffset:
-          progress === undefined || progress.first === NONE ? nextOffset : state.progress.floorOffset(progress),
-        nextOffset,
-        inflightCount: progress?.leasedCount ?? 0,
-        readyAgainCount: progress?.readyCount ?? 0,
-        begun: progress !== undefined,
-      };
-    });
+    const queues = state.metadata.topicByUid(topic.uid)?.queues ?? [];
+    return queues.map((queue) => queueProgress(state, group, queue));
   }
 
   planOffsets(request: OffsetRequest): Promise<OffsetChange[]> {
@@ -359,7 +405,7 @@ export class LogShard implements OpenedShard {
   }
 
   queueRange(topic: Topic, queueId: number): { minOffset: number; maxOffset: number } {
-    const queue = this.#core.state.metadata.topicByUid(topic.uid)?.queues[queueId];
+    const queue = this.#core.state.metadata.queueById(topic.uid, queueId);
     const indexed = queue === undefined ? undefined : this.#core.state.index.queue(queue.uid);
     return { minOffset: indexed?.minOffset ?? 0, maxOffset: indexed?.nextOffset ?? 0 };
   }
@@ -412,6 +458,18 @@ export class LogShard implements OpenedShard {
     return topic;
   }
 
+  #checkLiteQuota(topic: Topic, liteTopic: string): void {
+    const { liteTopics, nextQueueUid } = this.#core.state.metadata;
+    const { liteTopicsMax } = this.#core.settings;
+    if (liteTopics.find(topic.uid, liteTopic) !== undefined) return;
+    if (liteTopics.count < liteTopicsMax && nextQueueUid <= QUEUE_UID_MAX) return;
+    throw new MqError(
+      'LITE_TOPIC_QUOTA_EXCEEDED',
+      `this broker has ${liteTopics.count} lite topics, and ${liteTopicsMax} may be, so ${quoted(liteTopic)} can not be made: ` +
+        `let lite topics of ${quoted(topic.name)} expire sooner, or let its operator raise liteTopicMax`,
+    );
+  }
+
   /** The topic as it is now. @throws MqError FORBIDDEN, TOPIC_NOT_FOUND */
   #checkAccepts({ uid, name }: Topic): Topic {
     this.#core.checkRunning();
@@ -428,6 +486,7 @@ export class LogShard implements OpenedShard {
     this.#receiver.stop();
     this.#deadLetters.stop();
     this.#timers.stop();
+    this.#liteExpiry.stop();
     this.#disk.stop();
     this.#scrub.stop();
     try {
@@ -441,3 +500,6 @@ export class LogShard implements OpenedShard {
     }
   }
 }
+
+/** Records have 32 bits for the number of a queue, and none is used twice. */
+const QUEUE_UID_MAX = 2 ** 32 - 1;

@@ -1,6 +1,10 @@
+import { assert } from '@orbitmq/base';
+import { readLiteTopic } from '@orbitmq/protocol';
 import type { LogRecord } from '@orbitmq/storage';
-import type { IndexedQueue, Topic } from '@orbitmq/views';
+import { type IndexedQueue, LITE_QUEUE_ID_MIN, LiteTopic, type Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
+import { writeLiteHeader } from './lite-records.ts';
+import type { LiteSendRequest } from './lite-shard.ts';
 import {
   type BodyRef,
   PENDING,
@@ -60,6 +64,26 @@ export class MessageAppender {
   }
 
   /**
+   * Appends a message to a lite topic; the first one makes it.
+   * @throws MqError TOO_MANY_REQUESTS when the log is behind
+   */
+  appendLite(topic: Topic, { liteTopic, tagHash, message }: LiteSendRequest): SentMessage {
+    const { metadata, index } = this.#core.state;
+    const known = metadata.liteTopics.find(topic.uid, liteTopic);
+    const queueUid = known?.uid ?? metadata.nextQueueUid;
+    const { length } = message.system;
+    if (known === undefined) {
+      assert(readLiteTopic(message.system) === liteTopic, 'a message for a lite topic does not name it');
+      writeLiteHeader(this.#messageHeader, { queueUid, topicUid: topic.uid, tagHash }, length);
+    } else {
+      writeMessageHeader(this.#messageHeader, queueUid, index.queue(queueUid)!.nextOffset, tagHash, length);
+    }
+    const type = known === undefined ? RECORD.liteMessage : RECORD.message;
+    const record = this.#core.append(type, [this.#messageHeader, message.system, message.rest]);
+    return this.#appended(topic, LITE_QUEUE_ID_MIN + queueUid, index.queue(queueUid)!, record);
+  }
+
+  /**
    * Appends a pointer: the body becomes a message of a queue, and is held as long as the queue holds the message.
    * @throws MqError TOO_MANY_REQUESTS when the log is behind
    */
@@ -94,12 +118,13 @@ export class MessageAppender {
   }
 
   #settle(settledOffset: number): void {
-    const { pulls, state, subscriptions, waiters } = this.#core;
-    this.#visibility.settle(settledOffset, (queue) => {
-      pulls.wake(queue.uid);
-      const topicUid = state.metadata.queueByUid(queue.uid)?.topicUid;
-      if (topicUid === undefined) return;
-      for (const subscription of subscriptions.ofTopic(topicUid)) waiters.wake(subscription);
+    const { lite, pulls, state, subscriptions, waiters } = this.#core;
+    this.#visibility.settle(settledOffset, (indexed) => {
+      pulls.wake(indexed.uid);
+      const queue = state.metadata.queueByUid(indexed.uid);
+      if (queue === undefined) return;
+      if (queue instanceof LiteTopic) lite.arrived(queue);
+      else for (const subscription of subscriptions.ofTopic(queue.topicUid)) waiters.wake(subscription);
     });
   }
 }

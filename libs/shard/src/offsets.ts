@@ -61,13 +61,13 @@ export class Offsets {
     if (moved.length > 0) {
       const queues = moved.map(({ queue, newOffset }) => ({ queueUid: queue.uid, nextOffset: newOffset }));
       this.#core.append(RECORD.offsets, [encodeOffsets({ groupUid: request.group.uid, queues })]);
-      this.#core.waiters.wake(subscription);
+      for (const { queue } of moved) this.#core.wake(subscription, queue.uid);
     }
     return changes;
   }
 
   async at(topic: Topic, queueId: number, timestampMs: number): Promise<number> {
-    const indexed = this.#core.state.index.queue(queueOf(topic, queueId).uid);
+    const indexed = this.#core.state.index.queue(this.#queueOf(topic, queueId).uid);
     if (indexed === undefined) return 0;
     let low = indexed.minOffset;
     let high = indexed.nextOffset;
@@ -159,7 +159,8 @@ export class Offsets {
   async #withTimes({ topic }: OffsetRequest, changes: readonly OffsetChange[]): Promise<OffsetChange[]> {
     const timed: OffsetChange[] = [];
     for (const change of changes) {
-      const indexed = this.#core.state.index.queue(topic.queues[change.queueId]!.uid);
+      const queue = this.#core.state.metadata.queueById(topic.uid, change.queueId);
+      const indexed = queue && this.#core.state.index.queue(queue.uid);
       const timeOf = (offset: number): Promise<number | undefined> | undefined =>
         indexed && this.#storeTimestamp(indexed, offset);
       const newOffsetTimestampMs = await timeOf(change.newOffset);
@@ -189,7 +190,16 @@ export class Offsets {
     if (current === undefined) {
       throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(topic.name)} is not there (any more): create it first`);
     }
-    return queueId === undefined ? current.queues : [queueOf(current, queueId)];
+    return queueId === undefined ? current.queues : [this.#queueOf(current, queueId)];
+  }
+
+  #queueOf(topic: Topic, queueId: number): Queue {
+    const queue = this.#core.state.metadata.queueById(topic.uid, queueId);
+    if (queue !== undefined) return queue;
+    throw new MqError(
+      'BAD_REQUEST',
+      `topic ${quoted(topic.name)} has the queues 0 to ${topic.queues.length - 1}; found ${queueId}; name one of them`,
+    );
   }
 
   #progress({ group }: OffsetRequest, queue: Queue): GroupQueue | undefined {
@@ -200,13 +210,4 @@ export class Offsets {
 /** Whether a record is needed for it: a commit of what is known already is not. */
 function isMove(change: OffsetChange, progress: GroupQueue | undefined): boolean {
   return progress === undefined || progress.count > 0 || progress.nextOffset !== change.newOffset;
-}
-
-function queueOf(topic: Topic, queueId: number): Queue {
-  const queue = topic.queues[queueId];
-  if (queue !== undefined) return queue;
-  throw new MqError(
-    'BAD_REQUEST',
-    `topic ${quoted(topic.name)} has the queues 0 to ${topic.queues.length - 1}; found ${queueId}; name one of them`,
-  );
 }

@@ -22,6 +22,12 @@ export interface ShardOptions {
   readonly timersMax?: number;
   /** Transactions that may be open, about 60 bytes of memory each; beyond it half messages are refused. Default 500,000. */
   readonly transactionsMax?: number;
+  /** Lite topics that the shard may hold, about a kilobyte of memory each; beyond it messages make no new ones. Default 500,000. */
+  readonly liteTopicsMax?: number;
+  /** No lite topic goes sooner after its last message, or after the start; RocketMQ's `minLiteTTl`. Milliseconds, default 15 min. */
+  readonly liteLifeMsMin?: number;
+  /** How often expired lite topics are looked for; RocketMQ's `liteTtlCheckInterval`. Milliseconds, default 2 min. */
+  readonly liteCheckIntervalMs?: number;
   /** The lowest queue id of a priority topic is read first; RocketMQ's key of this name. Default false. */
   readonly priorityOrderAsc?: boolean;
   /** Message ids and keys can be looked up; RocketMQ's key of this name. Default true. */
@@ -63,6 +69,9 @@ export function shardSettings(options: ShardOptions): ShardSettings {
     heldAfterExpiryMs: options.heldAfterExpiryMs ?? HOUR_MS,
     timersMax: options.timersMax ?? 2_000_000,
     transactionsMax: options.transactionsMax ?? 500_000,
+    liteTopicsMax: options.liteTopicsMax ?? 500_000,
+    liteLifeMsMin: options.liteLifeMsMin ?? 15 * MINUTE_MS,
+    liteCheckIntervalMs: options.liteCheckIntervalMs ?? 2 * MINUTE_MS,
     priorityOrderAsc: options.priorityOrderAsc ?? false,
     messageIndexEnable: options.messageIndexEnable ?? true,
     dedupWindowMs: options.dedupWindowMs ?? 10 * MINUTE_MS,

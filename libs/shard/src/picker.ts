@@ -2,11 +2,12 @@ import type { Clock } from '@orbitmq/base';
 import { type GroupQueue, type IndexEntry, NONE } from '@orbitmq/views';
 import type { Availability } from './availability.ts';
 import type { GroupedMessage } from './group-lease.ts';
+import type { LiteReading } from './lite-reading.ts';
 import { type Blocking, busyGroups, LOOK_AHEAD_MAX, messageGroupHash, nextTurn } from './message-groups.ts';
 import { isUnreadable, type MessageReader, type StoredMessage, type Unreadable } from './message-reader.ts';
 import type { QueueTurns } from './queue-turns.ts';
 import { ReadFault } from './read-faults.ts';
-import type { ReceiveRequest } from './shard.ts';
+import type { MessageFilter, ReceiveRequest } from './shard.ts';
 import type { ShardState } from './state.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
 
@@ -51,9 +52,16 @@ export interface Plan {
 /** A message that was read ahead of the filter's question, or the reason why it can't be. */
 export type Prepared = Map<number, StoredMessage | Unreadable>;
 
+/** What a pick has to know of a receive. */
+interface Takes {
+  readonly filter?: MessageFilter | undefined;
+  readonly countMax: number;
+  readonly bytesMax: number;
+}
+
 /** What a pick works with. */
 interface Pick {
-  readonly request: ReceiveRequest;
+  readonly request: Takes;
   readonly prepared: Prepared;
   readonly plan: Plan;
   /** Monotonic time up to which the filter is asked. */
@@ -110,13 +118,39 @@ export class Picker {
   }
 
   /**
+   * One round over lite topics that have something to give. Each is in order for itself; several may fill one batch.
+   * @param subscription of the group and the parent
+   */
+  pickLite(subscription: Subscription, reading: LiteReading, request: Takes, prepared: Prepared): Plan {
+    const plan = emptyPlan('queue');
+    const pick: Pick = { request, prepared, plan, filterUntilMs: 0 };
+    while (!isOver(pick)) {
+      const queue = reading.take();
+      if (queue === undefined) {
+        plan.refused = plan.count === 0 && reading.isStarved;
+        break;
+      }
+      const planned = emptyQueue(queue, this.#availability.nextOffset(queue), queue.indexed.visibleOffset);
+      if (this.#takeReady(pick, planned)) this.#takeNew(pick, planned, subscription, undefined);
+      if (planned.offsets.length > 0) {
+        plan.queues.push(planned);
+        continue;
+      }
+      // Nothing of it fits any more, or it must come from the disk: it stays the next.
+      reading.putBack(queue);
+      break;
+    }
+    return plan;
+  }
+
+  /**
    * The batch that this attempt was given before and still holds, up to the first message that it gave back.
    * @returns undefined when there is none
    */
-  repeat(subscription: Subscription, attemptId: string): Plan | undefined {
+  repeat(queues: readonly SubscribedQueue[], blocking: Blocking | undefined, attemptId: string): Plan | undefined {
     const { progress, index } = this.#state;
-    const plan = emptyPlan(this.#availability.blocking(subscription));
-    for (const queue of subscription.queues(this.#state)) {
+    const plan = emptyPlan(blocking);
+    for (const queue of queues) {
       const held = queue.progress;
       const attempt = held?.attempts.find(({ id }) => id === attemptId);
       if (held === undefined || attempt === undefined || held.leasedCount === 0) continue;

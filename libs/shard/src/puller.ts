@@ -1,6 +1,7 @@
 import { MqError, quoted } from '@orbitmq/base';
 import type { IndexEntry, IndexedQueue, Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
+import { isLiteQueueId } from './lite-shard.ts';
 import { isUnreadable, type StoredMessage } from './message-reader.ts';
 import type { Pulled, PulledMessage, PullRequest, Waiter } from './shard.ts';
 
@@ -119,7 +120,8 @@ export class Puller {
     if (current === undefined) {
       throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(topic.name)} is not there (any more): create it first`);
     }
-    const queue = queueId < current.readQueueCount ? current.queues[queueId] : undefined;
+    const isSeen = queueId < current.readQueueCount || isLiteQueueId(queueId);
+    const queue = isSeen ? this.#core.state.metadata.queueById(topic.uid, queueId) : undefined;
     const indexed = queue && this.#core.state.index.queue(queue.uid);
     if (indexed !== undefined) return indexed;
     throw new MqError(

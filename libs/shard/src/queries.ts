@@ -6,7 +6,7 @@ import type { ShardCore } from './core.ts';
 import { KEY_SPACE, type KeyIndexing } from './key-indexing.ts';
 import { isUnreadable } from './message-reader.ts';
 import { decodePointer, indexedLength } from './pointer.ts';
-import { messageBytes, messageQueueOffset, messageQueueUid, RECORD } from './records.ts';
+import { isMessage, messageBytes, messageQueueUid, queueOffsetOf, RECORD } from './records.ts';
 import type { FoundMessage, FoundPage, MessageQuery } from './shard.ts';
 
 /** Places that one call reads. */
@@ -52,7 +52,7 @@ export class Queries {
     try {
       const record = await this.#core.reader.record(physicalOffset);
       if (record.type === RECORD.timed || record.type === RECORD.half) return await this.#pending(record);
-      if (record.type === RECORD.message || record.type === RECORD.pointer) return await this.#inQueue(record);
+      if (isMessage(record.type) || record.type === RECORD.pointer) return await this.#inQueue(record);
       return undefined;
     } catch (error) {
       // Bytes in the middle of a record are not one; what was removed meanwhile is not there.
@@ -66,7 +66,7 @@ export class Queries {
   async inQueue(topic: Topic, queueId: number, queueOffset: number): Promise<FoundMessage | undefined> {
     const { index, metadata } = this.#core.state;
     for (;;) {
-      const queue = metadata.topicByUid(topic.uid)?.queues[queueId];
+      const queue = metadata.queueById(topic.uid, queueId);
       const indexed = queue && index.queue(queue.uid);
       if (indexed === undefined || queueOffset < indexed.minOffset || queueOffset >= indexed.visibleOffset) {
         throw new MqError(
@@ -86,7 +86,7 @@ export class Queries {
     const topic = queue && metadata.topicByUid(queue.topicUid);
     if (queue === undefined || topic === undefined) return undefined;
     const stored = await this.#core.reader.read(record.physicalOffset, indexedLength(record));
-    const queueOffset = messageQueueOffset(record.payload);
+    const queueOffset = queueOffsetOf(record);
     const isPointer = record.type === RECORD.pointer;
     return {
       topic,

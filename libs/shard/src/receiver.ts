@@ -1,7 +1,10 @@
 import { MqError, quoted, SECOND_MS, type Timer } from '@orbitmq/base';
+import type { Group, LiteTopic, Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { encodeGroupLease, type GroupLeasedQueue } from './group-lease.ts';
 import { invisibleDuration, type Leases } from './leases.ts';
+import type { LiteReader } from './lite-reader.ts';
+import type { LiteReceiveRequest } from './lite-shard.ts';
 import { BodyGone, isUnreadable, type StoredMessage, type Unreadable } from './message-reader.ts';
 import { Picker, type Plan, type PlannedQueue, type Prepared } from './picker.ts';
 import { QueueTurns } from './queue-turns.ts';
@@ -62,6 +65,68 @@ export class Receiver {
     }
   }
 
+  /** As `receive`, of the lite topics of a client. */
+  async receiveLite(reader: LiteReader, request: LiteReceiveRequest): Promise<Delivery[]> {
+    const { reading } = reader;
+    const { group, topic } = reading.group;
+    try {
+      this.#core.checkRunning();
+      const subscription = this.#core.subscription(group, topic);
+      reader.checkOpen();
+      const handed =
+        (await this.#repeatLite(subscription, reader, request)) ??
+        (await this.#takeLite(subscription, reader, request));
+      return handed.length === 0 ? [] : await this.#deliver(subscription, handed);
+    } finally {
+      this.#core.waiters.wake(reading);
+      this.#core.waiters.refill();
+    }
+  }
+
+  async #repeatLite(
+    subscription: Subscription,
+    reader: LiteReader,
+    request: LiteReceiveRequest,
+  ): Promise<Handed[] | undefined> {
+    const { reading } = reader;
+    const attemptId = cutAttemptId(request.attemptId);
+    if (attemptId === '') return undefined;
+    for (;;) {
+      this.#checkServed(reading.group);
+      this.#leases.expire();
+      const queues = reading.givenTo(attemptId).map((liteTopic) => reading.group.queueOf(liteTopic));
+      const present = queues.filter((queue) => queue !== undefined);
+      const plan = this.#picker.repeat(present, 'queue', attemptId);
+      if (plan === undefined) return undefined;
+      if (plan.missing === undefined) return this.#renewed(subscription, request.invisibleMs, plan);
+      await this.#load(plan.missing.loaded);
+    }
+  }
+
+  async #takeLite(subscription: Subscription, reader: LiteReader, request: LiteReceiveRequest): Promise<Handed[]> {
+    const { reading } = reader;
+    const attemptId = cutAttemptId(request.attemptId);
+    const prepared: Prepared = new Map();
+    for (;;) {
+      this.#checkServed(reading.group);
+      reader.checkOpen();
+      this.#leases.expire();
+      // From the pick to the record in one synchronous step: no other receive comes in between.
+      const plan = this.#picker.pickLite(subscription, reading, request, prepared);
+      if (plan.count > 0) {
+        this.#record(subscription, request.invisibleMs, attemptId, plan);
+        if (attemptId !== '') {
+          const liteTopics = plan.queues.map(({ queue }) => queue.queue as LiteTopic);
+          reading.remember(attemptId, liteTopics);
+        }
+        return this.#handed(subscription, plan);
+      }
+      if (plan.missing !== undefined) await reading.group.hold(plan.missing.queue, this.#load(plan.missing.loaded));
+      else if (plan.refused) throw this.#tooManyOutstanding(reading.group.group);
+      else return [];
+    }
+  }
+
   /** A FIFO group's attempt that asks again gets the same messages with the same leases, and more time. */
   async #repeat(subscription: Subscription, request: ReceiveRequest): Promise<Handed[] | undefined> {
     const attemptId = this.#attemptId(subscription, request);
@@ -69,17 +134,20 @@ export class Receiver {
     for (;;) {
       this.#checkServed(request);
       this.#leases.expire();
-      const plan = this.#picker.repeat(subscription, attemptId);
+      const blocking = this.#core.availability.blocking(subscription);
+      const plan = this.#picker.repeat(subscription.queues(this.#core.state), blocking, attemptId);
       if (plan === undefined) return undefined;
-      if (plan.missing !== undefined) {
-        await this.#load(plan.missing.loaded);
-        continue;
-      }
-      const keys = plan.queues.flatMap((planned) => this.#keysOf(subscription, planned));
-      this.#core.append(RECORD.renewal, [encodeRenewal(keys, invisibleDuration(request.invisibleMs))]);
-      this.#leases.arm();
-      return this.#handed(subscription, plan);
+      if (plan.missing === undefined) return this.#renewed(subscription, request.invisibleMs, plan);
+      await this.#load(plan.missing.loaded);
     }
+  }
+
+  /** Hands out once more, with the same leases, what is handed out. */
+  #renewed(subscription: Subscription, invisibleMs: number, plan: Plan): Handed[] {
+    const keys = plan.queues.flatMap((planned) => this.#keysOf(subscription, planned));
+    this.#core.append(RECORD.renewal, [encodeRenewal(keys, invisibleDuration(invisibleMs))]);
+    this.#leases.arm();
+    return this.#handed(subscription, plan);
   }
 
   async #take(subscription: Subscription, request: ReceiveRequest): Promise<Handed[]> {
@@ -90,11 +158,14 @@ export class Receiver {
       // From the pick to the record in one synchronous step: no other receive comes in between.
       const plan = this.#picker.pick(subscription, request, prepared);
       subscription.rotation++;
-      if (plan.queues.length > 0) this.#record(subscription, request, plan);
+      if (plan.queues.length > 0) {
+        const attemptId = plan.count === 0 ? '' : this.#attemptId(subscription, request);
+        this.#record(subscription, request.invisibleMs, attemptId, plan);
+      }
       if (plan.count > 0) return this.#handed(subscription, plan);
       if (plan.missing !== undefined) await this.#loadFor(subscription, plan.missing.queue, plan.missing.loaded);
       else if (plan.skippedCount > 0) await this.#core.log.settled();
-      else if (plan.refused) throw this.#tooManyOutstanding(request);
+      else if (plan.refused) throw this.#tooManyOutstanding(request.group);
       else return [];
       if (prepared.size > PREPARED_MAX) prepared.clear();
     }
@@ -105,15 +176,13 @@ export class Receiver {
    * next pick would find the same again, for ever.
    * @throws MqError when the shard is stopping, or the group or the topic has been deleted
    */
-  #checkServed({ group, topic }: ReceiveRequest): void {
+  #checkServed({ group, topic }: { readonly group: Group; readonly topic: Topic }): void {
     this.#core.checkRunning();
     this.#core.subscription(group, topic);
   }
 
-  #record(subscription: Subscription, request: ReceiveRequest, plan: Plan): void {
-    const { groupUid } = subscription;
-    const attemptId = plan.count === 0 ? '' : this.#attemptId(subscription, request);
-    const invisibleMs = invisibleDuration(request.invisibleMs);
+  #record({ groupUid }: Subscription, requestedMs: number, attemptId: string, plan: Plan): void {
+    const invisibleMs = invisibleDuration(requestedMs);
     if (plan.blocking === 'message group') {
       const queues = plan.queues.map(groupLeasedQueue);
       this.#core.append(RECORD.groupLease, [encodeGroupLease({ groupUid, invisibleMs, attemptId, queues })]);
@@ -201,6 +270,7 @@ export class Receiver {
     this.#tellUnreadable(subscription, queue, lost.error);
     const key = this.#key(subscription, queue, lost.queueOffset, lost.leaseId);
     this.#core.append(RECORD.ack, [encodeLeaseKey(key)]);
+    this.#core.wake(subscription, queue.queue.uid);
   }
 
   #tellUnreadable(subscription: Subscription, queue: SubscribedQueue, error: Unreadable): void {
@@ -273,18 +343,21 @@ export class Receiver {
   }
 
   #attemptId(subscription: Subscription, request: ReceiveRequest): string {
-    if (request.attemptId === undefined || this.#core.availability.blocking(subscription) === undefined) return '';
-    return request.attemptId.slice(0, ATTEMPT_ID_CHARS_MAX);
+    return this.#core.availability.blocking(subscription) === undefined ? '' : cutAttemptId(request.attemptId);
   }
 
-  #tooManyOutstanding(request: ReceiveRequest): MqError {
+  #tooManyOutstanding(group: Group): MqError {
     const { progress } = this.#core.state;
     return new MqError(
       'TOO_MANY_REQUESTS',
       `${progress.entryCount} messages are handed out and not acknowledged, and ${this.#core.settings.outstandingMax} may be: ` +
-        `nothing new is given to group ${quoted(request.group.name)} until consumers acknowledge`,
+        `nothing new is given to group ${quoted(group.name)} until consumers acknowledge`,
     );
   }
+}
+
+function cutAttemptId(attemptId: string | undefined): string {
+  return attemptId?.slice(0, ATTEMPT_ID_CHARS_MAX) ?? '';
 }
 
 function leasedQueue({ queue, nextOffset, offsets }: PlannedQueue): LeasedQueue {

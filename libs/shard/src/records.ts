@@ -41,6 +41,12 @@ export const RECORD = {
   offsets: 40,
   /** A renewal for a client that holds the messages: i32 that stands for the client, then as a renewal. */
   held: 41,
+  /** The first message of a lite topic, which begins with it: see `lite-records.ts`. */
+  liteMessage: 48,
+  /** Lite topics that nothing was sent to for long: see `lite-records.ts`. */
+  liteEnd: 49,
+  /** All that a group holds of a queue rests for a while: as a change. */
+  suspension: 50,
 } as const;
 
 /*
@@ -79,6 +85,16 @@ export function writeQueuePlace(target: Buffer, queueUid: number, queueOffset: n
 /** Queue uid of a message record. Read byte by byte: this runs for every message, and makes no object. */
 export function messageQueueUid(payload: Uint8Array): number {
   return uint32At(payload, 0);
+}
+
+/** Whether a record holds a message of a queue, body and all. */
+export function isMessage(type: number): boolean {
+  return type === RECORD.message || type === RECORD.liteMessage;
+}
+
+/** Queue offset of any record that puts a message into a queue. */
+export function queueOffsetOf({ type, payload }: { readonly type: number; readonly payload: Uint8Array }): number {
+  return type === RECORD.liteMessage ? 0 : messageQueueOffset(payload);
 }
 
 /** Queue offset of a message record. */

@@ -10,7 +10,7 @@ import {
   type SnapshotSection,
 } from '@orbitmq/views';
 import { indexedLength } from './pointer.ts';
-import { messageQueueOffset, messageQueueUid, messageTagHash, RECORD } from './records.ts';
+import { isMessage, messageQueueUid, messageTagHash, queueOffsetOf, RECORD } from './records.ts';
 import { openIndexBytes, ShardState } from './state.ts';
 import { findState } from './state-records.ts';
 
@@ -123,11 +123,11 @@ function makeIndex(recovery: ViewRecovery, files: { rebuilt: number }): QueueInd
     segmentAt: (physicalOffset) => segmentAt(log.segments(), physicalOffset),
     scanMessages: async (from, to, visit) => {
       await log.scan(from, to, (record) => {
-        if (record.type !== RECORD.message && record.type !== RECORD.pointer) return;
+        if (!isMessage(record.type) && record.type !== RECORD.pointer) return;
         const { payload, physicalOffset } = record;
         visit({
           queueUid: messageQueueUid(payload),
-          queueOffset: messageQueueOffset(payload),
+          queueOffset: queueOffsetOf(record),
           tagHash: messageTagHash(payload),
           physicalOffset,
           length: indexedLength(record),

@@ -4,7 +4,7 @@ import type { LogRecord } from '@orbitmq/storage';
 import { KeyHash, NONE, type SentKeysOptions, SentKeysView, type Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { isUnreadable } from './message-reader.ts';
-import { messageBytes, messageQueueOffset, messageQueueUid, RECORD } from './records.ts';
+import { messageBytes, messageQueueUid, queueOffsetOf, RECORD } from './records.ts';
 import type { EarlierSend, MessageBytes } from './shard.ts';
 
 /** Hashes of what tells messages of a topic apart, from their bytes. Part of the state machine. */
@@ -87,7 +87,8 @@ export class SentMessages {
     if (!this.#wanted.equals(this.#found)) return undefined;
     switch (record.type) {
       case RECORD.message:
-        return { kind: 'message', queueOffset: messageQueueOffset(payload) };
+      case RECORD.liteMessage:
+        return { kind: 'message', queueOffset: queueOffsetOf(record) };
       case RECORD.timed:
         return { kind: 'timer', timer: { id: physicalOffset, slot } };
       case RECORD.half:

@@ -1,4 +1,5 @@
 import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, TransactionEnd } from '@orbitmq/views';
+import type { LiteShard } from './lite-shard.ts';
 
 /** A message as the log keeps it: bytes of the wire, never decoded on the way in or out. */
 export interface MessageBytes {
@@ -127,7 +128,7 @@ export interface ReceiveRequest {
 
 /** One message handed out. */
 export interface Delivery {
-  /** Of a lite topic's message, the lite topic's: see `LITE_QUEUE_ID_MIN`. */
+  /** Of a lite topic's message, the lite topic's: see `isLiteQueueId`. */
   readonly queueId: number;
   readonly queueOffset: number;
   readonly physicalOffset: number;
@@ -375,7 +376,7 @@ export interface OffsetChange {
  * One shard: a deterministic state machine over one commit log. Methods that change something append to the log in
  * the same synchronous step; nothing may be answered to a client before `settled()` has resolved.
  */
-export interface Shard {
+export interface Shard extends LiteShard {
   readonly metadata: Metadata;
   /** Calls `listener` after each change of topics or groups has settled. */
   onMetadataChange(listener: () => void): () => void;
@@ -461,8 +462,16 @@ export interface Shard {
    * @throws MqError TOPIC_NOT_FOUND when the group has none
    */
   redrive(request: RedriveRequest): Promise<RedrivePage>;
-  /** Makes a message visible again after `invisibleMs` ≥ 0 from now; the old lease id is void, a new one is returned. */
-  changeInvisible(lease: LeaseRef, invisibleMs: number): { readonly outcome: LeaseOutcome; readonly leaseId: number };
+  /**
+   * Makes a message visible again after `invisibleMs` ≥ 0 from now; the old lease id is void, a new one is returned.
+   * @param suspends default false; true = all that the group holds of the message's queue rests as long, which suspends a lite
+   *   topic for the group. What is handed out now does not count as an attempt; whoever renews leases there must stop.
+   */
+  changeInvisible(
+    lease: LeaseRef,
+    invisibleMs: number,
+    suspends?: boolean,
+  ): { readonly outcome: LeaseOutcome; readonly leaseId: number };
   /**
    * Moves the deadline of leases that are still current to `invisibleMs` from now; lease ids stay.
    * @param holder 32 bits that stand for the client for whom they are renewed, kept until they are renewed otherwise;

@@ -1,8 +1,10 @@
 import { crc32 } from 'node:zlib';
+import { readLiteTopic } from '@orbitmq/protocol';
 import type { LogRecord } from '@orbitmq/storage';
 import {
   decodeGroupConfig,
   decodeTopicConfig,
+  LiteTopic,
   MetadataView,
   PinsView,
   ProgressView,
@@ -20,6 +22,7 @@ import {
 } from '@orbitmq/views';
 import { decodeGroupLease } from './group-lease.ts';
 import { decodeHalfCheck, decodeHalfEnd } from './half.ts';
+import { decodeLiteEnd, liteParentUid } from './lite-records.ts';
 import { decodeOffsets } from './offset-records.ts';
 import { decodeCarried, decodePendingEnd, type PendingBody } from './pending.ts';
 import { type BodyRef, decodePointer, indexedLength, PENDING, type PendingKind, type PendingRef } from './pointer.ts';
@@ -33,6 +36,7 @@ import {
   decodeTrim,
   decodeUid,
   type LeaseKey,
+  messageBytes,
   messageQueueOffset,
   messageQueueUid,
   messageTagHash,
@@ -57,6 +61,7 @@ const SECTION = {
   resets: 20,
   sentKeys: 21,
   holders: 22,
+  liteTopics: 24,
 } as const;
 const SECTION_VERSION = 1;
 
@@ -100,6 +105,9 @@ export class ShardState {
         this.#message(record);
         this.#sent(record);
         break;
+      case RECORD.liteMessage:
+        this.#liteMessage(record);
+        break;
       case RECORD.pointer:
         this.#pointer(record);
         break;
@@ -111,6 +119,12 @@ export class ShardState {
         break;
       case RECORD.change:
         this.#change(record);
+        break;
+      case RECORD.suspension:
+        this.#suspension(record);
+        break;
+      case RECORD.liteEnd:
+        this.#liteEnd(payload);
         break;
       case RECORD.renewal:
         this.#renewal(record, decodeRenewal(payload));
@@ -198,6 +212,7 @@ export class ShardState {
       section(SECTION.resets, this.progress.snapshotResets()),
       section(SECTION.sentKeys, this.sentKeys.view.snapshot()),
       section(SECTION.holders, this.progress.snapshotHolders()),
+      section(SECTION.liteTopics, this.metadata.liteTopics.snapshot()),
     ];
   }
 
@@ -212,6 +227,10 @@ export class ShardState {
    */
   restore(sections: readonly SnapshotSection[]): void {
     this.metadata.restore(bytesOf(sections, SECTION.metadata));
+    // Snapshots from before lite topics have no such section.
+    if (hasSection(sections, SECTION.liteTopics)) {
+      this.metadata.liteTopics.restore(bytesOf(sections, SECTION.liteTopics));
+    }
     this.sentKeys.hash.seed(this.metadata.secret);
     if (hasSection(sections, SECTION.sentKeys)) this.sentKeys.view.restore(bytesOf(sections, SECTION.sentKeys));
     this.index.restoreRanges(bytesOf(sections, SECTION.ranges));
@@ -257,7 +276,42 @@ export class ShardState {
 
   #sent(record: LogRecord): void {
     const queue = this.metadata.queueByUid(messageQueueUid(record.payload));
-    if (queue !== undefined) this.sentKeys.apply(record, queue.topicUid, 0);
+    if (queue === undefined) return;
+    if (queue instanceof LiteTopic) this.metadata.liteTopics.applySent(queue, record.shardTimeMs);
+    this.sentKeys.apply(record, queue.topicUid, 0);
+  }
+
+  /** A message that begins a lite topic. */
+  #liteMessage(record: LogRecord): void {
+    const { payload, physicalOffset, shardTimeMs } = record;
+    const queueUid = messageQueueUid(payload);
+    const topicUid = liteParentUid(payload);
+    if (this.metadata.topicByUid(topicUid) === undefined) return;
+    const name = readLiteTopic(messageBytes(payload).system)!;
+    this.metadata.applyLiteTopic(topicUid, queueUid, name, shardTimeMs);
+    this.index.applyQueue(queueUid);
+    this.index.applyMessage(queueUid, 0, physicalOffset, indexedLength(record), messageTagHash(payload));
+    this.sentKeys.apply(record, topicUid, 0);
+  }
+
+  #liteEnd(payload: Uint8Array): void {
+    for (const queueUid of decodeLiteEnd(payload)) {
+      const liteTopic = this.metadata.liteTopics.get(queueUid);
+      const indexed = this.index.queue(queueUid);
+      if (liteTopic === undefined || indexed === undefined) continue;
+      for (const progress of this.progress.groupsOf(queueUid)) {
+        const newCount = indexed.nextOffset - Math.max(progress.nextOffset, indexed.minOffset);
+        if (newCount + progress.count > 0) this.onUnconsumed(progress.groupUid, queueUid, newCount + progress.count);
+      }
+      this.#dropQueue(queueUid);
+      this.metadata.liteTopics.applyEnd(liteTopic);
+    }
+  }
+
+  #dropQueue(queueUid: number): void {
+    this.index.applyQueueDeletion(queueUid);
+    this.progress.applyQueueDeletion(queueUid);
+    this.redriven.applyQueueDeletion(queueUid);
   }
 
   #pointer(record: LogRecord): void {
@@ -401,6 +455,15 @@ export class ShardState {
     this.progress.applyChange(queue, key.queueOffset, key.leaseId, { leaseId: record.physicalOffset, deadlineMs });
   }
 
+  #suspension(record: LogRecord): void {
+    const key = decodeChange(record.payload);
+    const queue = this.progress.find(key.groupUid, key.queueUid);
+    if (queue === undefined) return;
+    const { physicalOffset: leaseId, shardTimeMs: nowMs } = record;
+    const change = { leaseId, deadlineMs: nowMs + key.invisibleMs, nowMs };
+    this.progress.applySuspension(queue, key.queueOffset, key.leaseId, change);
+  }
+
   #renewal(record: LogRecord, renewal: { invisibleMs: number; keys: readonly LeaseKey[]; holder?: number }): void {
     const { invisibleMs, keys, holder = 0 } = renewal;
     const deadlineMs = record.shardTimeMs + invisibleMs;
@@ -438,12 +501,10 @@ export class ShardState {
     for (const half of topic === undefined ? [] : this.transactions.applyTopicDeletion(topic.uid)) {
       this.pins.applyPendingEnd(half.bodyOffset, half.bodyLength);
     }
-    for (const queue of topic?.queues ?? []) {
-      this.index.applyQueueDeletion(queue.uid);
-      this.progress.applyQueueDeletion(queue.uid);
-      this.redriven.applyQueueDeletion(queue.uid);
-    }
-    if (topic !== undefined) this.queueChanges.applyTopicDeletion(topic.uid);
+    if (topic === undefined) return;
+    for (const queue of topic.queues) this.#dropQueue(queue.uid);
+    for (const liteTopic of this.metadata.liteTopics.applyTopicDeletion(topic.uid)) this.#dropQueue(liteTopic.uid);
+    this.queueChanges.applyTopicDeletion(topic.uid);
   }
 
   #groupDeletion(payload: Uint8Array): void {

@@ -1,5 +1,6 @@
 import type { LogStatistics, ScrubStatistics } from '@orbitmq/storage';
 import type { ShardCore } from './core.ts';
+import { liteStanding } from './lite-overview.ts';
 
 /** Counts of one topic since the start of the process. */
 export interface TopicStatistics {
@@ -8,6 +9,7 @@ export interface TopicStatistics {
   readonly sentBytes: number;
   /** Messages that wait for their time of delivery. */
   readonly timedCount: number;
+  readonly liteTopicCount: number;
 }
 
 /** Counts of one group on one topic since the start of the process, and how it stands now. */
@@ -79,7 +81,9 @@ export function topicStatistics(core: ShardCore, sent: ReadonlyMap<number, SentC
   return [...core.state.metadata.topics()].map((topic) => {
     const counters = sent.get(topic.uid);
     const timedCount = topic.queues.reduce((sum, queue) => sum + core.state.timers.countOf(queue.uid), 0);
-    return { topic: topic.name, sentCount: counters?.count ?? 0, sentBytes: counters?.bytes ?? 0, timedCount };
+    const liteTopicCount = core.state.metadata.liteTopics.countOf(topic.uid);
+    const [sentCount, sentBytes] = [counters?.count ?? 0, counters?.bytes ?? 0];
+    return { topic: topic.name, sentCount, sentBytes, timedCount, liteTopicCount };
   });
 }
 
@@ -90,11 +94,18 @@ export function subscriptionStatistics(core: ShardCore): SubscriptionStatistics[
     const topic = core.state.metadata.topicByUid(subscription.topicUid);
     const group = core.state.metadata.groupByUid(subscription.groupUid);
     if (topic === undefined || group === undefined) continue;
-    let [fresh, inflightCount, readyAgain] = [0, 0, 0];
+    let [fresh, inflightCount, readyAgain, waitingReceives] = [0, 0, 0, subscription.waiters.size];
     for (const queue of subscription.queues(core.state)) {
       fresh += Math.max(0, queue.indexed.visibleOffset - core.availability.nextOffset(queue));
       inflightCount += queue.progress?.leasedCount ?? 0;
       readyAgain += queue.progress?.readyCount ?? 0;
+    }
+    if (core.state.metadata.liteTopics.countOf(topic.uid) > 0) {
+      const lite = liteStanding(core, group.uid, topic.uid);
+      fresh += lite.lagCount - lite.inflightCount - lite.readyAgainCount;
+      inflightCount += lite.inflightCount;
+      readyAgain += lite.readyAgainCount;
+      waitingReceives += core.lite.find(group.uid, topic.uid)?.waitingCount ?? 0;
     }
     result.push({
       group: group.name,
@@ -103,7 +114,7 @@ export function subscriptionStatistics(core: ShardCore): SubscriptionStatistics[
       lagCount: fresh + inflightCount + readyAgain,
       inflightCount,
       readyCount: fresh + readyAgain,
-      waitingReceives: subscription.waiters.size,
+      waitingReceives,
     });
   }
   return result;

@@ -31,7 +31,7 @@ export class Stories {
   async tell(topic: Topic, queueId: number, queueOffset: number): Promise<MessageStory> {
     const { log, state } = this.#core;
     const message = await this.#queries.inQueue(topic, queueId, queueOffset);
-    const queue = state.metadata.topicByUid(topic.uid)?.queues[queueId];
+    const queue = state.metadata.queueById(topic.uid, queueId);
     if (message === undefined || queue === undefined) {
       throw new MqError('OFFSET_NOT_FOUND', `the message at offset ${queueOffset} can not be read (any more)`);
     }
@@ -96,6 +96,7 @@ export class Stories {
         const key = decodeAck(payload);
         return isIt(key) ? event('settled', key.groupUid, key.leaseId) : [];
       }
+      case RECORD.suspension:
       case RECORD.change: {
         const key = decodeChange(payload);
         return isIt(key) ? event('handed back', key.groupUid, key.leaseId) : [];

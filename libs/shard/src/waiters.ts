@@ -1,13 +1,17 @@
 import { MqError } from '@orbitmq/base';
 import type { Availability } from './availability.ts';
+import type { LiteReading } from './lite-reading.ts';
 import type { Waiter } from './shard.ts';
-import { type Subscription, WaitingReceive } from './subscription.ts';
+import { Subscription, WaitingReceive } from './subscription.ts';
 
 /** How many receives may wait. */
 export interface WaiterLimits {
   readonly waitersMaxPerSubscription: number;
   readonly waitersMax: number;
 }
+
+/** What receives wait for: a group's reading of a topic, or of lite topics. */
+type Waited = Subscription | LiteReading;
 
 /**
  * Receives that found nothing and wait. An event wakes one of them; after its receive, or when it is cancelled instead,
@@ -19,7 +23,7 @@ export class Waiters {
   readonly #availability: Availability;
   readonly #limits: WaiterLimits;
   /** Something to have may be there for them when less is handed out. */
-  readonly #starved = new Set<Subscription>();
+  readonly #starved = new Set<Waited>();
   #count = 0;
 
   constructor(availability: Availability, limits: WaiterLimits) {
@@ -33,34 +37,34 @@ export class Waiters {
   }
 
   /** @throws MqError TOO_MANY_REQUESTS when too many wait */
-  wait(subscription: Subscription): Waiter {
-    if (subscription.waiters.size >= this.#limits.waitersMaxPerSubscription || this.#count >= this.#limits.waitersMax) {
+  wait(waited: Waited): Waiter {
+    if (waited.waiters.size >= this.#limits.waitersMaxPerSubscription || this.#count >= this.#limits.waitersMax) {
       throw new MqError(
         'TOO_MANY_REQUESTS',
-        `${subscription.waiters.size} receives of this group wait on this topic and ${this.#count} on the broker; ` +
+        `${waited.waiters.size} receives of this group wait on this topic and ${this.#count} on the broker; ` +
           `${this.#limits.waitersMaxPerSubscription} and ${this.#limits.waitersMax} may: poll less often or with fewer consumers`,
       );
     }
-    const waiter = new WaitingReceive((cancelled) => this.#leave(subscription, cancelled));
-    if (this.#availability.hasAny(subscription)) {
+    const waiter = new WaitingReceive((cancelled) => this.#leave(waited, cancelled));
+    if (this.#hasAny(waited)) {
       waiter.settle(true);
       return waiter;
     }
-    subscription.waiters.add(waiter);
+    waited.waiters.add(waiter);
     this.#count++;
-    if (this.#availability.isFull()) this.#starved.add(subscription);
+    if (this.#availability.isFull()) this.#starved.add(waited);
     return waiter;
   }
 
   /** Something has changed: wakes the one that has waited longest, when there is something to have. @returns whether it has */
-  wake(subscription: Subscription): boolean {
-    if (subscription.waiters.size === 0) return false;
-    if (!this.#availability.hasAny(subscription)) {
-      if (this.#availability.isFull()) this.#starved.add(subscription);
+  wake(waited: Waited): boolean {
+    if (waited.waiters.size === 0) return false;
+    if (!this.#hasAny(waited)) {
+      if (this.#availability.isFull()) this.#starved.add(waited);
       return false;
     }
-    const waiter = subscription.waiters.values().next().value!;
-    this.#remove(subscription, waiter);
+    const waiter = waited.waiters.values().next().value!;
+    this.#remove(waited, waiter);
     waiter.settle(true);
     return true;
   }
@@ -68,28 +72,32 @@ export class Waiters {
   /** Less may be handed out than before: wakes one of those who had to wait for that. Its receive calls this again. */
   refill(): void {
     if (this.#starved.size === 0 || this.#availability.isFull()) return;
-    for (const subscription of this.#starved) {
-      this.#starved.delete(subscription);
-      if (this.wake(subscription)) return;
+    for (const waited of this.#starved) {
+      this.#starved.delete(waited);
+      if (this.wake(waited)) return;
     }
   }
 
   /** The topic or group is gone, or the shard stops: nobody waits any longer. */
-  dismiss(subscription: Subscription): void {
-    for (const waiter of subscription.waiters) waiter.settle(false);
-    this.#count -= subscription.waiters.size;
-    subscription.waiters.clear();
-    this.#starved.delete(subscription);
+  dismiss(waited: Waited): void {
+    for (const waiter of waited.waiters) waiter.settle(false);
+    this.#count -= waited.waiters.size;
+    waited.waiters.clear();
+    this.#starved.delete(waited);
   }
 
-  #leave(subscription: Subscription, waiter: WaitingReceive): void {
-    this.#remove(subscription, waiter);
+  #hasAny(waited: Waited): boolean {
+    return waited instanceof Subscription ? this.#availability.hasAny(waited) : waited.hasAny();
+  }
+
+  #leave(waited: Waited, waiter: WaitingReceive): void {
+    this.#remove(waited, waiter);
     // It may have been woken and have gone without a receive.
-    this.wake(subscription);
+    this.wake(waited);
     this.refill();
   }
 
-  #remove(subscription: Subscription, waiter: WaitingReceive): void {
-    if (subscription.waiters.delete(waiter)) this.#count--;
+  #remove(waited: Waited, waiter: WaitingReceive): void {
+    if (waited.waiters.delete(waiter)) this.#count--;
   }
 }

@@ -1,5 +1,7 @@
 export { ByteReader, ByteWriter, UINT48_MAX } from './bytes.ts';
 export { KeyIndex, type KeyPlaces, type KeySearch } from './key-index/view.ts';
+export { LITE_QUEUE_ID_MIN, LiteTopic } from './lite-topics/lite-topic.ts';
+export { LiteTopicsView } from './lite-topics/view.ts';
 export { decodeGroupConfig, decodeTopicConfig, encodeGroupConfig, encodeTopicConfig } from './metadata/codec.ts';
 export type {
   Group,

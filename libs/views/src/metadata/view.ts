@@ -1,4 +1,6 @@
 import { assert } from '@orbitmq/base';
+import type { LiteTopic } from '../lite-topics/lite-topic.ts';
+import { LiteTopicsView } from '../lite-topics/view.ts';
 import {
   decodeMetadata,
   encodeMetadata,
@@ -14,6 +16,8 @@ import type { Group, GroupConfig, Metadata, Queue, Topic, TopicConfig } from './
  * so that what belongs to a deleted topic or group can't be taken for a later one of the same name.
  */
 export class MetadataView implements Metadata {
+  /** Queues below topics that were made by messages; a snapshot keeps them in a section of their own. */
+  readonly liteTopics = new LiteTopicsView();
   readonly #topicsByName = new Map<string, Topic>();
   readonly #topicsByUid = new Map<number, Topic>();
   readonly #groupsByName = new Map<string, Group>();
@@ -58,8 +62,25 @@ export class MetadataView implements Metadata {
     return this.#groupsByName.values();
   }
 
+  /** Number of the next queue, lite or not. */
+  get nextQueueUid(): number {
+    return this.#nextQueueUid;
+  }
+
   queueByUid(uid: number): Queue | undefined {
-    return this.#queues.get(uid);
+    return this.#queues.get(uid) ?? this.liteTopics.get(uid);
+  }
+
+  /** A queue of a topic, lite or not, by the id that clients know; undefined when there is none (any more). */
+  queueById(topicUid: number, queueId: number): Queue | undefined {
+    return this.#topicsByUid.get(topicUid)?.queues[queueId] ?? this.liteTopics.ofQueueId(topicUid, queueId);
+  }
+
+  /** A lite topic of a topic that is there. */
+  applyLiteTopic(topicUid: number, queueUid: number, name: string, nowMs: number): LiteTopic {
+    assert(queueUid === this.#nextQueueUid, 'a lite topic has a number out of order');
+    this.#nextQueueUid++;
+    return this.liteTopics.applyMade(topicUid, queueUid, name, nowMs);
   }
 
   applySecret(secret: Uint8Array): void {

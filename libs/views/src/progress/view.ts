@@ -217,6 +217,28 @@ export class ProgressView {
     return true;
   }
 
+  /**
+   * All that is outstanding of the queue rests until `deadlineMs`, and what is handed out now was not an attempt. The lease
+   * that says so gets a new id, the others keep theirs.
+   */
+  applySuspension(
+    queue: GroupQueue,
+    offset: number,
+    leaseId: number,
+    change: { leaseId: number; deadlineMs: number; nowMs: number },
+  ): boolean {
+    const named = this.#current(queue, offset, leaseId);
+    if (named === NONE) return false;
+    this.#slab.leaseId[named] = change.leaseId;
+    for (let slot = queue.first; slot !== NONE; slot = this.next(slot)) {
+      const attempt = this.#slab.attempt[slot]!;
+      if (attempt > 0 && this.#slab.deadlineMs[slot]! > change.nowMs) this.#slab.attempt[slot] = attempt - 1;
+      this.#slab.holder[slot] = 0;
+      this.#setDeadline(queue, slot, change.deadlineMs);
+    }
+    return true;
+  }
+
   /** The lease got a new deadline and kept its id. @param holder the client for whom it is renewed; 0 = none */
   applyRenewal(queue: GroupQueue, offset: number, leaseId: number, deadlineMs: number, holder = 0): boolean {
     const slot = this.#current(queue, offset, leaseId);

@@ -23,6 +23,7 @@ export interface FollowerSessionOptions {
   readonly logger: Logger;
   readonly settings: ReplicationSettings;
   readonly self: number;
+  readonly clientAddress: string;
   /** Members of the in-sync set. */
   members(): readonly number[];
   /** Called when the follower has stored more, or answered. */
@@ -72,6 +73,7 @@ export class FollowerSession {
         cutOffset: BigInt(continuation.cutOffset),
         startAnew: continuation.startAnew,
         member: options.self,
+        clientAddress: options.clientAddress,
       },
     });
   }

@@ -39,6 +39,8 @@ export interface FollowerReplicationOptions {
   readonly settings: ReplicationSettings;
   /** Begins a stream to the member at `address` (`host:port`). Never throws: a stream that can't be opened ends. */
   connect(address: string): FollowerStream;
+  /** A leader has taken this follower, and says where it serves clients. */
+  onAccepted(leader: { readonly member: number; readonly epoch: number; readonly clientAddress: string }): void;
   /** A stream ended that had been accepted, or the leader says that it does not lead. */
   onLost(): void;
 }
@@ -190,6 +192,7 @@ export class FollowerReplication {
       await host.cut(cutOffset);
     }
     this.#isAccepted = true;
+    this.#options.onAccepted({ member: welcome.member, epoch: this.#epochSeen, clientAddress: welcome.clientAddress });
   }
 
   async #take(message: LeaderMessage, stream: FollowerStream): Promise<void> {

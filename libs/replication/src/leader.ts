@@ -19,6 +19,8 @@ export interface LeaderReplicationOptions {
   readonly shard: string;
   /** `brokerId` of this member. */
   readonly member: number;
+  /** `host:port` at which this member serves clients. */
+  readonly clientAddress: string;
   readonly log: ReplicatedLog;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -169,7 +171,7 @@ export class LeaderReplication {
   }
 
   #welcome({ hello }: FollowerMessage, stream: LeaderStream): FollowerSession | undefined {
-    const { log, logger, clock, settings, member } = this.#options;
+    const { log, logger, clock, settings, member, clientAddress } = this.#options;
     const refusal = hello === undefined ? INVALID_HELLO : this.#refusalOf(hello);
     if (hello === undefined || refusal !== undefined) {
       logger.warn({ member: hello?.member, ...refusal }, 'a follower is refused');
@@ -192,6 +194,7 @@ export class LeaderReplication {
         logger,
         settings,
         self: member,
+        clientAddress,
         members: () => this.#inSync.members,
         onPosition: () => this.#positionChanged(),
       },

@@ -73,6 +73,8 @@ export interface LeaderMessage_Welcome {
   startAnew: boolean;
   /** `brokerId` of the leader. */
   member: number;
+  /** `host:port` at which the leader serves clients; a follower passes calls on to it. */
+  clientAddress: string;
 }
 
 export interface LeaderMessage_Refusal {
@@ -613,7 +615,7 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
 };
 
 function createBaseLeaderMessage_Welcome(): LeaderMessage_Welcome {
-  return { logId: "", startOffset: 0n, endOffset: 0n, cutOffset: 0n, startAnew: false, member: 0 };
+  return { logId: "", startOffset: 0n, endOffset: 0n, cutOffset: 0n, startAnew: false, member: 0, clientAddress: "" };
 }
 
 export const LeaderMessage_Welcome: MessageFns<LeaderMessage_Welcome> = {
@@ -644,6 +646,9 @@ export const LeaderMessage_Welcome: MessageFns<LeaderMessage_Welcome> = {
     }
     if (message.member !== 0) {
       writer.uint32(48).uint32(message.member);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(58).string(message.clientAddress);
     }
     return writer;
   },
@@ -707,6 +712,14 @@ export const LeaderMessage_Welcome: MessageFns<LeaderMessage_Welcome> = {
             }
 
             message.member = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
             continue;
           }
         }

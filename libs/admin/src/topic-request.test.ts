@@ -77,6 +77,11 @@ describe('topicConfigOf', () => {
     assert.equal(topicConfigOf(liteTopic('-1'), undefined).attributes.get('lite.topic.expiration'), '-1');
   });
 
+  it('gives dead letters a time of their own', () => {
+    const wish = { ...attribute('reserve.time', '60000'), name: '%DLQ%group' };
+    assert.equal(topicConfigOf(wish, { ...EXISTING, name: '%DLQ%group' }).retentionMs, 60_000);
+  });
+
   it('keeps the check interval of transactions', () => {
     const { attributes } = topicConfigOf(attribute('transaction.check.interval', '5000'), EXISTING);
     assert.equal(attributes.get('transaction.check.interval'), '5000');

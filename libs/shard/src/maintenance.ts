@@ -6,6 +6,7 @@ import { Carrier } from './carrier.ts';
 import type { ShardCore } from './core.ts';
 import { encodeCut, RECORD } from './records.ts';
 import { Retention } from './retention.ts';
+import { SegmentHolders } from './segment-holders.ts';
 import { appendState } from './state-records.ts';
 
 /** What the maintenance needs beside the shard's core. */
@@ -27,6 +28,7 @@ export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #retention: Retention;
   readonly #carrier: Carrier;
+  readonly #holders: SegmentHolders;
   #work: Promise<void> = Promise.resolve();
   #snapshotPending = false;
   #timer: Timer | undefined;
@@ -37,6 +39,7 @@ export class Maintenance {
     this.#options = options;
     this.#retention = new Retention(core);
     this.#carrier = new Carrier(core);
+    this.#holders = new SegmentHolders(core);
   }
 
   /** Bytes of the log that retention has removed since the start. */
@@ -114,8 +117,11 @@ export class Maintenance {
     // On a full disk no file can be written: that must not keep retention from making room.
     const { log } = this.#core;
     await this.#tryAgain();
-    const { removableBefore, carry } = await this.#retention.round(this.#options.isCrowded());
+    const isCrowded = this.#options.isCrowded();
+    const { removableBefore, carry } = await this.#retention.round(isCrowded);
+    const oldest = log.segments()[0];
     if (removableBefore > log.startOffset) await this.#remove(removableBefore);
+    else if (isCrowded && carry === undefined && oldest?.sealed) await this.#holders.tell(oldest);
     if (carry !== undefined) await this.#carrier.carry(carry);
   }
 

@@ -487,9 +487,30 @@ describe('retention', () => {
     await bench.clock.advance(1000);
     await bench.clock.settle(bench.shard.retain());
     assert.equal(bench.shard.statistics().logStartOffset, 0, 'the slow group still wants it');
+    await bench.clock.settle(bench.shard.retain());
+    const told = bench.said.filter(({ message }) => /oldest messages are not consumed/.test(message));
+    assert.deepEqual(
+      told.map(({ fields }) => fields.waitsFor),
+      [['topic: slow']],
+    );
     await acknowledgeAll(slow);
     await bench.clock.settle(bench.shard.retain());
     assert.ok(bench.shard.statistics().logStartOffset > 0, 'consumed by all');
+  });
+
+  test('keeps what nobody has read on a crowded disk until its own time is over, and says so', async () => {
+    const bench = new Bench({ retentionIntervalMs: 1e9, heldAfterExpiryMs: 0, diskCleanRatio: 0 });
+    await bench.open();
+    const topic = await bench.topic('unread');
+    await bench.send(topic, 60, 0, body);
+    await bench.clock.settle(bench.shard.retain());
+    assert.equal(bench.shard.statistics().logStartOffset, 0);
+    const told = bench.said.find(({ message }) => /oldest messages are not consumed/.test(message));
+    assert.deepEqual(told?.fields.waitsFor, ['unread: no group reads it']);
+    await bench.topic('unread', { retentionMs: 1_000 });
+    await bench.clock.advance(2_000);
+    await bench.clock.settle(bench.shard.retain());
+    assert.ok(bench.shard.statistics().logStartOffset > 0);
   });
 
   test('removes old segments when nobody holds them, and counts what was not consumed', async () => {

@@ -39,13 +39,16 @@ export function answering<Request, Response>(
 }
 
 /**
- * Waits until everything appended before is stored.
- * @throws MqError MASTER_PERSISTENCE_TIMEOUT when the log has failed: nobody knows whether it is stored
+ * Waits until everything appended before is stored, by slaves too where they are waited for. When it throws, nobody knows
+ * whether it is stored.
+ * @throws MqError SLAVE_PERSISTENCE_TIMEOUT when slaves did not confirm in time; MASTER_PERSISTENCE_TIMEOUT when the log has
+ *         failed, or this broker is not the master any more
  */
 export async function stored(shard: Shard): Promise<void> {
   try {
     await shard.settled();
   } catch (cause) {
+    if (cause instanceof MqError && cause.code === 'SLAVE_PERSISTENCE_TIMEOUT') throw cause;
     throw new MqError(
       'MASTER_PERSISTENCE_TIMEOUT',
       'the broker could not confirm that this was stored; it may be or may not be; try again',

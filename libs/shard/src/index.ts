@@ -14,7 +14,7 @@ export {
   type LiteTopicInfo,
   type LiteTopicPage,
 } from './lite-shard.ts';
-export type { OpenedShard } from './log-shard.ts';
+export type { OpenedShard, ReplicationLimits } from './log-shard.ts';
 export { BLOCKING_ATTRIBUTE } from './message-groups.ts';
 export { type OpenShardArguments, openShard, viewDirectories } from './open-shard.ts';
 export { type ShardOptions, type ShardSettings, shardSettings } from './options.ts';

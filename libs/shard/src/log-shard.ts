@@ -2,6 +2,7 @@ import { assert, MqError, quoted } from '@orbitmq/base';
 import type { RecoveryReport } from '@orbitmq/storage';
 import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, TransactionEnd } from '@orbitmq/views';
 import { Administration } from './administration.ts';
+import { BoundedSettling } from './bounded-settling.ts';
 import type { ShardCore } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { DiskWatch } from './disk-watch.ts';
@@ -69,6 +70,14 @@ import { Stories } from './story.ts';
 import { TimedMessages } from './timers.ts';
 import { Transactions } from './transactions.ts';
 
+/** What a leader owes to its followers. */
+export interface ReplicationLimits {
+  /** Why sends are refused before anything is stored; undefined when they are taken. Asked at each send. */
+  refusal(): MqError | undefined;
+  /** Longest that `settled()` waits. Milliseconds. */
+  readonly settleMs: number;
+}
+
 /** A shard that has been opened: what its node can do beside serving. */
 export interface OpenedShard extends Shard {
   /** What was found in the log at the start. */
@@ -79,6 +88,8 @@ export interface OpenedShard extends Shard {
   readonly epoch: number;
   /** Why sends are refused now; undefined when they are taken. */
   readonly sendRefusal: string | undefined;
+  /** Takes sends, and waits for them, as replication demands; without it a shard answers for itself alone. */
+  limitBy(limits: ReplicationLimits): void;
   statistics(): ShardStatistics;
   /** Looks for old messages to remove, now. */
   retain(): Promise<void>;
@@ -127,6 +138,8 @@ export class LogShard implements OpenedShard {
   readonly #stories: Stories;
   readonly #puller: Puller;
   readonly #release: () => Promise<void>;
+  #limits: ReplicationLimits | undefined;
+  #settling: BoundedSettling | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: LogShardParts) {
@@ -320,7 +333,8 @@ export class LogShard implements OpenedShard {
   }
 
   settled(): Promise<void> {
-    return this.#core.log.settled();
+    const settling = this.#core.log.settled();
+    return this.#settling?.bound(settling) ?? settling;
   }
 
   receive(request: ReceiveRequest): Promise<Delivery[]> {
@@ -410,6 +424,11 @@ export class LogShard implements OpenedShard {
     return { minOffset: indexed?.minOffset ?? 0, maxOffset: indexed?.nextOffset ?? 0 };
   }
 
+  limitBy(limits: ReplicationLimits): void {
+    this.#limits = limits;
+    this.#settling = new BoundedSettling(this.#core.clock, limits.settleMs);
+  }
+
   statistics(): ShardStatistics {
     const { log, state, waiters } = this.#core;
     return {
@@ -475,6 +494,8 @@ export class LogShard implements OpenedShard {
     this.#core.checkRunning();
     const { refusal } = this.#disk;
     if (refusal !== undefined) throw new MqError('FORBIDDEN', refusal);
+    const limited = this.#limits?.refusal();
+    if (limited !== undefined) throw limited;
     const topic = this.#core.state.metadata.topicByUid(uid);
     if (topic !== undefined) return topic;
     throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(name)} has been deleted: create it first`);

@@ -1,4 +1,5 @@
 import type { Clock } from '@orbitmq/base';
+import type { Epochs } from './epochs.ts';
 import { encodeHead, HEAD_BYTES } from './head.ts';
 import type { LogState, LogTotals } from './log-state.ts';
 import {
@@ -27,6 +28,7 @@ export class Appender {
   readonly #totals: LogTotals;
   readonly #tail: Tail;
   readonly #clock: Clock;
+  readonly #epochs: Epochs;
   readonly #directory: string;
   readonly #segmentSizeBytes: number;
   readonly #author: Authorship;
@@ -36,17 +38,27 @@ export class Appender {
 
   constructor(
     state: LogState,
-    collaborators: { readonly totals: LogTotals; readonly tail: Tail; readonly clock: Clock },
+    collaborators: {
+      readonly totals: LogTotals;
+      readonly tail: Tail;
+      readonly clock: Clock;
+      readonly epochs: Epochs;
+    },
     options: { readonly directory: string; readonly segmentSizeBytes: number; readonly author: Authorship },
   ) {
     this.#state = state;
     this.#totals = collaborators.totals;
     this.#tail = collaborators.tail;
     this.#clock = collaborators.clock;
+    this.#epochs = collaborators.epochs;
     this.#directory = options.directory;
     this.#segmentSizeBytes = options.segmentSizeBytes;
     this.#author = options.author;
     this.#stamp = { epoch: options.author.epoch, storeTimestampMs: 0, shardTimeMs: 0, flushedOffset: 0 };
+  }
+
+  get author(): Authorship {
+    return this.#author;
   }
 
   shardTimeMs(): number {
@@ -55,13 +67,23 @@ export class Appender {
 
   /** Appends a record; the first one of an incarnation is preceded by an epoch start. */
   place(type: number, parts: readonly Uint8Array[], payloadBytes: number): StoredRecord {
+    this.#setStamp();
+    if (!this.#epochStarted) this.#startEpoch();
+    this.#makeRoom(recordLength(payloadBytes));
+    return this.#write(type, parts, payloadBytes);
+  }
+
+  /** Appends the epoch start, if no record has been appended. */
+  begin(): void {
+    this.#setStamp();
+    if (!this.#epochStarted) this.#startEpoch();
+  }
+
+  #setStamp(): void {
     const stamp = this.#stamp;
     stamp.storeTimestampMs = this.#clock.wallMs();
     stamp.shardTimeMs = this.shardTimeMs();
     stamp.flushedOffset = this.#state.flushedOffset;
-    if (!this.#epochStarted) this.#startEpoch();
-    this.#makeRoom(recordLength(payloadBytes));
-    return this.#write(type, parts, payloadBytes);
   }
 
   #startEpoch(): void {
@@ -84,12 +106,15 @@ export class Appender {
   #writeHead(): void {
     const segmentSizeBytes = this.#state.segments.at(-1)!.sizeBytes;
     const payload = encodeHead({ logId: this.#author.logId, segmentSizeBytes });
+    this.#epochs.note(this.#author.epoch, this.#state.endOffset);
     this.#write(RECORD_TYPES.epochStart, [payload], payload.length);
     this.#epochStarted = true;
   }
 
   #writeBlank(segment: Segment, length: number): void {
     const state = this.#state;
+    // When the first record of an incarnation goes to a new segment, its epoch begins here.
+    this.#epochs.note(this.#author.epoch, state.endOffset);
     const chunk = this.#tail.reserve(segment, state.endOffset, HEADER_BYTES);
     writeBlank(chunk, chunk.usedBytes, state.endOffset, length, this.#stamp);
     this.#advance(chunk, HEADER_BYTES, length, RECORD_TYPES.blank);
@@ -113,6 +138,7 @@ export class Appender {
     const state = this.#state;
     chunk.usedBytes += chunkBytes;
     state.endOffset += logBytes;
+    chunk.logEndOffset = state.endOffset;
     state.lastType = type;
     this.#totals.recordCount++;
     this.#totals.appendedBytes += chunkBytes;

@@ -1,8 +1,13 @@
-import { type Clock, MqError, type Random } from '@orbitmq/base';
+import { assert, type Clock, MqError, type Random } from '@orbitmq/base';
 import { type Vfs, VfsError, type VfsFile } from '@orbitmq/vfs';
 import { Appender } from './appender.ts';
+import { ChunkReader } from './chunk-reader.ts';
+import { DurableMark } from './durable-mark.ts';
+import type { Epochs } from './epochs.ts';
+import { writeEpochs } from './epochs.ts';
 import { damagedRecord } from './errors.ts';
 import { GroupCommit } from './group-commit.ts';
+import { Intake } from './intake.ts';
 import type { CommitLog, LogRecord, LogStatistics, RecoveryReport, SegmentInfo } from './log.ts';
 import { type LogState, LogTotals } from './log-state.ts';
 import { type CommitLogOptions, type CommitLogSettings, commitLogSettings } from './options.ts';
@@ -10,13 +15,17 @@ import { ReadBlocks } from './read-blocks.ts';
 import { claimedLength, HEADER_BYTES, RECORD_TYPES, recordLength, StoredRecord, TYPE_MIN } from './record.ts';
 import { readRecord, walkRecords } from './record-walk.ts';
 import { type Recovered, recover } from './recovery.ts';
+import type { EpochStart, LeadOptions, LogChunk, LogRole } from './replica.ts';
 import { type Segment, segmentIndexOf } from './segment.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentWriter } from './segment-writer.ts';
+import { Listeners, Settlement } from './settlement.ts';
 import { Tail } from './tail.ts';
 
 /** Name of the log's directory below the one that is given. */
-const DIRECTORY = 'commitlog';
+export const LOG_DIRECTORY = 'commitlog';
+/** Epochs are stored in four bytes. */
+const EPOCH_MAX = 0xffffffff;
 /** Read at once when the length of a record is not known. */
 const READ_HINT_BYTES = 4096;
 
@@ -28,6 +37,10 @@ export interface CommitLogArguments {
   /** Directory of the shard; the log lies in `commitlog` below it. The caller holds its lock. */
   readonly directory: string;
   readonly options: CommitLogOptions;
+  /** Default `leader`. */
+  readonly role?: LogRole;
+  /** How a leader leads. */
+  readonly lead?: LeadOptions;
   /**
    * Runs the writing of a batch once what is going on has been done; default `queueMicrotask`. A live process hands in
    * `setImmediate`, so that one batch takes the appends of all requests that came in the same turn of the event loop.
@@ -40,25 +53,34 @@ export interface CommitLogArguments {
 }
 
 /**
- * Recovers the log below `directory`, or begins one, and opens it for appending. Nothing is appended by opening.
- * @throws CorruptionError when what is there can't be trusted; VfsError; MqError BAD_REQUEST for options
+ * Recovers the log below `directory`, or begins one, and opens it for appending or for following. Nothing is appended by opening.
+ * @throws CorruptionError when what is there can't be trusted; VfsError; MqError BAD_REQUEST for options, or an epoch that is not new
  */
 export async function openCommitLog(args: CommitLogArguments): Promise<CommitLog> {
   const settings = commitLogSettings(args.options);
-  const directory = `${args.directory}/${DIRECTORY}`;
+  const directory = `${args.directory}/${LOG_DIRECTORY}`;
   await args.vfs.makeDirectory(directory);
-  const recovered = await recover(args.vfs, args.clock, directory, settings.segmentSizeBytes);
-  const log = new SegmentedLog(args, settings, directory, recovered);
+  const mark = await DurableMark.read(args.vfs, directory);
+  const recovered = await recover(args.vfs, args.clock, directory, settings.segmentSizeBytes, mark);
+  const log = new SegmentedLog(args, { settings, directory, recovered, mark });
   await log.open();
   return log;
 }
 
+/** What a log is made of when its files have been brought in order. */
+interface SegmentedLogParts {
+  readonly settings: CommitLogSettings;
+  readonly directory: string;
+  readonly recovered: Recovered;
+  readonly mark: DurableMark;
+}
+
 class SegmentedLog implements CommitLog {
-  readonly epoch: number;
   readonly recovery: RecoveryReport;
   readonly #args: CommitLogArguments;
   readonly #settings: CommitLogSettings;
   readonly #directory: string;
+  readonly #mark: DurableMark;
   readonly #state: LogState;
   readonly #totals = new LogTotals();
   readonly #files: SegmentFiles;
@@ -68,38 +90,51 @@ class SegmentedLog implements CommitLog {
     this.#totals.diskReadCount++;
     return this.#use(segment, action);
   };
-  readonly #appender: Appender;
+  readonly #epochs: Epochs;
+  /** No new epoch may be as low as this one. */
+  readonly #epochMax: number;
+  /** The newest epoch when the log was opened; 0 when there was none. */
+  readonly #epochsFound: number;
+  readonly #intake: Intake;
+  readonly #chunks: ChunkReader;
+  readonly #settlement: Settlement;
   readonly #writer: SegmentWriter;
   readonly #commit: GroupCommit;
-  readonly #settledListeners = new Set<(settledOffset: number) => void>();
-  readonly #sealedListeners = new Set<(segment: SegmentInfo) => void>();
+  readonly #takenListeners = new Listeners<number>();
+  readonly #sealedListeners = new Listeners<SegmentInfo>();
+  /** Of a leader. */
+  #appender: Appender | undefined;
+  #isLeading = false;
   #removing: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
-  constructor(args: CommitLogArguments, settings: CommitLogSettings, directory: string, recovered: Recovered) {
+  constructor(args: CommitLogArguments, { settings, directory, recovered, mark }: SegmentedLogParts) {
     const { vfs, clock } = args;
     this.#args = args;
     this.#settings = settings;
     this.#directory = directory;
+    this.#mark = mark;
     this.recovery = recovered.report;
-    this.epoch = recovered.epoch + 1;
-    this.#state = stateOf(recovered);
+    this.#epochs = recovered.epochs;
+    this.#epochMax = recovered.epochMax;
+    this.#epochsFound = recovered.epochs.last;
+    this.#state = stateOf(recovered, args.role ?? 'leader');
     this.#files = new SegmentFiles(vfs);
     this.#tail = new Tail(settings.tailCacheBytes);
     this.#blocks = new ReadBlocks(settings.readCacheBytes);
-    this.#appender = new Appender(
-      this.#state,
-      { totals: this.#totals, tail: this.#tail, clock },
-      {
-        directory,
-        segmentSizeBytes: settings.segmentSizeBytes,
-        author: {
-          logId: recovered.logId ?? Buffer.from(args.random.bytes(16)).toString('hex'),
-          epoch: this.epoch,
-          shardTimeOriginMs: Math.max(recovered.shardTimeMs, clock.wallMs()) - clock.monotonicMs(),
-        },
-      },
-    );
+    this.#intake = new Intake(this.#state, {
+      tail: this.#tail,
+      totals: this.#totals,
+      epochs: this.#epochs,
+      directory,
+      logId: recovered.logId,
+    });
+    this.#chunks = new ChunkReader(this.#state, {
+      tail: this.#tail,
+      segmentOf: (physicalOffset) => this.#segmentOf(physicalOffset),
+      use: this.#read,
+    });
+    this.#settlement = new Settlement(this.#state);
     this.#writer = new SegmentWriter(this.#state, {
       vfs,
       clock,
@@ -108,37 +143,70 @@ class SegmentedLog implements CommitLog {
       zeroFill: settings.zeroFill,
       files: this.#files,
       totals: this.#totals,
-      onSealed: (segment) => {
-        for (const listener of this.#sealedListeners) listener(segment);
-      },
+      onSealed: (segment) => this.#sealedListeners.tell(segment),
       onStall: (error) => args.onStall?.(error),
       onFailure: (error) => this.#commit.fail(error),
     });
+    const openedAt = recovered.endOffset;
     this.#commit = new GroupCommit(this.#state, {
       clock,
       settings,
       tail: this.#tail,
       writer: this.#writer,
+      settlement: this.#settlement,
       totals: this.#totals,
       defer: args.defer ?? queueMicrotask,
+      prepare: () => this.#prepareMark(openedAt),
+      onTaken: (takenOffset) => this.#takenListeners.tell(takenOffset),
       appendFlushMark: () => this.#appendOwn(RECORD_TYPES.flushMark),
-      onSettled: (settledOffset) => {
-        for (const listener of this.#settledListeners) listener(settledOffset);
-      },
+      noteFlushed: () => this.#noteFlushed(),
       onFailure: (error) => args.onFailure?.(error),
     });
+    if (this.#state.role === 'leader') this.#takeLead(args.lead ?? {});
   }
 
-  open(): Promise<void> {
-    return this.#writer.openLast();
+  async open(): Promise<void> {
+    const state = this.#state;
+    const first = state.segments[0];
+    if (state.role === 'follower' && first?.startOffset === state.endOffset) {
+      // A file that was made for a first record which did not come; its leader's log may begin elsewhere.
+      for (const segment of state.segments.splice(0)) await this.#args.vfs.remove(segment.path);
+      await this.#args.vfs.syncDirectory(this.#directory);
+    }
+    await this.#writer.openLast();
+    if (state.role === 'leader' && state.segments.length === 0) await this.#writer.makeFirst();
+  }
+
+  get role(): LogRole {
+    return this.#state.role;
+  }
+
+  get logId(): string | undefined {
+    return this.#intake.logId ?? (this.#epochs.last > 0 ? this.#appender?.author.logId : undefined);
+  }
+
+  get epoch(): number {
+    return this.#appender?.author.epoch ?? this.#state.epoch;
   }
 
   get startOffset(): number {
-    return this.#state.segments[0]!.startOffset;
+    return this.#state.segments[0]?.startOffset ?? this.#state.endOffset;
   }
 
   get endOffset(): number {
     return this.#state.endOffset;
+  }
+
+  get storedOffset(): number {
+    return this.#state.storedOffset;
+  }
+
+  get confirmedOffset(): number {
+    return this.#state.confirmedOffset;
+  }
+
+  get fenced(): MqError | undefined {
+    return this.#state.fence;
   }
 
   get settledOffset(): number {
@@ -154,7 +222,84 @@ class SegmentedLog implements CommitLog {
   }
 
   shardTimeMs(): number {
-    return this.#appender.shardTimeMs();
+    return this.#appender?.shardTimeMs() ?? this.#state.shardTimeMs;
+  }
+
+  epochs(): readonly EpochStart[] {
+    const starts = this.#epochs.within(this.startOffset, this.endOffset);
+    const own = this.#appender?.author.epoch ?? 0;
+    return own > this.#epochs.last ? [...starts, { epoch: own, startOffset: this.endOffset }] : starts;
+  }
+
+  readChunk(from: number, bytesMax: number): LogChunk | Promise<LogChunk> {
+    return this.#chunks.read(from, bytesMax);
+  }
+
+  onTaken(listener: (takenOffset: number) => void): () => void {
+    return this.#takenListeners.add(listener);
+  }
+
+  onStored(listener: (storedOffset: number) => void): () => void {
+    return this.#settlement.onStored.add(listener);
+  }
+
+  onConfirmed(listener: (confirmedOffset: number) => void): () => void {
+    return this.#settlement.onConfirmed.add(listener);
+  }
+
+  onFenced(listener: (error: MqError) => void): () => void {
+    return this.#settlement.onFenced.add(listener);
+  }
+
+  confirm(limit: number): void {
+    this.#settlement.confirm(limit);
+  }
+
+  confirmed(physicalOffset = this.#state.endOffset): Promise<void> {
+    return this.#settlement.whenConfirmed(physicalOffset);
+  }
+
+  fence(error: MqError): void {
+    this.#settlement.fence(error);
+  }
+
+  beginEpoch(): void {
+    const { endOffset } = this.#state;
+    this.#leader().begin();
+    if (this.#state.endOffset > endOffset) this.#commit.start();
+  }
+
+  async lead(options: LeadOptions): Promise<void> {
+    const state = this.#state;
+    assert(state.role === 'follower' && !this.#isLeading, 'a log that is led already can not be led again');
+    this.#checkEpoch(options.epoch);
+    this.#checkTakes();
+    this.#isLeading = true;
+    await this.#commit.flush(state.endOffset);
+    await this.#commit.idle();
+    // From here on records are this node's own: what they say of fsyncs is true of this copy.
+    if (this.#mark.exists) await this.#writeMark(state.endOffset, state.endOffset);
+    if (state.segments.length === 0) await this.#writer.makeFirst();
+    this.#checkTakes();
+    state.role = 'leader';
+    this.#takeLead(options);
+    // Its guard may have said no.
+    this.#checkTakes();
+    this.beginEpoch();
+  }
+
+  receive(chunk: LogChunk): void {
+    const state = this.#state;
+    assert(state.role === 'follower' && !this.#isLeading, 'only a follower takes what a leader sends');
+    this.#checkTakes();
+    if (state.endOffset - state.settledOffset + chunk.bytes.length > this.#settings.unsettledBytesMax) {
+      // One that is larger than all that may wait must get through.
+      if (state.endOffset > state.settledOffset) throw this.#tooMany();
+    }
+    const wasEmpty = state.segments.length === 0;
+    this.#intake.take(chunk);
+    if (wasEmpty && state.segments.length > 0) this.#settlement.beginAt(chunk.startOffset);
+    if (chunk.bytes.length > 0) this.#commit.start();
   }
 
   append(type: number, parts: readonly Uint8Array[]): LogRecord {
@@ -162,12 +307,15 @@ class SegmentedLog implements CommitLog {
     let payloadBytes = 0;
     for (let index = 0; index < parts.length; index++) payloadBytes += parts[index]!.length;
     const length = recordLength(payloadBytes);
-    if (state.failure !== undefined || state.closing) throw this.#refusal();
+    const appender = this.#appender;
+    if (appender === undefined || state.failure !== undefined || state.fence !== undefined || state.closing) {
+      throw this.#refusal();
+    }
     if (length > this.#settings.recordBytesMax) throw this.#tooLarge(length);
     if (state.endOffset - state.settledOffset + length > this.#settings.unsettledBytesMax) throw this.#tooMany();
     if (!(type >= TYPE_MIN && type <= 255))
       throw new RangeError(`a record's type must be ${TYPE_MIN}…255, not ${type}`);
-    const record = this.#appender.place(type, parts, payloadBytes);
+    const record = appender.place(type, parts, payloadBytes);
     this.#commit.start();
     return record;
   }
@@ -177,8 +325,7 @@ class SegmentedLog implements CommitLog {
   }
 
   onSettled(listener: (settledOffset: number) => void): () => void {
-    this.#settledListeners.add(listener);
-    return () => this.#settledListeners.delete(listener);
+    return this.#settlement.onSettled.add(listener);
   }
 
   flush(physicalOffset = this.#state.endOffset): Promise<void> {
@@ -197,7 +344,7 @@ class SegmentedLog implements CommitLog {
 
   async scan(from: number, to: number, visit: (record: LogRecord) => void): Promise<number> {
     const end = Math.min(to, this.#state.endOffset);
-    if (end > this.#state.writtenOffset) await this.settled();
+    if (end > this.#state.writtenOffset) await this.#settlement.whenStored(end);
     let position = from;
     while (position < end) {
       const segment = this.#segmentOf(position);
@@ -213,13 +360,29 @@ class SegmentedLog implements CommitLog {
     return position;
   }
 
+  scanTail(from: number, to: number, visit: (record: LogRecord) => void): number {
+    let position = from;
+    while (position < to) {
+      const chunk = this.#tail.find(position);
+      if (chunk === undefined) return position;
+      for (let at = position - chunk.startOffset; at < chunk.usedBytes && position < to; ) {
+        const length = claimedLength(chunk.view, at, position, chunk.segment.endOffset - position);
+        if (length === 0) throw this.#notARecord(position, undefined);
+        const record = new StoredRecord(chunk, at);
+        if (record.type >= TYPE_MIN) visit(record);
+        position += length;
+        at += length;
+      }
+    }
+    return position;
+  }
+
   segments(): readonly SegmentInfo[] {
     return this.#state.segments;
   }
 
   onSealed(listener: (segment: SegmentInfo) => void): () => void {
-    this.#sealedListeners.add(listener);
-    return () => this.#sealedListeners.delete(listener);
+    return this.#sealedListeners.add(listener);
   }
 
   removeBefore(physicalOffset: number): Promise<number> {
@@ -234,8 +397,69 @@ class SegmentedLog implements CommitLog {
   }
 
   #appendOwn(type: number): void {
-    this.#appender.place(type, [], 0);
+    this.#appender?.place(type, [], 0);
     this.#commit.start();
+  }
+
+  #takeLead(options: LeadOptions): void {
+    const epoch = this.#checkEpoch(options.epoch);
+    const { clock, random } = this.#args;
+    this.#appender = new Appender(
+      this.#state,
+      { totals: this.#totals, tail: this.#tail, clock, epochs: this.#epochs },
+      {
+        directory: this.#directory,
+        segmentSizeBytes: this.#settings.segmentSizeBytes,
+        author: {
+          logId: this.#intake.logId ?? Buffer.from(random.bytes(16)).toString('hex'),
+          epoch,
+          shardTimeOriginMs: Math.max(this.#state.shardTimeMs, clock.wallMs()) - clock.monotonicMs(),
+        },
+      },
+    );
+    this.#settlement.lead(options);
+  }
+
+  /** @throws MqError BAD_REQUEST */
+  #checkEpoch(wanted: number | undefined): number {
+    const last = Math.max(this.#epochMax, this.#state.epoch);
+    const epoch = wanted ?? last + 1;
+    if (Number.isInteger(epoch) && epoch > last && epoch <= EPOCH_MAX) return epoch;
+    throw new MqError(
+      'BAD_REQUEST',
+      `a leader's epoch must be a whole number from ${last + 1} to ${EPOCH_MAX}, as the log has epoch ${last}, but is ${epoch}`,
+    );
+  }
+
+  #leader(): Appender {
+    if (this.#appender === undefined) throw this.#refusal();
+    return this.#appender;
+  }
+
+  #checkTakes(): void {
+    const { failure, fence, closing } = this.#state;
+    if (failure !== undefined || fence !== undefined || closing) throw this.#refusal();
+  }
+
+  /** Before the first write: whether the records that come are this node's own must be known on disk. */
+  async #prepareMark(openedAt: number): Promise<void> {
+    const isFollower = this.#state.role === 'follower';
+    if (isFollower && !this.#mark.isFollowers) await this.#writeMark(Number.POSITIVE_INFINITY, openedAt);
+    if (!isFollower && this.#mark.isFollowers) await this.#writeMark(openedAt, openedAt);
+  }
+
+  async #noteFlushed(): Promise<void> {
+    const { flushedOffset } = this.#state;
+    if (!this.#mark.isFollowers || flushedOffset <= this.#mark.flushedOffset) return;
+    await this.#writeMark(Number.POSITIVE_INFINITY, flushedOffset);
+  }
+
+  async #writeMark(authoredFrom: number, flushedOffset: number): Promise<void> {
+    try {
+      await this.#mark.write(authoredFrom, flushedOffset);
+    } catch (error) {
+      throw this.#commit.fail(error);
+    }
   }
 
   #readCold(physicalOffset: number, length: number | undefined): LogRecord | Promise<LogRecord> {
@@ -303,7 +527,14 @@ class SegmentedLog implements CommitLog {
   }
 
   #refusal(): MqError {
-    const cause = this.#state.failure;
+    const { failure: cause, fence, closing } = this.#state;
+    if (cause === undefined && fence !== undefined) return fence;
+    if (cause === undefined && !closing) {
+      return new MqError(
+        'INTERNAL_SERVER_ERROR',
+        'this broker is not the master of its shard and takes nothing: send to the master',
+      );
+    }
     return new MqError(
       'INTERNAL_SERVER_ERROR',
       cause === undefined
@@ -334,10 +565,12 @@ class SegmentedLog implements CommitLog {
     const state = this.#state;
     let freedBytes = 0;
     for (;;) {
-      const segment = state.segments[0]!;
+      const segment = state.segments[0];
+      if (segment === undefined) break;
       // The next one's head must be on disk: it carries the id and the epoch of the log on.
       if (!segment.sealed || segment.endOffset > physicalOffset || state.flushedOffset <= segment.endOffset) break;
-      if (state.failure !== undefined || state.closing) break;
+      if (segment.endOffset > state.confirmedOffset) break;
+      if (state.failure !== undefined || state.fence !== undefined || state.closing) break;
       state.segments = state.segments.slice(1);
       await this.#files.forget(segment);
       try {
@@ -358,31 +591,56 @@ class SegmentedLog implements CommitLog {
 
   async #close(): Promise<void> {
     const state = this.#state;
+    const { role, lastType } = state;
     this.#commit.stop();
-    if (state.failure === undefined && state.lastType !== 0 && state.lastType !== RECORD_TYPES.cleanEnd) {
+    const isFine = (): boolean => state.failure === undefined && state.fence === undefined;
+    if (isFine() && role === 'leader' && lastType !== 0 && lastType !== RECORD_TYPES.cleanEnd) {
       this.#appendOwn(RECORD_TYPES.cleanEnd);
     }
     state.closing = true;
     try {
-      if (state.failure === undefined) await this.#commit.flush(state.endOffset);
+      if (isFine()) await this.#commit.flush(state.endOffset);
+      await this.#commit.idle();
+      if (isFine()) await this.#noteFlushed();
+      if (isFine()) await this.#storeEpochs();
     } finally {
+      this.#settlement.rejectAll(this.#refusal());
       await this.#removing;
       await this.#writer.settle();
       await this.#files.closeAll();
+      await this.#mark.close();
     }
+  }
+
+  /** Spares the next start a search. */
+  async #storeEpochs(): Promise<void> {
+    const { logId, startOffset, endOffset } = this;
+    const starts = this.#epochs.within(startOffset, endOffset);
+    if (logId === undefined || starts.length < 2 || this.#epochs.last === this.#epochsFound) return;
+    await writeEpochs(this.#args.vfs, this.#directory, { logId, coveredTo: endOffset, starts });
   }
 }
 
-function stateOf(recovered: Recovered): LogState {
-  const { endOffset } = recovered;
+function stateOf(recovered: Recovered, role: LogRole): LogState {
+  const { endOffset, segments, epoch, shardTimeMs, lastType } = recovered;
+  const startOffset = segments[0]?.startOffset ?? endOffset;
+  // What of a follower's log is confirmed, its leader will say.
+  const confirmedOffset = role === 'leader' ? endOffset : startOffset;
   return {
-    segments: recovered.segments,
+    role,
+    segments,
     endOffset,
     writtenOffset: endOffset,
     flushedOffset: endOffset,
+    storedOffset: endOffset,
+    confirmLimit: role === 'leader' ? Number.POSITIVE_INFINITY : 0,
+    confirmedOffset,
     settledOffset: endOffset,
-    lastType: recovered.lastType,
+    epoch,
+    shardTimeMs,
+    lastType,
     failure: undefined,
+    fence: undefined,
     closing: false,
   };
 }

@@ -17,6 +17,14 @@ export interface Remains {
   epochMax: number;
 }
 
+/** What is asked of records behind a bad one. */
+export interface EvidenceQuestion {
+  /** Where the log would be cut. */
+  readonly cutOffset: number;
+  /** Records from here on were written by this node; what others say of fsyncs proves nothing. */
+  readonly authoredFrom: number;
+}
+
 /**
  * Looks at everything from `from` to the end of a segment. A torn tail and damaged data look alike at the first bad
  * byte; they differ in what follows: only behind damaged data there can be a record whose writer knew that more than
@@ -26,7 +34,7 @@ export async function searchRemains(
   file: VfsFile,
   segment: Segment,
   from: number,
-  cutOffset: number,
+  question: EvidenceQuestion,
 ): Promise<Remains> {
   const remains: Remains = { sizeBytes: 0, proof: undefined, epochMax: 0 };
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES + HEADER_BYTES);
@@ -37,7 +45,7 @@ export async function searchRemains(
     if (own === 0) break;
     if (buffer.compare(ZEROS, 0, own, 0, own) === 0) continue;
     remains.sizeBytes = position - from + lastNonZero(buffer, own) + 1;
-    await searchLoaded(new ByteWindow(buffer.subarray(0, count)), file, segment, position, cutOffset, remains);
+    await searchLoaded(new ByteWindow(buffer.subarray(0, count)), file, segment, position, question, remains);
     if (remains.proof !== undefined) break;
   }
   return remains;
@@ -48,7 +56,7 @@ async function searchLoaded(
   file: VfsFile,
   segment: Segment,
   position: number,
-  cutOffset: number,
+  { cutOffset, authoredFrom }: EvidenceQuestion,
   remains: Remains,
 ): Promise<void> {
   const last = Math.min(window.bytes.length - HEADER_BYTES, READ_BYTES - 8);
@@ -62,7 +70,7 @@ async function searchLoaded(
     const record = await readRecord(file, segment, physicalOffset, PAGE_BYTES);
     if (record === undefined) continue;
     remains.epochMax = Math.max(remains.epochMax, record.epoch);
-    if (record.flushedOffset > cutOffset) {
+    if (physicalOffset >= authoredFrom && record.flushedOffset > cutOffset) {
       remains.proof = { physicalOffset, flushedOffset: record.flushedOffset };
       return;
     }

@@ -4,6 +4,7 @@ import type { LogState, LogTotals } from './log-state.ts';
 import type { CommitLogSettings } from './options.ts';
 import { RECORD_TYPES } from './record.ts';
 import type { SegmentWriter } from './segment-writer.ts';
+import type { Settlement } from './settlement.ts';
 import type { Tail } from './tail.ts';
 
 const STORED = Promise.resolve();
@@ -15,10 +16,16 @@ export interface GroupCommitArguments {
   readonly tail: Tail;
   readonly writer: SegmentWriter;
   readonly totals: LogTotals;
+  readonly settlement: Settlement;
   readonly defer: (callback: () => void) => void;
+  /** Done once before the first write of this life: what the disk must know first. */
+  readonly prepare: () => Promise<void>;
+  /** Hears that a batch is taken for writing. */
+  readonly onTaken: (takenOffset: number) => void;
   /** Appends a record that says that all before it is fsynced. */
   readonly appendFlushMark: () => void;
-  readonly onSettled: (settledOffset: number) => void;
+  /** Notes that a follower has fsynced what it has. */
+  readonly noteFlushed: () => Promise<void>;
   readonly onFailure: (error: Error) => void;
 }
 
@@ -43,10 +50,13 @@ export class GroupCommit {
   /** End of the batch that is being written, or of the last one. */
   #takenOffset: number;
   #running = false;
+  #isPrepared = false;
+  /** Resolves when nothing is being written. */
+  #idle: Promise<void> = STORED;
   #syncTimer: Timer | undefined;
   #markTimer: Timer | undefined;
   readonly #run = (): void => {
-    void this.#writeBatches();
+    this.#idle = this.#writeBatches();
   };
 
   constructor(state: LogState, args: GroupCommitArguments) {
@@ -54,11 +64,13 @@ export class GroupCommit {
     this.#args = args;
     this.#isSync = args.settings.flushDiskType === 'SYNC_FLUSH';
     this.#takenOffset = state.endOffset;
+    // What is being written when the log is fenced is brought to its end, and nothing after it.
+    args.settlement.onFenced.add((error) => this.#giveUp(error));
   }
 
   /** Sees to it that what has been appended gets written, after the turn that is going on. */
   start(): void {
-    if (this.#running || this.#state.failure !== undefined) return;
+    if (this.#running || this.#isOver) return;
     this.#running = true;
     this.#args.defer(this.#run);
   }
@@ -66,7 +78,7 @@ export class GroupCommit {
   /** See `CommitLog.settled`. */
   settled(): Promise<void> {
     const state = this.#state;
-    if (state.failure !== undefined) return Promise.reject(state.failure);
+    if (this.#isOver) return Promise.reject(state.failure ?? state.fence);
     if (state.settledOffset === state.endOffset) return STORED;
     return state.endOffset > this.#takenOffset ? this.#gathering.promise : this.#writing.promise;
   }
@@ -74,8 +86,8 @@ export class GroupCommit {
   /** See `CommitLog.flush`. */
   async flush(physicalOffset: number): Promise<void> {
     const state = this.#state;
-    if (state.failure !== undefined) throw state.failure;
-    if (state.writtenOffset < physicalOffset) await this.settled();
+    if (this.#isOver) throw state.failure ?? state.fence;
+    if (state.writtenOffset < physicalOffset) await this.#args.settlement.whenStored(physicalOffset);
     try {
       await this.#args.writer.syncTo(physicalOffset);
     } catch (error) {
@@ -91,17 +103,31 @@ export class GroupCommit {
     this.#markTimer = undefined;
   }
 
+  /** Resolves when nothing is being written. */
+  idle(): Promise<void> {
+    return this.#idle;
+  }
+
   /** Makes an error final; returns the first one. Whoever waits is told; nothing is acknowledged from here on. */
   fail(cause: unknown): Error {
     const state = this.#state;
     if (state.failure !== undefined) return state.failure;
     const failure = cause instanceof Error ? cause : new Error('the commit log failed', { cause });
     state.failure = failure;
-    this.stop();
-    this.#writing.reject(failure);
-    this.#gathering.reject(failure);
+    this.#args.settlement.rejectAll(failure);
+    this.#giveUp(failure);
     this.#args.onFailure(failure);
     return failure;
+  }
+
+  get #isOver(): boolean {
+    return this.#state.failure !== undefined || this.#state.fence !== undefined;
+  }
+
+  #giveUp(error: Error): void {
+    this.stop();
+    this.#writing.reject(error);
+    this.#gathering.reject(error);
   }
 
   async #writeBatches(): Promise<void> {
@@ -109,7 +135,7 @@ export class GroupCommit {
       let storing = this.#storeGathered();
       while (storing !== undefined) {
         const stored = await storing;
-        if (this.#state.failure !== undefined) break;
+        if (this.#isOver) break;
         // The next batch is on its way to the disk while those who waited for this one do their work.
         storing = this.#storeGathered();
         this.#settle(stored);
@@ -124,7 +150,7 @@ export class GroupCommit {
 
   /** Begins to store what has gathered; undefined when nothing has. */
   #storeGathered(): Promise<Batch> | undefined {
-    if (this.#state.endOffset === this.#takenOffset) return undefined;
+    if (this.#state.endOffset === this.#takenOffset || this.#isOver) return undefined;
     const storing = this.#store();
     storing.catch((error) => this.fail(error));
     return storing;
@@ -138,6 +164,9 @@ export class GroupCommit {
     this.#takenOffset = batch.endOffset;
     this.#writing = batch.waiters;
     this.#gathering = new Deferred();
+    this.#args.onTaken(batch.endOffset);
+    if (!this.#isPrepared) await this.#args.prepare();
+    this.#isPrepared = true;
     for (let index = 0; index < writes.length; index++) {
       await writer.write(writes[index]!);
       state.writtenOffset = writes[index + 1]?.physicalOffset ?? batch.endOffset;
@@ -147,16 +176,14 @@ export class GroupCommit {
   }
 
   #settle(batch: Batch): void {
-    this.#state.settledOffset = batch.endOffset;
     this.#args.totals.batchCount++;
     this.#args.tail.evict(batch.endOffset);
-    this.#args.onSettled(batch.endOffset);
-    batch.waiters.resolve();
+    this.#args.settlement.stored(batch.endOffset, batch.waiters);
     this.#setTimers();
   }
 
   #setTimers(): void {
-    if (this.#state.closing) return;
+    if (this.#state.closing || this.#isOver) return;
     if (!this.#isSync) this.#setSyncTimer();
     this.#setMarkTimer();
   }
@@ -165,20 +192,31 @@ export class GroupCommit {
   #setSyncTimer(): void {
     this.#syncTimer ??= this.#args.clock.setTimer(this.#args.settings.flushIntervalMs, () => {
       this.#syncTimer = undefined;
-      if (this.#state.failure !== undefined) return;
+      if (this.#isOver) return;
       this.#args.writer.syncTo(this.#state.writtenOffset).catch((error) => this.fail(error));
     });
   }
 
-  /** The last records of a busy time would be proven by none after them; a flush mark does it when the log is quiet. */
+  /**
+   * The last records of a busy time would be proven by none after them; a flush mark does it when the log is quiet. What a
+   * follower gets proves nothing here: it notes how far it is each time.
+   */
   #setMarkTimer(): void {
     const state = this.#state;
     const seenOffset = state.endOffset;
     this.#markTimer ??= this.#args.clock.setTimer(this.#args.settings.flushMarkDelayMs, () => {
       this.#markTimer = undefined;
-      if (state.failure !== undefined || state.lastType === RECORD_TYPES.flushMark) return;
-      if (state.endOffset === seenOffset && state.flushedOffset === seenOffset) this.#args.appendFlushMark();
+      if (this.#isOver) return;
+      if (state.role === 'follower') this.#markFollower();
+      else if (state.lastType === RECORD_TYPES.flushMark) return;
+      else if (state.endOffset === seenOffset && state.flushedOffset === seenOffset) this.#args.appendFlushMark();
       else this.#setMarkTimer();
     });
+  }
+
+  #markFollower(): void {
+    const state = this.#state;
+    if (state.flushedOffset < state.storedOffset) this.#setMarkTimer();
+    this.#args.noteFlushed().catch((error) => this.fail(error));
   }
 }

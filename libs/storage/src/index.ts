@@ -19,3 +19,4 @@ export {
 } from './replica.ts';
 export { decideRetention, type RetentionDecision, type RetentionInput, type RetentionLimits } from './retention.ts';
 export { Scrub, type ScrubArguments, type ScrubStatistics } from './scrub.ts';
+export { type TruncateLogArguments, truncateLog, wipeLog } from './truncate.ts';

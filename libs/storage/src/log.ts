@@ -3,6 +3,8 @@
  * offset of their first byte. It knows records, not topics.
  */
 
+import type { LeadOptions, LogChunk, ReplicatedLog } from './replica.ts';
+
 /** One record as it lies in the log. */
 export interface LogRecord {
   /** Byte in the commit log at which the record begins; a multiple of 8. */
@@ -24,22 +26,16 @@ export interface LogRecord {
   readonly payload: Uint8Array;
 }
 
-export interface CommitLog {
-  /** First byte still held. */
-  readonly startOffset: number;
-  /** Byte behind the last appended record: where the next one goes. */
-  readonly endOffset: number;
-  /** Everything before this byte is what the flush mode calls stored: written (ASYNC_FLUSH) or fsynced (SYNC_FLUSH). */
+export interface CommitLog extends ReplicatedLog {
+  /** Everything before this byte is acknowledged: stored or confirmed, as `LeadOptions.acknowledge` says; of a follower stored. */
   readonly settledOffset: number;
   /** Everything before this byte has been fsynced. */
   readonly flushedOffset: number;
-  /** Incarnation that this process writes; its first record is preceded by an epoch start. */
-  readonly epoch: number;
   /** What recovery found when the log was opened. */
   readonly recovery: RecoveryReport;
   /** Running totals since the log was opened. */
   readonly statistics: LogStatistics;
-  /** Now, in shard time (see `LogRecord.shardTimeMs`). */
+  /** Now, in shard time (see `LogRecord.shardTimeMs`); of a follower that of the last record. */
   shardTimeMs(): number;
 
   /**
@@ -48,16 +44,37 @@ export interface CommitLog {
    * @param parts the payload, one part behind the other; the caller keeps them
    * @returns the record as it will lie in the log
    * @throws MqError TOO_MANY_REQUESTS when more than `unsettledBytesMax` wait for the disk;
-   *         MESSAGE_BODY_TOO_LARGE when a record is larger than `recordBytesMax`; INTERNAL_SERVER_ERROR after `fail` or `close`
+   *         MESSAGE_BODY_TOO_LARGE when a record is larger than `recordBytesMax`; INTERNAL_SERVER_ERROR after `fail` or `close`, and of a
+   *         follower; what the log was fenced with
    */
   append(type: number, parts: readonly Uint8Array[]): LogRecord;
   /**
-   * Settles when every record appended before this call is stored as the flush mode says; the same promise for all
-   * callers of one batch. Rejects when a write or fsync failed: then nothing more is ever acknowledged.
+   * Appends the epoch start now, if this leader has appended nothing: its followers can then catch up with its epoch before
+   * there is anything to send.
+   */
+  beginEpoch(): void;
+  /**
+   * Makes a follower the leader, for as long as the log is open: stores what has been received, then begins the epoch.
+   * Resolves when the epoch start is appended; what the log holds is then confirmed, until `confirm` sets a limit.
+   * @throws MqError BAD_REQUEST when the epoch is not higher than all of the log; the failure when what was received can't be stored
+   */
+  lead(options: LeadOptions): Promise<void>;
+  /**
+   * Adds what a leader has sent to the end of a follower's log, and writes it like any batch.
+   * @throws ChunkError when it does not continue the log or is damaged: nothing of it is taken;
+   *         MqError TOO_MANY_REQUESTS when more than `unsettledBytesMax` wait for the disk; as `append` when the log takes nothing any more
+   */
+  receive(chunk: LogChunk): void;
+
+  /**
+   * Settles when every record appended before this call is acknowledged; the same promise for all callers of one batch.
+   * Rejects when a write or fsync failed, or the log is fenced: then nothing more is ever acknowledged.
    */
   settled(): Promise<void>;
   /** Calls `listener` after each batch with the new `settledOffset`. Returns the way to stop that. */
   onSettled(listener: (settledOffset: number) => void): () => void;
+  /** Settles when everything up to `physicalOffset` (exclusive; default: the end) is confirmed. Rejects as `settled` does, and by `close`. */
+  confirmed(physicalOffset?: number): Promise<void>;
   /** Settles when everything up to `physicalOffset` (exclusive) is fsynced; forces an fsync under ASYNC_FLUSH. */
   flush(physicalOffset?: number): Promise<void>;
 
@@ -76,17 +93,23 @@ export interface CommitLog {
    */
   scan(from: number, to: number, visit: (record: LogRecord) => void): Promise<number>;
 
-  /** Segments from the oldest to the one being written. */
+  /**
+   * Walks records that begin in [from, to) as long as they are held in memory, at once.
+   * @returns where the walk ended: `from` when nothing was held. @throws CorruptionError when no record begins at `from`
+   */
+  scanTail(from: number, to: number, visit: (record: LogRecord) => void): number;
+
+  /** Segments from the oldest to the one being written; none of an empty follower. */
   segments(): readonly SegmentInfo[];
   /** Calls `listener` when a segment has been sealed (full and fsynced). */
   onSealed(listener: (segment: SegmentInfo) => void): () => void;
   /**
-   * Deletes whole segments that end at or before `physicalOffset`, oldest first; never the one being written, and none
-   * before something behind it is fsynced. Returns bytes freed.
+   * Deletes whole segments that end at or before `physicalOffset`, oldest first; never the one being written or one that is not
+   * confirmed, and none before something behind it is fsynced. Returns bytes freed.
    */
   removeBefore(physicalOffset: number): Promise<number>;
 
-  /** Writes and fsyncs what is open, marks the clean end, closes the files. Idempotent. */
+  /** Writes and fsyncs what is open, unless it is fenced; a leader marks the clean end; closes the files. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -29,7 +29,10 @@ export interface CommitLogOptions {
 
 export type CommitLogSettings = Required<CommitLogOptions>;
 
-const PAGE_BYTES = 4096;
+/** Segments are a multiple of this. */
+export const SEGMENT_BYTES_UNIT = 4096;
+/** No segment is larger. */
+export const SEGMENT_BYTES_MAX = 2 * GIB;
 
 /**
  * Fills in the defaults and checks the whole.
@@ -48,8 +51,10 @@ export function commitLogSettings(options: CommitLogOptions): CommitLogSettings 
     flushMarkDelayMs: options.flushMarkDelayMs ?? 100,
     zeroFill: options.zeroFill ?? false,
   };
-  within('segmentSizeBytes', segmentSizeBytes, PAGE_BYTES, 2 * GIB);
-  if (segmentSizeBytes % PAGE_BYTES !== 0) refuse('segmentSizeBytes', segmentSizeBytes, `a multiple of ${PAGE_BYTES}`);
+  within('segmentSizeBytes', segmentSizeBytes, SEGMENT_BYTES_UNIT, SEGMENT_BYTES_MAX);
+  if (segmentSizeBytes % SEGMENT_BYTES_UNIT !== 0) {
+    refuse('segmentSizeBytes', segmentSizeBytes, `a multiple of ${SEGMENT_BYTES_UNIT}`);
+  }
   within('recordBytesMax', settings.recordBytesMax, HEAD_BYTES + HEADER_BYTES, RECORD_BYTES_LIMIT);
   if (settings.recordBytesMax > segmentSizeBytes / 2) {
     refuse('recordBytesMax', settings.recordBytesMax, `at most half of segmentSizeBytes (${segmentSizeBytes})`);

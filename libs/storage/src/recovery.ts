@@ -1,11 +1,14 @@
 import type { Clock } from '@orbitmq/base';
 import type { Vfs, VfsFile } from '@orbitmq/vfs';
+import type { DurableMark } from './durable-mark.ts';
+import { Epochs } from './epochs.ts';
 import { brokenSequence, damagedRecord } from './errors.ts';
 import { type Remains, searchRemains } from './evidence.ts';
 import { checkVersion, type FoundSegment, type Inventory, takeInventory } from './inventory.ts';
 import type { RecoveryReport } from './log.ts';
 import { RECORD_TYPES, type StoredRecord } from './record.ts';
 import { walkRecords } from './record-walk.ts';
+import { recoverEpochs } from './recover-epochs.ts';
 import type { Segment } from './segment.ts';
 
 const COPY_BYTES = 1024 * 1024;
@@ -17,8 +20,11 @@ export interface Recovered {
   readonly endOffset: number;
   /** Undefined when the log has no record yet. */
   readonly logId: string | undefined;
-  /** Largest epoch seen, 0 when none: also of what was cut, so that its bytes never look like new ones. */
+  /** Of the last record, 0 when there is none. */
   readonly epoch: number;
+  /** Largest epoch seen, 0 when none: also of what was cut, so that its bytes never look like new ones. */
+  readonly epochMax: number;
+  readonly epochs: Epochs;
   readonly shardTimeMs: number;
   /** Type of the last record, 0 when there is none. */
   readonly lastType: number;
@@ -37,6 +43,10 @@ interface Walked {
   recordsChecked: number;
   /** Index of the segment in which the log ends. */
   lastIndex: number;
+  /** Epochs that were seen to begin, or to go on at the first record. */
+  readonly epochs: Epochs;
+  /** What records from here on say of fsyncs is true of this copy. */
+  readonly authoredFrom: number;
 }
 
 /**
@@ -53,25 +63,39 @@ interface Walked {
  *
  * A crash anywhere in here leaves a log that recovers to the same end, and a second recovery changes no byte.
  * @param segmentSizeBytes size of a segment that has no record yet
+ * @param mark what this copy knows of its own durability: records of another node prove nothing here
  * @throws CorruptionError
  */
-export async function recover(vfs: Vfs, clock: Clock, directory: string, segmentSizeBytes: number): Promise<Recovered> {
+export async function recover(
+  vfs: Vfs,
+  clock: Clock,
+  directory: string,
+  segmentSizeBytes: number,
+  mark: DurableMark,
+): Promise<Recovered> {
   const startedMs = clock.monotonicMs();
   const inventory = await takeInventory(vfs, directory, segmentSizeBytes);
-  if (inventory.found.length === 0) return emptyLog(0);
+  if (isUnbegun(inventory, mark)) {
+    await removeNewestFirst(vfs, directory, inventory.found);
+    return emptyLog();
+  }
+  if (inventory.found.length === 0) throw allGone(directory, mark);
   checkStart(inventory);
-  const walked = await walkNewest(vfs, inventory);
-  const remains = await judgeRemains(vfs, inventory, walked);
+  const walked = await walkNewest(vfs, inventory, mark);
+  const remains = await judgeRemains(vfs, inventory, walked, mark);
   const segments = await rebuildEnd(vfs, directory, inventory, walked, remains.sizeBytes);
+  const logId = inventory.found[0]!.head?.logId;
   return {
     segments,
     endOffset: walked.endOffset,
-    logId: inventory.found[0]!.head?.logId,
-    epoch: Math.max(walked.epoch, remains.epochMax),
+    logId,
+    epoch: walked.epoch,
+    epochMax: Math.max(walked.epoch, remains.epochMax),
+    epochs: await recoverEpochs(vfs, directory, inventory, walked, logId),
     shardTimeMs: walked.shardTimeMs,
     lastType: walked.lastType,
     report: {
-      cleanEnd: remains.sizeBytes === 0 && (walked.lastType === RECORD_TYPES.cleanEnd || walked.lastType === 0),
+      cleanEnd: remains.sizeBytes === 0 && hasCleanEnd(walked, mark),
       segmentCount: segments.length,
       startOffset: segments[0]!.startOffset,
       endOffset: walked.endOffset,
@@ -82,19 +106,41 @@ export async function recover(vfs: Vfs, clock: Clock, directory: string, segment
   };
 }
 
-function emptyLog(startOffset: number): Recovered {
+/** A follower closes its log without a record of its own: its mark says that all of it was stored. */
+function hasCleanEnd({ lastType, endOffset }: Walked, mark: DurableMark): boolean {
+  if (lastType === RECORD_TYPES.cleanEnd || lastType === 0) return true;
+  return mark.isFollowers && mark.flushedOffset === endOffset;
+}
+
+/** There is no log, or only files that were made for the first records of a follower's copy and did not get them. */
+function isUnbegun({ found, headedCount }: Inventory, mark: DurableMark): boolean {
+  if (found.length === 0) return mark.flushedOffset === 0;
+  return headedCount === 0 && mark.isFollowers && mark.flushedOffset <= found[0]!.segment.startOffset;
+}
+
+function allGone(directory: string, { flushedOffset }: DurableMark): Error {
+  return brokenSequence(
+    directory,
+    0,
+    `${directory} has no segment, although the log had been stored up to physical offset ${flushedOffset}`,
+  );
+}
+
+function emptyLog(): Recovered {
   return {
     segments: [],
-    endOffset: startOffset,
+    endOffset: 0,
     logId: undefined,
     epoch: 0,
+    epochMax: 0,
+    epochs: new Epochs(),
     shardTimeMs: 0,
     lastType: 0,
     report: {
       cleanEnd: true,
       segmentCount: 0,
-      startOffset,
-      endOffset: startOffset,
+      startOffset: 0,
+      endOffset: 0,
       cutBytes: 0,
       recordsChecked: 0,
       durationMs: 0,
@@ -114,17 +160,19 @@ function checkStart({ found, headedCount }: Inventory): void {
 }
 
 /** Walks the last two segments that have a head, and what follows them. */
-async function walkNewest(vfs: Vfs, { found, headedCount }: Inventory): Promise<Walked> {
+async function walkNewest(vfs: Vfs, { found, headedCount }: Inventory, mark: DurableMark): Promise<Walked> {
   const firstIndex = Math.max(0, headedCount - 2);
   const startOffset = found[firstIndex]!.segment.startOffset;
   const walked: Walked = {
     endOffset: startOffset,
-    flushedOffset: startOffset,
+    flushedOffset: Math.max(startOffset, mark.flushedOffset),
     epoch: 0,
     shardTimeMs: 0,
     lastType: 0,
     recordsChecked: 0,
     lastIndex: firstIndex,
+    epochs: new Epochs(),
+    authoredFrom: mark.authoredFrom,
   };
   // The first record of a segment is not older than the last one of the segment before.
   for (let index = 0; index < firstIndex; index++) {
@@ -149,7 +197,10 @@ function takeRecord(walked: Walked, segment: Segment, record: StoredRecord): boo
   // Epochs never fall along the log: an older one is a left-over of bytes that had been cut.
   if (record.epoch < walked.epoch) return false;
   walked.epoch = record.epoch;
-  walked.flushedOffset = Math.max(walked.flushedOffset, record.flushedOffset);
+  walked.epochs.note(record.epoch, record.physicalOffset);
+  if (record.physicalOffset >= walked.authoredFrom) {
+    walked.flushedOffset = Math.max(walked.flushedOffset, record.flushedOffset);
+  }
   walked.shardTimeMs = record.shardTimeMs;
   walked.lastType = record.type;
   walked.recordsChecked++;
@@ -158,30 +209,33 @@ function takeRecord(walked: Walked, segment: Segment, record: StoredRecord): boo
 }
 
 /** Looks through all that lies behind the end. @throws CorruptionError when it shows that the end is no end */
-async function judgeRemains(vfs: Vfs, { found }: Inventory, walked: Walked): Promise<Remains> {
+async function judgeRemains(vfs: Vfs, { found }: Inventory, walked: Walked, mark: DurableMark): Promise<Remains> {
+  const { authoredFrom, endOffset: cutOffset } = walked;
+  if (mark.flushedOffset > cutOffset) {
+    throw damaged(found, walked, `the mark of this copy says that everything before ${mark.flushedOffset} was fsynced`);
+  }
   const total: Remains = { sizeBytes: 0, proof: undefined, epochMax: 0 };
   for (let index = walked.lastIndex; index < found.length; index++) {
     const { segment } = found[index]!;
     const from = Math.max(walked.endOffset, segment.startOffset);
     const remains = await withFile(vfs, segment, 'read', (file) =>
-      searchRemains(file, segment, from, walked.endOffset),
+      searchRemains(file, segment, from, { cutOffset, authoredFrom }),
     );
-    if (remains.proof !== undefined) throw damaged(found, walked, remains.proof);
+    if (remains.proof !== undefined) throw damaged(found, walked, evidenceOf(remains.proof));
     total.sizeBytes += remains.sizeBytes;
     total.epochMax = Math.max(total.epochMax, remains.epochMax);
   }
   return total;
 }
 
-function damaged(found: readonly FoundSegment[], walked: Walked, proof: NonNullable<Remains['proof']>): Error {
+function evidenceOf({ physicalOffset, flushedOffset }: NonNullable<Remains['proof']>): string {
+  return `the record at physical offset ${physicalOffset} says that everything before ${flushedOffset} was fsynced`;
+}
+
+function damaged(found: readonly FoundSegment[], walked: Walked, evidence: string): Error {
   const at = walked.endOffset;
-  const holder = found.find(({ segment }) => at >= segment.startOffset && at < segment.endOffset)!;
-  return damagedRecord(
-    holder.segment,
-    at,
-    `although it had been stored: the record at physical offset ${proof.physicalOffset} says that everything before ` +
-      `${proof.flushedOffset} was fsynced`,
-  );
+  const holder = found.find(({ segment }) => at >= segment.startOffset && at < segment.endOffset) ?? found.at(-1)!;
+  return damagedRecord(holder.segment, at, `although it had been stored: ${evidence}`);
 }
 
 /** Changes the files so that the log ends where its last whole record does, on disk too. Returns what is left. */
@@ -192,11 +246,7 @@ async function rebuildEnd(
   walked: Walked,
   remainsBytes: number,
 ): Promise<Segment[]> {
-  for (let index = found.length - 1; index > walked.lastIndex; index--) {
-    await vfs.remove(found[index]!.segment.path);
-    // One by one: no gap may ever be durable.
-    await vfs.syncDirectory(directory);
-  }
+  await removeNewestFirst(vfs, directory, found.slice(walked.lastIndex + 1));
   const kept = found.slice(0, walked.lastIndex + 1);
   for (const { segment, fileBytes } of kept) {
     const from = Math.max(walked.flushedOffset, segment.startOffset);
@@ -214,6 +264,18 @@ async function rebuildEnd(
   return kept.map(({ segment }) => segment);
 }
 
+/** Removes segments one by one: no gap may ever be durable. */
+export async function removeNewestFirst(
+  vfs: Vfs,
+  directory: string,
+  segments: readonly { readonly segment: Segment }[],
+): Promise<void> {
+  for (const { segment } of segments.toReversed()) {
+    await vfs.remove(segment.path);
+    await vfs.syncDirectory(directory);
+  }
+}
+
 /** Writes the same bytes to the same place. */
 async function rewrite(file: VfsFile, segment: Segment, from: number, to: number): Promise<void> {
   const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(COPY_BYTES, to - from)));
@@ -224,7 +286,8 @@ async function rewrite(file: VfsFile, segment: Segment, from: number, to: number
   }
 }
 
-async function withFile<T>(
+/** Opens a segment's file for a while. */
+export async function withFile<T>(
   vfs: Vfs,
   segment: Segment,
   mode: 'read' | 'write',

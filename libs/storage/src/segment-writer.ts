@@ -54,20 +54,21 @@ export class SegmentWriter {
     };
   }
 
-  /** Opens the segment on which the log goes on; makes the first one of a new log. */
+  /** Opens the segment on which the log goes on, if there is one. */
   async openLast(): Promise<void> {
     const { segments, endOffset } = this.#state;
     for (const segment of segments) segment.sealed = segment.endOffset <= endOffset;
     const last = segments.at(-1);
-    if (last === undefined) {
-      const first = new Segment(this.#args.directory, 0, this.#args.segmentSizeBytes);
-      // Zeros first would only delay the start.
-      const file = await makeSegment({ ...this.#making, zeroFill: false }, first);
-      segments.push(first);
-      this.#adopt(first, file);
-    } else if (!last.sealed) {
-      this.#adopt(last, await this.#args.vfs.open(last.path, 'write'));
-    }
+    if (last !== undefined && !last.sealed) this.#adopt(last, await this.#args.vfs.open(last.path, 'write'));
+  }
+
+  /** Makes the first segment of a new log. */
+  async makeFirst(): Promise<void> {
+    const first = new Segment(this.#args.directory, 0, this.#args.segmentSizeBytes);
+    // Zeros first would only delay the start.
+    const file = await makeSegment({ ...this.#making, zeroFill: false }, first);
+    this.#state.segments.push(first);
+    this.#adopt(first, file);
   }
 
   /** Writes to one segment; it is made first when it is a new one. */
@@ -156,11 +157,14 @@ export class SegmentWriter {
     this.#next = undefined;
     if (next?.segment.startOffset === segment.startOffset) {
       try {
-        return await next.file;
+        const file = await next.file;
+        if (next.segment.sizeBytes === segment.sizeBytes) return file;
+        // A follower has learned that its leader's segment has another size.
+        await file.close();
       } catch (error) {
         if (!isNoRoom(error) && !(error instanceof MakingStopped)) throw error;
-        await this.#args.vfs.remove(segment.path);
       }
+      await this.#args.vfs.remove(segment.path);
     }
     return await makeSegmentPatiently(this.#making, segment);
   }

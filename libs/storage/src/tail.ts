@@ -9,6 +9,8 @@ export class TailChunk extends ByteWindow {
   readonly startOffset: number;
   /** Bytes that are filled. */
   usedBytes = 0;
+  /** Physical offset behind the last record: further on than the bytes when that is a blank, which is here by its header only. */
+  logEndOffset: number;
   /** Bytes that have been handed to the disk. */
   takenBytes = 0;
 
@@ -16,6 +18,7 @@ export class TailChunk extends ByteWindow {
     super(Buffer.allocUnsafeSlow(sizeBytes));
     this.segment = segment;
     this.startOffset = startOffset;
+    this.logEndOffset = startOffset;
   }
 }
 

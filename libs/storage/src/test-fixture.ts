@@ -48,6 +48,8 @@ export function openTestLog(vfs: Vfs = memoryVfs(), changes: Partial<CommitLogAr
     ...(changes.clock && { clock: changes.clock }),
     ...(changes.random && { random: changes.random }),
     ...(changes.onFailure && { onFailure: changes.onFailure }),
+    ...(changes.role && { role: changes.role }),
+    ...(changes.lead && { lead: changes.lead }),
   });
 }
 

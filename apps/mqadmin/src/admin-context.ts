@@ -3,7 +3,7 @@ import { AdminClient, ClusterClient, NameServers } from '@orbitmq/client';
 import type { Endpoints } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { GetClusterResponse_Broker } from '@orbitmq/protocol/orbitmq.route.v1';
 import { RpcError } from '@orbitmq/rpc';
-import { type Options, UsageError } from './verb.ts';
+import { type Options, UsageError } from './usage.ts';
 
 /** A broker that a verb speaks to. */
 export interface Target {

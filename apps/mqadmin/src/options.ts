@@ -1,5 +1,5 @@
 import { quoted } from '@orbitmq/base';
-import { type Options, UsageError } from './verb.ts';
+import { type Options, UsageError } from './usage.ts';
 
 /** Text of an option; undefined when it is not there. */
 export function textOf(options: Options, name: string): string | undefined {

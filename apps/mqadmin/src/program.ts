@@ -2,7 +2,8 @@ import { MqError } from '@orbitmq/base';
 import { RpcError } from '@orbitmq/rpc';
 import { nearestName, processEnvironment, VERSION } from '@orbitmq/runtime';
 import { Command, CommanderError } from 'commander';
-import { type Options, RefusedError, UsageError, type Verb } from './verb.ts';
+import { type Options, RefusedError, UsageError } from './usage.ts';
+import type { Verb } from './verb.ts';
 import { VERBS } from './verbs.ts';
 
 /** Exit codes: done; asked for and not done; not understood. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { timeOf, timeText } from './times.ts';
-import { UsageError } from './verb.ts';
+import { UsageError } from './usage.ts';
 
 test('times are read in the forms of the original, and written so that they can be compared', () => {
   assert.equal(timeOf('-s', '1700000000123'), 1_700_000_000_123);

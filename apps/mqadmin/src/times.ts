@@ -1,5 +1,5 @@
 import { quoted, systemClock } from '@orbitmq/base';
-import { UsageError } from './verb.ts';
+import { UsageError } from './usage.ts';
 
 const MILLISECONDS = /^\d{1,15}$/;
 const LOCAL_TIME = /^(\d{4})-(\d{2})-(\d{2})#(\d{2}):(\d{2}):(\d{2})(?::(\d{1,3}))?$/;

@@ -1,7 +1,5 @@
 import type { AdminContext } from './admin-context.ts';
-
-/** Values of a verb's options, by the name of the long form. */
-export type Options = Readonly<Record<string, string | boolean | undefined>>;
+import type { Options } from './usage.ts';
 
 /** What a verb has to say: text for people, and the same as data for `--json`. */
 export interface Output {
@@ -25,20 +23,4 @@ export interface Verb {
   readonly summary: string;
   readonly options: readonly VerbOption[];
   load(): Promise<Command>;
-}
-
-/** The command line can't be used. */
-export class UsageError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'UsageError';
-  }
-}
-
-/** What was asked for was not done, for the reason that the message tells. */
-export class RefusedError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'RefusedError';
-  }
 }

@@ -1,36 +1,11 @@
 import { MqError } from '@orbitmq/base';
 import { DedupKeyReader } from '@orbitmq/protocol';
 import type { LogRecord } from '@orbitmq/storage';
-import { KeyHash, NONE, type SentKeysOptions, SentKeysView, type Topic } from '@orbitmq/views';
+import { NONE, type Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { isUnreadable } from './message-reader.ts';
 import { messageBytes, messageQueueUid, queueOffsetOf, RECORD } from './records.ts';
 import type { EarlierSend, MessageBytes } from './shard.ts';
-
-/** Hashes of what tells messages of a topic apart, from their bytes. Part of the state machine. */
-export class SentKeys {
-  readonly view: SentKeysView;
-  readonly hash = new KeyHash();
-  readonly #reader = new DedupKeyReader();
-
-  constructor(options: SentKeysOptions) {
-    this.view = new SentKeysView(options);
-  }
-
-  /** Leaves the hash of a message's key in `hash`. @returns false when the message has no key */
-  hashOf(topicUid: number, message: MessageBytes): boolean {
-    if (!this.#reader.read(message)) return false;
-    const { bytes, start, end, isExplicit } = this.#reader;
-    this.hash.of(topicUid * 2 + (isExplicit ? 1 : 0), bytes, start, end);
-    return true;
-  }
-
-  /** @param slot of the view that the record belongs to; 0 when there is none */
-  apply(record: LogRecord, topicUid: number, slot: number): void {
-    if (this.view.isOff || !this.hashOf(topicUid, messageBytes(record.payload))) return;
-    this.view.applySent(this.hash.low, this.hash.high, record.physicalOffset, slot, record.shardTimeMs);
-  }
-}
 
 /** Finds out whether a message was sent before: a client sends it again when it has not heard the answer. */
 export class SentMessages {

@@ -43,7 +43,7 @@ import {
   RECORD,
 } from './records.ts';
 import { decodeRedrive } from './redrive-record.ts';
-import { SentKeys } from './sent-messages.ts';
+import { SentKeys } from './sent-keys.ts';
 import { StateRecordTracker } from './state-records.ts';
 
 /** Sections of a snapshot. The open part of the index is left out where it can be read from the log as well. */

@@ -3,7 +3,7 @@ import { Code, type MessageQueue, type Status } from '@orbitmq/protocol/apache.r
 import { type CallOptions, createRpcClient, type RpcClient } from '@orbitmq/rpc';
 import { VERSION } from '@orbitmq/runtime';
 import { type AdminContext, addressOf } from '../admin-context.ts';
-import { RefusedError, UsageError } from '../verb.ts';
+import { RefusedError, UsageError } from '../usage.ts';
 
 /** A broker as clients speak to it. */
 export interface BrokerSession {

@@ -3,7 +3,8 @@ import type { Client } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { type AdminContext, onEach, type Target } from '../admin-context.ts';
 import { requiredText, textOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import type { Options, Output } from '../verb.ts';
+import type { Options } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 interface ConnectedClient extends Client {
   /** Brokers that the client is connected to. */

@@ -10,7 +10,8 @@ import { RpcError } from '@orbitmq/rpc';
 import type { AdminContext } from '../admin-context.ts';
 import { requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { printable } from '../table.ts';
-import { type Options, type Output, RefusedError } from '../verb.ts';
+import { type Options, RefusedError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 import { type BrokerSession, callOptions, checkStatus, openSessions } from './broker-session.ts';
 
 const COUNT_DEFAULT = 128;

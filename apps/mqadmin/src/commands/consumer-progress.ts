@@ -4,7 +4,8 @@ import { RpcError } from '@orbitmq/rpc';
 import { type AdminContext, onEach, type Target } from '../admin-context.ts';
 import { textOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import { type Options, type Output, RefusedError } from '../verb.ts';
+import { type Options, RefusedError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 /** How far a group is, queue by queue; without a group, all groups with the messages they have still to consume. */
 export async function consumerProgress(context: AdminContext, options: Options): Promise<Output> {

@@ -3,7 +3,8 @@ import type { Group, PutGroupRequest, RetryPolicy } from '@orbitmq/protocol/orbi
 import { type AdminContext, onEach } from '../admin-context.ts';
 import { attributeChanges, flagOf, requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import { type Options, type Output, RefusedError, UsageError } from '../verb.ts';
+import { type Options, RefusedError, UsageError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 const RETRY_TIMES_MAX = 1000;
 const POLICY_FORM =

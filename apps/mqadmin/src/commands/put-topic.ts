@@ -3,7 +3,8 @@ import type { PutTopicRequest, Topic } from '@orbitmq/protocol/orbitmq.admin.v1'
 import type { ListTopicsResponse_Placement } from '@orbitmq/protocol/orbitmq.route.v1';
 import { type AdminContext, onEach, type Target } from '../admin-context.ts';
 import { attributeChanges, requiredText, textOf, wholeNumberOf } from '../options.ts';
-import { type Options, type Output, UsageError } from '../verb.ts';
+import { type Options, UsageError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 const QUEUES_MAX = 1024;
 const SHOWN_MAX_MS = 1000;

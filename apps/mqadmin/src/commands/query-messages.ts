@@ -11,7 +11,8 @@ import { type AdminContext, onEach, type Target } from '../admin-context.ts';
 import { requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { printable, renderTable } from '../table.ts';
 import { timeOf, timeText } from '../times.ts';
-import { type Options, type Output, RefusedError } from '../verb.ts';
+import { type Options, RefusedError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 const QUEUES_MAX = 1024;
 const FOUND_DEFAULT = 64;

@@ -9,7 +9,8 @@ import { type AdminContext, onEach, type Target } from '../admin-context.ts';
 import { requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { renderTable } from '../table.ts';
 import { timeOf, timeText } from '../times.ts';
-import { type Options, type Output, RefusedError } from '../verb.ts';
+import { type Options, RefusedError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 const RATE_MAX = 1_000_000;
 /** Messages that one call hands back. */

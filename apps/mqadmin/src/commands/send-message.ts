@@ -11,7 +11,8 @@ import {
 import type { AdminContext } from '../admin-context.ts';
 import { requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import { type Options, type Output, UsageError } from '../verb.ts';
+import { type Options, UsageError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 import { callOptions, checkStatus, openSessions } from './broker-session.ts';
 
 const TIMEOUT_MS = 5000;

@@ -5,7 +5,8 @@ import { type AdminContext, onEach, type Target } from '../admin-context.ts';
 import { requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { renderTable } from '../table.ts';
 import { timeOf, timeText } from '../times.ts';
-import { type Options, type Output, RefusedError, UsageError } from '../verb.ts';
+import { type Options, RefusedError, UsageError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 type OffsetTarget = Pick<SetOffsetsRequest, 'earliest' | 'latest' | 'timeMs' | 'offset' | 'sourceGroup'>;
 

@@ -2,7 +2,8 @@ import type { GetClusterResponse_Broker } from '@orbitmq/protocol/orbitmq.route.
 import { type AdminContext, addressOf, onEach } from '../admin-context.ts';
 import { textOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import type { Options, Output } from '../verb.ts';
+import type { Options } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
 

@@ -3,7 +3,8 @@ import { type ListTopicsResponse_TopicPlacement, TopicType } from '@orbitmq/prot
 import { type AdminContext, addressOf, onEach } from '../admin-context.ts';
 import { requiredText, textOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import type { Options, Output } from '../verb.ts';
+import type { Options } from '../usage.ts';
+import type { Output } from '../verb.ts';
 import { permissionText } from './put-topic.ts';
 
 const TYPE_NAMES: ReadonlyMap<number, string> = new Map(

@@ -3,7 +3,8 @@ import type { Transaction } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { type AdminContext, onEach } from '../admin-context.ts';
 import { requiredText, wholeNumberOf } from '../options.ts';
 import { renderTable } from '../table.ts';
-import { type Options, type Output, UsageError } from '../verb.ts';
+import { type Options, UsageError } from '../usage.ts';
+import type { Output } from '../verb.ts';
 
 const SHOWN_DEFAULT = 1000;
 const SHOWN_MAX = 1_000_000;

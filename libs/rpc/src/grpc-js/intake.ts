@@ -1,5 +1,10 @@
 import { RpcError } from '../service.ts';
-import type { ServerCall } from './server-call.ts';
+
+/** A call whose messages come in parts. */
+export interface IncomingCall {
+  /** Ends it at once. */
+  abort(error: RpcError): void;
+}
 
 /**
  * Counts the bytes of messages that have come in part. A message is bounded, but calls are many: whoever begins large
@@ -9,7 +14,7 @@ import type { ServerCall } from './server-call.ts';
 export class Intake {
   readonly #bytesMax: number;
   /** In the order in which they began. */
-  readonly #bytesByCall = new Map<ServerCall, number>();
+  readonly #bytesByCall = new Map<IncomingCall, number>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -17,7 +22,7 @@ export class Intake {
   }
 
   /** A part of a message has come. */
-  received(call: ServerCall, byteCount: number): void {
+  received(call: IncomingCall, byteCount: number): void {
     this.#bytesByCall.set(call, (this.#bytesByCall.get(call) ?? 0) + byteCount);
     this.#bytes += byteCount;
     while (this.#bytes > this.#bytesMax) {
@@ -30,7 +35,7 @@ export class Intake {
   }
 
   /** The message is complete, or never will be. */
-  forget(call: ServerCall): void {
+  forget(call: IncomingCall): void {
     const bytes = this.#bytesByCall.get(call);
     if (bytes === undefined) return;
     this.#bytesByCall.delete(call);

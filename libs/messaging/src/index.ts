@@ -14,4 +14,5 @@ export {
   type MessagingService,
   type MessagingServiceOptions,
 } from './messaging-service.ts';
+export { MisdirectedCalls, type MisdirectedCallsOptions } from './misdirected-calls.ts';
 export { CREATABLE_MESSAGE_TYPES, type OwnRouteOptions, ownRoutes, type RouteSource } from './route-source.ts';

@@ -20,7 +20,14 @@ import {
   type Status,
   SystemProperties,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type CallOptions, createRpcClient, type RpcClient, type RpcServer, startRpcServer } from '@orbitmq/rpc';
+import {
+  type BoundMethod,
+  type CallOptions,
+  createRpcClient,
+  type RpcClient,
+  type RpcServer,
+  startRpcServer,
+} from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
 import { type OpenedShard, openShard } from '@orbitmq/shard';
 import type { CommitLogOptions } from '@orbitmq/storage';
@@ -43,6 +50,28 @@ const SILENT: Logger = {
 };
 
 const PATIENCE_MS = 10_000;
+
+/** Serves methods at a free port. */
+export function listen(methods: readonly BoundMethod[]): Promise<RpcServer> {
+  return startRpcServer({
+    host: '127.0.0.1',
+    port: 0,
+    methods,
+    tls: undefined,
+    limits: {
+      receiveMessageBytesMax: 16 * MIB,
+      concurrentStreamsMax: 1_000,
+      metadataBytesMax: 16_384,
+      connectionsMax: 100,
+      connectionsPerAddressMax: 100,
+      handshakeTimeoutMs: 10_000,
+    },
+    logger: SILENT,
+    onUnexpectedError: (error) => {
+      throw error;
+    },
+  });
+}
 
 /** What one receive answered. */
 export interface Received {
@@ -138,25 +167,7 @@ export class TestBroker {
     });
     const service = createMessagingService({ shard, routes, clock, random, logger: SILENT, config, events });
     service.start();
-    const server = await startRpcServer({
-      host: '127.0.0.1',
-      port: 0,
-      methods: service.methods,
-      tls: undefined,
-      limits: {
-        receiveMessageBytesMax: 16 * MIB,
-        concurrentStreamsMax: 1_000,
-        metadataBytesMax: 16_384,
-        connectionsMax: 100,
-        connectionsPerAddressMax: 100,
-        handshakeTimeoutMs: 10_000,
-      },
-      logger: SILENT,
-      onUnexpectedError: (error) => {
-        throw error;
-      },
-    });
-    return new TestBroker(clock, shard, service, server);
+    return new TestBroker(clock, shard, service, await listen(service.methods));
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { MIB, SECOND_MS, systemClock } from '@orbitmq/base';
-import type { MessagingService } from '@orbitmq/messaging';
 import {
+  type BoundMethod,
   HealthService,
   type RpcServer,
   type RpcServerLimits,
@@ -21,13 +21,13 @@ const MESSAGING_SERVICE = 'apache.rocketmq.v2.MessagingService';
 /** Opens the port for clients: the messaging service, health and reflection, in plain and over TLS. */
 export async function openClientPort(
   context: BrokerContext,
-  messaging: MessagingService,
+  messaging: readonly BoundMethod[],
   observation: BrokerObservation,
 ): Promise<RpcServer> {
   const { config, logger, lifecycle, health } = context;
   const healthService = new HealthService([MESSAGING_SERVICE]);
   health.onChange((ready) => healthService.set(ready));
-  const served = [...messaging.methods, ...healthService.methods()];
+  const served = [...messaging, ...healthService.methods()];
   const methods = [...served, ...reflectionMethods(served)];
   const tls = await tlsIdentity(context);
   return listening('listenPort', config.listenPort, () =>

@@ -4,6 +4,7 @@ import {
   createMessagingService,
   MESSAGING_DEFAULTS,
   type MessagingService,
+  MisdirectedCalls,
   ownRoutes,
   type RouteSource,
 } from '@orbitmq/messaging';
@@ -51,16 +52,28 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
     () => new NameServers({ addresses: config.namesrvAddr }),
     (opened) => opened.close(),
   );
+  const routes = routesOf(config, shard, nameServers);
   const messaging = await lifecycle.open(
     'messaging',
-    () => openMessaging(context, shard, routesOf(config, shard, nameServers), observation),
+    () => openMessaging(context, shard, routes, observation),
     (opened) => opened.stop(),
   );
   observation.messaging = messaging;
 
+  const misdirected = await lifecycle.open(
+    'ways to other brokers',
+    () =>
+      new MisdirectedCalls({
+        brokerName: config.brokerName,
+        routes,
+        clock: systemClock,
+        events: observation.messagingEvents,
+      }),
+    (opened) => opened.stop(),
+  );
   const clientPort = await lifecycle.open(
     'client port',
-    () => openClientPort(context, messaging, observation),
+    () => openClientPort(context, misdirected.wrap(messaging.methods), observation),
     (opened, deadlineMs) => opened.stop(deadlineMs / 2),
   );
   observation.clientPort = clientPort;

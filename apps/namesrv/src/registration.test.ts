@@ -74,6 +74,7 @@ class TestBroker implements RegistrationSource {
       role: Role.ROLE_MASTER,
       clientEndpoints: { scheme: 1, addresses: [{ host: '127.0.0.1', port: 10911 }] },
       adminAddress: '127.0.0.1:10909',
+      replicationAddress: '',
       version: '0.1.0',
     };
   }

@@ -57,6 +57,14 @@ export class BrokerRegistration implements Component {
     });
   }
 
+  /** To be called when the broker has become something else: master, slave, or of another epoch. */
+  identityChanged(): void {
+    if (!this.#running) return;
+    this.#status = this.#options.source.status();
+    this.#catalog.refresh(this.#options.source.topics());
+    for (const link of this.#links) link.tellAll();
+  }
+
   async start(): Promise<void> {
     this.#running = true;
     this.#status = this.#options.source.status();

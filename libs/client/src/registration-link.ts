@@ -84,6 +84,12 @@ export class RegistrationLink {
     this.#write();
   }
 
+  /** Registers from the beginning, on the stream that is open. */
+  tellAll(): void {
+    this.#isFullDue = true;
+    this.#write();
+  }
+
   /** Takes the broker out of the name server's routes and ends. */
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true;

@@ -49,6 +49,7 @@ describe('who may take a lease', () => {
     ['a holder that comes back', { nowMs: 10_001, member: 0 }, {}, undefined],
     ['no copy that may lack something, while there is another', { mayLackStored: true }, {}, /may lack/],
     ['no holder that may lack something, either', { mayLackStored: true, member: 0 }, {}, /may lack/],
+    ['such a one in the end, when nobody better comes', { mayLackStored: true, nowMs: 40_000 }, {}, undefined],
     ['the only copy, whatever it lacks', { mayLackStored: true }, { inSync: [1] }, undefined],
   ];
   for (const [name, facts, lease, expected] of cases) {

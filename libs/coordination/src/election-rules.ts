@@ -23,12 +23,21 @@ export interface TakeOverFacts {
   readonly nowMs: number;
 }
 
+/**
+ * Durations of a Lease for which a member that may lack something waits for one that lacks nothing. When all machines of the
+ * in-sync set went down at once there is none, and what only their memory had is gone.
+ */
+const FORSAKEN = 10;
+
 /** Why a member must not take the Lease; undefined = it may. */
 export function refusalToLead(facts: TakeOverFacts, times: ElectionTimes): string | undefined {
   const { member, lease, nowMs } = facts;
   if (!lease.inSync.includes(member)) return 'it is not in the in-sync set, so it may lack what was acknowledged';
   const isOnlyCopy = lease.inSync.length === 1;
-  if (facts.mayLackStored && !isOnlyCopy) return 'it went down and may lack what it had stored, others have it';
+  const isForsaken = nowMs - facts.seenMs >= lease.durationMs * FORSAKEN;
+  if (facts.mayLackStored && !isOnlyCopy && !isForsaken) {
+    return 'it went down and may lack what it had stored, others may have it';
+  }
   // Its own Lease of an earlier life: nobody else acknowledges anything under it.
   if (lease.holder === member) return undefined;
   const isExpired = nowMs - facts.seenMs >= lease.durationMs;

@@ -45,6 +45,7 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
     role: Role.ROLE_MASTER,
     clientEndpoints: endpointsOf(config.brokerIP1, facts.clientPort),
     adminAddress: facts.adminAddress,
+    replicationAddress: '',
     version: facts.version,
   };
   const status: BrokerStatus = {

@@ -231,6 +231,7 @@ export class TestRelay {
       role: Role.ROLE_MASTER,
       clientEndpoints: { scheme: 1, addresses: [{ host: '127.0.0.1', port }] },
       adminAddress: '',
+      replicationAddress: '',
       version: '',
     };
     const status: BrokerStatus = { permission: 6, autoCreate };

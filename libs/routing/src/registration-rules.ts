@@ -29,6 +29,9 @@ export function checkIdentity(identity: BrokerIdentity | undefined): BrokerIdent
   }
   checkEndpoints(identity.clientEndpoints);
   if (identity.adminAddress.length > NAME_LENGTH_MAX) throw invalid('admin_address', identity.adminAddress, 'too long');
+  if (identity.replicationAddress.length > NAME_LENGTH_MAX) {
+    throw invalid('replication_address', identity.replicationAddress, 'too long');
+  }
   if (identity.version.length > NAME_LENGTH_MAX) throw invalid('version', identity.version, 'too long');
   return identity;
 }

@@ -24,6 +24,7 @@ function identityOf(brokerName: string, changes: Partial<BrokerIdentity> = {}): 
     role: Role.ROLE_MASTER,
     clientEndpoints: { scheme: 1, addresses: [{ host: '127.0.0.1', port: 10911 }] },
     adminAddress: '',
+    replicationAddress: '',
     version: '',
     ...changes,
   };

@@ -72,6 +72,8 @@ export interface BrokerIdentity {
   adminAddress: string;
   /** Version of the broker's program. */
   version: string;
+  /** host:port of orbitmq.replication.v1; empty when the broker takes no slaves. */
+  replicationAddress: string;
 }
 
 /** What may change while a broker runs. */
@@ -289,6 +291,7 @@ function createBaseBrokerIdentity(): BrokerIdentity {
     clientEndpoints: undefined,
     adminAddress: "",
     version: "",
+    replicationAddress: "",
   };
 }
 
@@ -326,6 +329,9 @@ export const BrokerIdentity: MessageFns<BrokerIdentity> = {
     }
     if (message.version !== "") {
       writer.uint32(74).string(message.version);
+    }
+    if (message.replicationAddress !== "") {
+      writer.uint32(82).string(message.replicationAddress);
     }
     return writer;
   },
@@ -413,6 +419,14 @@ export const BrokerIdentity: MessageFns<BrokerIdentity> = {
             }
 
             message.version = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.replicationAddress = reader.string();
             continue;
           }
         }

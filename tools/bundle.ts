@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { type BuildOptions, build, stop } from 'esbuild';
+import { leanBuiltins } from './bundle-builtins.ts';
 import { APPS, type App, ROOT } from './repository.ts';
 
 /** What a bundle was made from: if nothing of it has changed, it need not be made again. */
@@ -28,6 +29,7 @@ function optionsOf(app: App): BuildOptions {
     // Names stay readable in stack traces; what nobody reads is not kept in memory.
     minifyWhitespace: true,
     minifySyntax: true,
+    plugins: [leanBuiltins],
     logLevel: 'warning',
     metafile: true,
     write: false,
@@ -50,6 +52,7 @@ function recordPath(app: App): string {
 function optionsDigest(app: App): string {
   return createHash('sha256')
     .update(JSON.stringify(optionsOf(app)))
+    .update(readFileSync(`${import.meta.dirname}/bundle-builtins.ts`))
     .digest('hex');
 }
 

@@ -1,27 +1,18 @@
-import { HOUR_MS, SECOND_MS, systemClock, systemRandom } from '@orbitmq/base';
-import { BrokerRegistration, NameServers, RouteClient } from '@orbitmq/client';
-import {
-  createMessagingService,
-  MESSAGING_DEFAULTS,
-  type MessagingService,
-  MisdirectedCalls,
-  ownRoutes,
-  type RouteSource,
-} from '@orbitmq/messaging';
+import { systemClock } from '@orbitmq/base';
+import { BrokerRegistration, NameServers } from '@orbitmq/client';
+import { MisdirectedCalls } from '@orbitmq/messaging';
 import { ObservationServer, textFiles, VERSION } from '@orbitmq/runtime';
-import type { OpenedShard } from '@orbitmq/shard';
 import { openAdminPort } from './admin-port.ts';
 import type { BrokerContext } from './broker-context.ts';
 import { BrokerStatusReport } from './broker-status.ts';
 import { openClientPort } from './client-port.ts';
-import type { BrokerConfig } from './config/spec.ts';
 import { addressOf } from './endpoints.ts';
 import { nextIncarnation } from './incarnation.ts';
 import { listening } from './listen-failure.ts';
 import { BrokerObservation } from './observation.ts';
 import { openData } from './open-data.ts';
+import { openMessaging, routesOf } from './open-messaging.ts';
 import { registrationSource } from './registration-source.ts';
-import { clusterRoutes } from './route-source.ts';
 
 /**
  * A broker from bottom to top: observation port, shard over the log, messaging, client port, admin port, registration.
@@ -106,65 +97,6 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
   await lifecycle.start(registration);
   shard.onMetadataChange(() => registration.changed());
   logServing(context, clientPort.port);
-}
-
-function openMessaging(
-  context: BrokerContext,
-  shard: OpenedShard,
-  routes: RouteSource,
-  observation: BrokerObservation,
-): MessagingService {
-  const { config, logger } = context;
-  const service = createMessagingService({
-    shard,
-    routes,
-    clock: systemClock,
-    random: systemRandom,
-    logger: logger.child({ module: 'messaging' }),
-    config: {
-      ...MESSAGING_DEFAULTS,
-      brokerName: config.brokerName,
-      storeHost: addressOf(config.brokerIP1, config.listenPort),
-      brokerPermission: config.brokerPermission,
-      autoCreateTopicEnable: config.autoCreateTopicEnable,
-      autoCreateSubscriptionGroup: config.autoCreateSubscriptionGroup,
-      enablePropertyFilter: config.enablePropertyFilter,
-      refuseDifferentSubscriptions: config.refuseDifferentSubscriptions,
-      recallMessageEnable: config.recallMessageEnable,
-      defaultTopicQueueNums: config.defaultTopicQueueNums,
-      transactions: {
-        reject: config.rejectTransactionMessage,
-        timeOutMs: config.transactionTimeOut,
-        checkIntervalMs: config.transactionCheckInterval,
-        checkMax: config.transactionCheckMax,
-        ageMaxMs: config.transactionOpenHoursMax * HOUR_MS,
-      },
-      messageLimits: {
-        ...MESSAGING_DEFAULTS.messageLimits,
-        bodyBytesMax: config.maxMessageSize,
-        deliveryDelayMsMax:
-          config.timerMaxDelaySec === 0 ? Number.POSITIVE_INFINITY : config.timerMaxDelaySec * SECOND_MS,
-      },
-    },
-    events: observation.messagingEvents,
-  });
-  service.start();
-  return service;
-}
-
-function routesOf(config: BrokerConfig, shard: OpenedShard, nameServers: NameServers): RouteSource {
-  const { metadata } = shard;
-  const { brokerName, autoCreateTopicEnable, defaultTopicQueueNums } = config;
-  const own = ownRoutes({
-    metadata,
-    brokerName,
-    host: config.brokerIP1,
-    port: config.listenPort,
-    autoCreateTopicEnable,
-    defaultTopicQueueNums,
-  });
-  if (config.namesrvAddr.length === 0) return own;
-  return clusterRoutes({ client: new RouteClient({ nameServers, clock: systemClock }), own, metadata, brokerName });
 }
 
 function logServing({ config, logger }: BrokerContext, port: number): void {

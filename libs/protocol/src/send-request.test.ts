@@ -19,6 +19,12 @@ const decodeOne = (message: Message): IncomingMessage => decodeSendMessageReques
 const timestampMs = (time: { seconds: bigint; nanos: number } | undefined): number | undefined =>
   time && Number(time.seconds) * 1000 + Math.floor(time.nanos / 1e6);
 
+/** As it is stored: an empty tag, key or message group is none. */
+function withoutNone(system: SystemProperties): SystemProperties {
+  const { tag, keys, messageGroup } = system;
+  return { ...system, tag: tag || undefined, keys: keys.filter(Boolean), messageGroup: messageGroup || undefined };
+}
+
 /** A field of bytes. */
 function field(fieldNumber: number, content: Uint8Array): Buffer {
   return Buffer.from(new BinaryWriter().tag(fieldNumber, 2).bytes(content).finish());
@@ -31,7 +37,7 @@ test('gives what the generated decoder gives', () => {
       assert.equal(decoded.length, messages.length);
       for (const [index, message] of messages.entries()) {
         const seen = decoded[index]!;
-        const system = message.systemProperties ?? systemOf({});
+        const system = withoutNone(message.systemProperties ?? systemOf({}));
         assert.equal(seen.topicName, message.topic?.name ?? '');
         assert.equal(seen.topicNamespace, message.topic?.resourceNamespace ?? '');
         assert.deepEqual(Buffer.from(seen.body), Buffer.from(message.body));
@@ -157,7 +163,15 @@ test('names the first key that is refused', () => {
   assert.equal(offending('a', ' ', '\t'), ' ');
   assert.equal(offending('a', 'b\u0000'), 'b\u0000');
   assert.equal(offending('\u3000'), '\u3000');
-  assert.equal(offending(''), '');
+});
+
+test('an empty tag, key or message group is none', () => {
+  const system = systemOf({ tag: '', keys: ['', 'a', ''], messageGroup: '', messageId: 'id' });
+  const seen = decodeOne(messageOf({ systemProperties: system }));
+  assert.equal(seen.tag, undefined);
+  assert.equal(seen.messageGroup, undefined);
+  assert.equal(seen.keyCount, 1);
+  assert.deepEqual(SystemProperties.decode(seen.system), systemOf({ keys: ['a'], messageId: 'id' }));
 });
 
 test('texts that are not UTF-8 are refused', () => {
@@ -253,7 +267,8 @@ test('messages are checked with the documented codes', () => {
     ['ILLEGAL_MESSAGE_PROPERTY_KEY', { userProperties: new Map([['UNIQ_KEY', '1']]) }],
     ['ILLEGAL_MESSAGE_ID', {}, { messageId: ' ' }],
     ['ILLEGAL_MESSAGE_ID', {}, { messageId: '' }],
-    ['ILLEGAL_MESSAGE_TAG', {}, { tag: '' }],
+    ['OK', {}, { tag: '', keys: [''], messageGroup: '' }],
+    ['ILLEGAL_MESSAGE_TAG', {}, { tag: ' ' }],
     ['ILLEGAL_MESSAGE_TAG', {}, { tag: 'a|b' }],
     ['ILLEGAL_MESSAGE_TAG', {}, { tag: 'a\u0000' }],
     ['ILLEGAL_MESSAGE_KEY', {}, { keys: ['a', ' '] }],
@@ -262,7 +277,7 @@ test('messages are checked with the documented codes', () => {
     ['ILLEGAL_LITE_TOPIC', {}, { liteTopic: 'x'.repeat(65) }],
     ['ILLEGAL_LITE_TOPIC', {}, { liteTopic: 'a.b' }],
     ['ILLEGAL_LITE_TOPIC', {}, { liteTopic: ' ', messageGroup: 'g' }],
-    ['ILLEGAL_MESSAGE_GROUP', {}, { messageGroup: '' }],
+    ['ILLEGAL_MESSAGE_GROUP', {}, { messageGroup: ' ' }],
     ['OK', {}, { messageGroup: 'g'.repeat(63) }],
     ['ILLEGAL_MESSAGE_GROUP', {}, { messageGroup: 'g'.repeat(64) }],
     ['ILLEGAL_MESSAGE_GROUP', {}, { messageGroup: 'ü'.repeat(32) }],

@@ -10,6 +10,7 @@ import { readMilliseconds } from './wire/wire-time.ts';
 const SEND_REQUEST_MESSAGES = 1;
 /** Messages beyond this are not even looked at: two bytes on the wire would become an object each. */
 const MESSAGE_COUNT_MAX = 4096;
+const MAY_BE_NONE: ReadonlySet<number> = new Set([SYSTEM.tag, SYSTEM.keys, SYSTEM.messageGroup]);
 
 /**
  * Walks a `SendMessageRequest` without decoding bodies or building the generated objects. As protobuf says: of a repeated
@@ -117,11 +118,17 @@ class SendRequestDecoder {
     const outerEnd = reader.enter();
     while (reader.next()) {
       const { fieldStart, valueEnd, fieldNumber } = reader;
-      if (isServerOwned(fieldNumber)) continue;
+      if (isServerOwned(fieldNumber) || this.#isNone()) continue;
       this.#systemField(message);
       this.#system.add(fieldStart, valueEnd);
     }
     reader.leave(outerEnd);
+  }
+
+  /** An empty tag, key or message group: to the original that is none, and some clients say so. */
+  #isNone(): boolean {
+    const { fieldNumber, valueStart, valueEnd } = this.#reader;
+    return valueStart === valueEnd && this.#reader.wireType === 2 && MAY_BE_NONE.has(fieldNumber);
   }
 
   #systemField(message: IncomingMessage): void {

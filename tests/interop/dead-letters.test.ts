@@ -19,7 +19,7 @@ const clients: InteropClient[] = [];
 for (const name of NAMES) clients.push(await prepareClient(name));
 const isApache = process.env.ORBITMQ_INTEROP_TARGET === 'apache';
 
-describe('what no listener can consume becomes a dead letter', { skip: isApache, concurrency: 2 }, () => {
+describe('what no listener can consume becomes a dead letter', { skip: isApache, concurrency: 4 }, () => {
   let target: Target;
   before(
     async () => {

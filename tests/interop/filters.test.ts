@@ -47,7 +47,7 @@ const clients: InteropClient[] = [];
 for (const name of NAMES) clients.push(await prepareClient(name));
 const isApache = process.env.ORBITMQ_INTEROP_TARGET === 'apache';
 
-describe('SQL92 filters', { concurrency: 3 }, () => {
+describe('SQL92 filters', { concurrency: 2 }, () => {
   let target: Target;
   let front: Front | undefined;
   before(

@@ -16,7 +16,7 @@ for (const name of NAMES) clients.push([name, await prepareClient(name)]);
 // The original makes no topics for clients of this protocol.
 const isOurs = process.env.ORBITMQ_INTEROP_TARGET !== 'apache';
 
-describe('a topic that nobody has made', { skip: !isOurs }, () => {
+describe('a topic that nobody has made', { skip: !isOurs, concurrency: 3 }, () => {
   let target: Target;
   before(
     async () => {

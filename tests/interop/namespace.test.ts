@@ -17,7 +17,7 @@ for (const name of NAMES) clients.push(await prepareClient(name));
  * The original tells topics and groups apart by their names alone, whatever namespace a client is configured with; its
  * clients show that they take what comes back as their own.
  */
-describe('clients with a namespace', () => {
+describe('clients with a namespace', { concurrency: 4 }, () => {
   let target: Target;
   before(
     async () => {

@@ -3,10 +3,9 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { systemClock, systemRandom } from '@orbitmq/base';
-import type { Logger } from '@orbitmq/runtime';
-import { nodeVfs } from '@orbitmq/vfs';
 import type { Topic } from '@orbitmq/views';
-import { type OpenedShard, openShard } from './index.ts';
+import type { MessageBytes, OpenedShard } from './index.ts';
+import { BenchMessages, openLiveShard, putBenchGroup, putBenchTopic, say } from './live-shard.bench.ts';
 
 /*
  * Timed messages without gRPC, over real files: memory of many pending ones, time of a snapshot and of a restart, how
@@ -23,44 +22,29 @@ const { values } = parseArgs({
   },
 });
 const directory = values.directory;
-const silent: Logger = { child: () => silent, debug() {}, info() {}, warn() {}, error() {} };
-const MESSAGE = { system: Buffer.alloc(120, 1), rest: Buffer.alloc(256, 2) };
+const messages = new BenchMessages(256);
+/** Field 15 of 8 bytes, which messages don't have: says when this one is due. */
+const STAMP_TAG = (15 << 3) | 1;
 const HOUR_MS = 3_600_000;
 const LATENESS_SECONDS = 10;
 
 function open(wallAheadMs = 0): Promise<OpenedShard> {
-  return openShard({
-    vfs: nodeVfs,
-    clock: { ...systemClock, wallMs: () => systemClock.wallMs() + wallAheadMs },
-    random: systemRandom,
-    logger: silent,
-    directory,
-    options: { log: { flushDiskType: 'ASYNC_FLUSH' }, retentionMs: 10 * HOUR_MS },
-    defer: setImmediate,
-    onFailure: (error) => {
-      throw error;
-    },
-  });
+  return openLiveShard(directory, { retentionMs: 10 * HOUR_MS }, wallAheadMs);
 }
 
-function say(name: string, facts: Record<string, number>): void {
-  const rounded = Object.entries(facts).map(([key, value]) => [key, Math.round(value * 100) / 100]);
-  process.stdout.write(`${JSON.stringify({ name, ...Object.fromEntries(rounded) })}\n`);
-}
-
-function memoryMb(): number {
+function memoryMib(): number {
   global.gc?.();
-  return process.memoryUsage().rss / 1e6;
+  return process.memoryUsage().rss / 2 ** 20;
 }
 
 async function sendPending(shard: OpenedShard, topic: Topic, count: number): Promise<void> {
-  const rssBefore = memoryMb();
+  const rssBefore = memoryMib();
   const startedMs = performance.now();
   const dueMs = systemClock.wallMs() + HOUR_MS;
   for (let sent = 0; sent < count; sent += 64) {
     for (let index = 0; index < 64; index++) {
       const deliveryTimestampMs = dueMs + systemRandom.below(HOUR_MS);
-      shard.sendTimed({ topic, queueId: index % 8, tagHash: 0, message: MESSAGE, deliveryTimestampMs });
+      shard.sendTimed({ topic, queueId: index % 8, tagHash: 0, message: messages.next(), deliveryTimestampMs });
     }
     await shard.settled();
   }
@@ -68,8 +52,8 @@ async function sendPending(shard: OpenedShard, topic: Topic, count: number): Pro
   say('pending', {
     count: shard.timerCount(topic),
     sendsPerSecond: count / seconds,
-    rssMb: memoryMb(),
-    rssGrowthMb: memoryMb() - rssBefore,
+    rssMib: memoryMib(),
+    rssGrowthMib: memoryMib() - rssBefore,
   });
 }
 
@@ -85,15 +69,7 @@ async function snapshot(shard: OpenedShard): Promise<void> {
 }
 
 async function lateness(shard: OpenedShard, topic: Topic, rate: number): Promise<void> {
-  const group = await shard.putGroup({
-    name: 'group',
-    consumeEnable: true,
-    consumeMessageOrderly: false,
-    retryMaxTimes: 16,
-    retryPolicy: { kind: 'customized', delaysMs: [1000] },
-    autoCreated: false,
-    attributes: new Map(),
-  });
+  const group = await putBenchGroup(shard);
   const late: number[] = [];
   const expected = (rate * LATENESS_SECONDS) | 0;
   const receiving = (async () => {
@@ -110,24 +86,26 @@ async function lateness(shard: OpenedShard, topic: Topic, rate: number): Promise
       });
       const nowMs = systemClock.wallMs();
       for (const { message, queueId, queueOffset, leaseId } of found) {
-        late.push(nowMs - Buffer.from(message.system).readDoubleLE(0));
+        late.push(nowMs - dueMsOf(message));
         shard.acknowledge({ group, topic, queueId, queueOffset, leaseId });
       }
       if (found.length === 0) await waiter.ready;
       else waiter.cancel();
     }
   })();
-  const other = await putTopic(shard, 'other');
+  const other = await putBenchTopic(shard, 'other');
   const startMs = systemClock.wallMs() + 500;
   for (let tick = 0; tick < LATENESS_SECONDS * 100; tick++) {
     const dueMs = startMs + tick * 10;
     while (systemClock.wallMs() < dueMs - 400) await delay(1);
     for (let index = 0; index < rate / 100; index++) {
-      const system = Buffer.alloc(120);
       const deliveryTimestampMs = dueMs + systemRandom.below(10);
-      system.writeDoubleLE(deliveryTimestampMs);
-      shard.sendTimed({ topic, queueId: 0, tagHash: 0, message: { ...MESSAGE, system }, deliveryTimestampMs });
-      shard.send({ topic: other, queueId: 0, tagHash: 0, message: MESSAGE });
+      const { system, rest } = messages.next();
+      const stamp = Buffer.from([STAMP_TAG, ...new Uint8Array(8)]);
+      stamp.writeDoubleLE(deliveryTimestampMs, 1);
+      const message = { system, rest: Buffer.concat([rest, stamp]) };
+      shard.sendTimed({ topic, queueId: 0, tagHash: 0, message, deliveryTimestampMs });
+      shard.send({ topic: other, queueId: 0, tagHash: 0, message: messages.next() });
     }
     await shard.settled();
   }
@@ -137,6 +115,10 @@ async function lateness(shard: OpenedShard, topic: Topic, rate: number): Promise
   say('lateness', { count: late.length, minMs: at(0), p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) });
   const { timers, log } = shard.statistics();
   say('fired', { latenessMaxMs: timers.latenessMaxMs, syncMaxMs: log.syncMsMax });
+}
+
+function dueMsOf(message: MessageBytes): number {
+  return Buffer.from(message.rest).readDoubleLE(message.rest.length - 8);
 }
 
 async function fireAll(topicName: string): Promise<void> {
@@ -155,32 +137,18 @@ async function fireAll(topicName: string): Promise<void> {
     count,
     perSecond: count / seconds,
     loopDelayP99Ms: loop.percentile(99) / 1e6,
-    rssMb: memoryMb(),
+    rssMib: memoryMib(),
   });
   await shard.close();
-}
-
-function putTopic(shard: OpenedShard, name: string): Promise<Topic> {
-  return shard.putTopic({
-    name,
-    readQueueCount: 8,
-    writeQueueCount: 8,
-    permission: 6,
-    messageType: 'MIXED',
-    retentionMs: undefined,
-    retentionBytes: undefined,
-    autoCreated: false,
-    attributes: new Map(),
-  });
 }
 
 // The clock's timers do not keep a process alive.
 const alive = setInterval(() => {}, 1000);
 await rm(directory, { recursive: true, force: true });
 const shard = await open();
-await sendPending(shard, await putTopic(shard, 'timed'), Number(values.pending));
+await sendPending(shard, await putBenchTopic(shard, 'timed'), Number(values.pending));
 await snapshot(shard);
-await lateness(shard, await putTopic(shard, 'late'), Number(values.rate));
+await lateness(shard, await putBenchTopic(shard, 'late'), Number(values.rate));
 await shard.close();
 await fireAll('timed');
 await rm(directory, { recursive: true, force: true });

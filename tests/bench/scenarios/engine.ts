@@ -14,7 +14,7 @@ const BENCHES: readonly (readonly string[])[] = [
   ['libs/shard/src/shard.bench.ts', 'DIRECTORY', 'send'],
   ['libs/shard/src/shard.bench.ts', 'DIRECTORY', 'drain'],
   ['libs/shard/src/shard.bench.ts', 'DIRECTORY', 'groups'],
-  ['libs/shard/src/shard.bench.ts', 'DIRECTORY', 'filter'],
+  ['libs/messaging/src/filters.bench.ts', 'DIRECTORY'],
   ['libs/shard/src/shard.bench.ts', 'DIRECTORY', 'transactions'],
   ['libs/shard/src/shard.bench.ts', 'DIRECTORY', 'restart'],
   ['libs/shard/src/shard.bench.ts', 'DIRECTORY', 'topics'],

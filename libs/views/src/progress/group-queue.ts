@@ -17,6 +17,9 @@ export class EntryList {
   count = 0;
 }
 
+/** Nothing has ever expired: most queues of very many need no list of their own. Never added to. */
+export const NO_ENTRIES: EntryList = Object.freeze(new EntryList());
+
 /** Progress of one group on one queue. Only the progress view changes it. */
 export class GroupQueue {
   /** Number of this pair inside the view; not stable over restarts. */
@@ -32,9 +35,9 @@ export class GroupQueue {
   /** By which the place of an offset among them is found. Not part of the state. */
   readonly milestones = new Milestones();
   /** Those of them that have expired and may be handed out again, in the order in which they expired. Not part of the state. */
-  readonly ready = new EntryList();
+  ready = NO_ENTRIES;
   /** Those that have expired and were handed out as often as they may be: dead letters to be. Not part of the state. */
-  readonly spent = new EntryList();
+  spent = NO_ENTRIES;
   /** The newest lease record's attempt; where message groups block, those of all lease records that still hold an entry. */
   attempts: readonly Attempt[] = NO_ATTEMPTS;
   /** Leases before this byte of the log are void: somebody has set the offset there. 0 = never. */

@@ -3,7 +3,7 @@ import { ByteReader, ByteWriter } from '../bytes.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
 import { EntrySlab, NONE, SPENT } from './entry-slab.ts';
 import { EntryTable } from './entry-table.ts';
-import { type Attempt, type EntryList, GroupQueue, NO_ATTEMPTS } from './group-queue.ts';
+import { type Attempt, EntryList, GroupQueue, NO_ATTEMPTS, NO_ENTRIES } from './group-queue.ts';
 import { isMilestone } from './milestones.ts';
 
 const NO_QUEUES: ReadonlyMap<number, GroupQueue> = new Map();
@@ -300,8 +300,8 @@ export class ProgressView {
       if (slot === NONE || this.#slab.deadlineMs[slot]! > nowMs) return;
       this.#heap.remove(slot);
       const queue = this.#owners[this.#slab.owner[slot]!]!;
-      if (isSpent(queue.groupUid, this.#slab.attempt[slot]!)) this.#link(queue.spent, slot, SPENT);
-      else this.#link(queue.ready, slot, NONE);
+      if (isSpent(queue.groupUid, this.#slab.attempt[slot]!)) this.#linkSpent(queue, slot);
+      else this.#linkReady(queue, slot);
       visit(queue);
     }
   }
@@ -316,8 +316,8 @@ export class ProgressView {
         const spent = isSpent(groupUid, this.#slab.attempt[slot]!);
         if (spent === (position === SPENT)) continue;
         this.#unlink(position === SPENT ? queue.spent : queue.ready, slot);
-        if (spent) this.#link(queue.spent, slot, SPENT);
-        else this.#link(queue.ready, slot, NONE);
+        if (spent) this.#linkSpent(queue, slot);
+        else this.#linkReady(queue, slot);
       }
       visit(queue);
     }
@@ -501,6 +501,8 @@ export class ProgressView {
     if (next === NONE) queue.last = previous;
     else slab.previous[next] = previous;
     queue.count--;
+    // An attempt that asks again gets what it still holds: of nothing there is nothing to remember.
+    if (queue.count === 0) queue.attempts = NO_ATTEMPTS;
     slab.release(slot);
   }
 
@@ -517,6 +519,16 @@ export class ProgressView {
   /** The list that an expired entry is in. */
   #listOf(queue: GroupQueue, slot: number): EntryList {
     return this.#slab.heapPosition[slot] === SPENT ? queue.spent : queue.ready;
+  }
+
+  #linkReady(queue: GroupQueue, slot: number): void {
+    if (queue.ready === NO_ENTRIES) queue.ready = new EntryList();
+    this.#link(queue.ready, slot, NONE);
+  }
+
+  #linkSpent(queue: GroupQueue, slot: number): void {
+    if (queue.spent === NO_ENTRIES) queue.spent = new EntryList();
+    this.#link(queue.spent, slot, SPENT);
   }
 
   #link(list: EntryList, slot: number, position: typeof NONE | typeof SPENT): void {

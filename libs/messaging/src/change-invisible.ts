@@ -6,7 +6,7 @@ import type {
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Duration } from '@orbitmq/protocol/google.protobuf';
 import type { Call } from '@orbitmq/rpc';
-import type { LeaseOutcome, LeaseRef } from '@orbitmq/shard';
+import { isLiteQueueId, type LeaseOutcome, type LeaseRef } from '@orbitmq/shard';
 import { OK_STATUS, stored } from './answers.ts';
 import { clientIdOf, languageOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
@@ -15,7 +15,8 @@ import { durationMs } from './times.ts';
 
 /**
  * ChangeInvisibleDuration: the message is visible again after the given time from now, and has a new handle. Push
- * consumers hand back what they could not consume by it, so a message is not kept invisible for its client any more.
+ * consumers hand back what they could not consume by it, so a message is not kept invisible for its client any more. One
+ * of a lite topic may be handed back with `suspend`: then all of its lite topic rests as long.
  */
 export async function changeInvisibleDuration(
   context: MessagingContext,
@@ -26,7 +27,7 @@ export async function changeInvisibleDuration(
   const consumption = consumptionOf(context, request.group, request.topic);
   const invisibleMs = invisibleMsOf(request.invisibleDuration);
   const lease = leaseOf(context, consumption, request.receiptHandle);
-  const changed = lease ? change(context, lease, invisibleMs) : undefined;
+  const changed = lease ? change(context, lease, invisibleMs, request.suspend === true) : undefined;
   await stored(context.shard);
   if (lease && changed?.outcome === 'done') {
     return { status: OK_STATUS, receiptHandle: handleOf(context, lease, changed.leaseId) };
@@ -39,8 +40,9 @@ function change(
   context: MessagingContext,
   lease: LeaseRef,
   invisibleMs: number,
+  suspends: boolean,
 ): { readonly outcome: LeaseOutcome; readonly leaseId: number } {
-  const changed = context.shard.changeInvisible(lease, invisibleMs);
+  const changed = context.shard.changeInvisible(lease, invisibleMs, suspends && isLiteQueueId(lease.queueId));
   context.renewals.remove(lease);
   return changed;
 }

@@ -31,6 +31,8 @@ test('settings of real clients pass', () => {
     consumer('g', 't'),
     { ...consumer('g', '%DLQ%g'), clientType: ClientType.PUSH_CONSUMER },
     { ...consumer('g', 't'), clientType: ClientType.SIMPLE_CONSUMER },
+    { ...consumer('g', 't'), clientType: ClientType.LITE_PUSH_CONSUMER },
+    { ...consumer('g', 't'), clientType: ClientType.LITE_SIMPLE_CONSUMER },
     { ...producer('t'), publishing: { topics: [], maxBodySize: 0, validateMessageType: false } },
     withProperties([['zone.a-b_c', 'x'.repeat(256)]]),
   ]) {
@@ -46,7 +48,6 @@ test('settings that make no sense are refused with their code', () => {
     ['ILLEGAL_CONSUMER_GROUP', consumer('', 't')],
     ['ILLEGAL_CONSUMER_GROUP', consumer('CID_RMQ_SYS_x', 't')],
     ['UNRECOGNIZED_CLIENT_TYPE', { ...consumer('g', 't'), clientType: ClientType.PRODUCER }],
-    ['UNRECOGNIZED_CLIENT_TYPE', { ...consumer('g', 't'), clientType: ClientType.LITE_PUSH_CONSUMER }],
     ['UNRECOGNIZED_CLIENT_TYPE', { ...consumer('g', 't'), clientType: 77 as ClientType }],
     [
       'BAD_REQUEST',

@@ -51,17 +51,13 @@ export function checkClientType(clientType: ClientType | undefined, consumes: bo
     case ClientType.PUSH_CONSUMER:
     case ClientType.SIMPLE_CONSUMER:
     case ClientType.PULL_CONSUMER:
-      return;
     case ClientType.LITE_PUSH_CONSUMER:
     case ClientType.LITE_SIMPLE_CONSUMER:
-      throw refusal(
-        'UNRECOGNIZED_CLIENT_TYPE',
-        `this broker does not serve lite consumers yet; found client type ${clientType}; use a push or simple consumer`,
-      );
+      return;
     default:
       throw refusal(
         'UNRECOGNIZED_CLIENT_TYPE',
-        `client types are PRODUCER, PUSH_CONSUMER and SIMPLE_CONSUMER; found number ${clientType}; use one of them`,
+        `client types are PRODUCER, PUSH_CONSUMER, SIMPLE_CONSUMER, PULL_CONSUMER and the lite ones; found number ${clientType}; use one of them`,
       );
   }
 }

@@ -19,6 +19,10 @@ export interface MessagingLimits {
   /** Messages handed out with auto_renew and not settled yet. */
   readonly renewedMax: number;
   readonly renewedPerClientMax: number;
+  /** Lite topics that all clients together subscribe to. */
+  readonly liteSubscriptionsMax: number;
+  /** Messages of lite topics that one client may hold with auto_renew before it is refused more. */
+  readonly liteRenewedPerClientMax: number;
   /** Entries of one AckMessage request. */
   readonly ackEntriesMax: number;
   /** Messages of one SendMessage request. */
@@ -49,6 +53,10 @@ export interface MessagingTimes {
   readonly disconnectedMs: number;
   /** A telemetry stream must bring its settings by then. */
   readonly settingsDeadlineMs: number;
+  /** Subscriptions to lite topics that were not said again for so long are dropped… */
+  readonly liteSubscriptionTimeoutMs: number;
+  /** …which is looked at this often. */
+  readonly liteSubscriptionCheckMs: number;
   /** A consumer that takes nothing of its answer for so long is cut. */
   readonly stalledWriteMs: number;
 }
@@ -126,6 +134,8 @@ export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost
     heldErrorsMax: 2_048,
     renewedMax: 1_000_000,
     renewedPerClientMax: 65_536,
+    liteSubscriptionsMax: 100_000,
+    liteRenewedPerClientMax: 100,
     ackEntriesMax: 4_096,
     sendBatchMax: 1_024,
     autoCreatedTopicsMax: 20_000,
@@ -141,6 +151,8 @@ export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost
     silenceMs: 2 * MINUTE_MS,
     disconnectedMs: 20 * SECOND_MS,
     settingsDeadlineMs: MINUTE_MS,
+    liteSubscriptionTimeoutMs: 3 * MINUTE_MS,
+    liteSubscriptionCheckMs: 2 * MINUTE_MS,
     stalledWriteMs: MINUTE_MS,
   },
 };

@@ -7,6 +7,7 @@ import type { CheckIntervals } from './check-interval.ts';
 import type { MessagingConfig } from './config.ts';
 import type { MessagingEvents } from './events.ts';
 import type { Filters } from './filters.ts';
+import type { LiteClients } from './lite-clients.ts';
 import type { Provision } from './provision.ts';
 import type { Renewals } from './renewals.ts';
 import type { RouteSource } from './route-source.ts';
@@ -26,6 +27,7 @@ export interface MessagingContext {
   readonly provision: Provision;
   readonly filters: Filters;
   readonly agreements: Agreements;
+  readonly liteClients: LiteClients;
   readonly handles: ReceiptHandleCodec;
   readonly recallHandles: RecallHandleCodec;
   readonly transactionIds: TransactionIdCodec;

@@ -1,7 +1,7 @@
 import { MIB } from '@orbitmq/base';
 import { encodeReceivedMessage } from '@orbitmq/protocol';
 import type { Call, Sink } from '@orbitmq/rpc';
-import type { Delivery } from '@orbitmq/shard';
+import { type Delivery, isLiteQueueId } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
 import type { ClientLanguage } from './caller.ts';
 import type { MessagingContext } from './context.ts';
@@ -67,7 +67,8 @@ export class DeliveryWriter {
         queueOffset,
         leaseId,
       }),
-      queueId,
+      // clients know no queues of lite topics
+      queueId: isLiteQueueId(queueId) ? 0 : queueId,
       queueOffset,
       deliveryAttempt: delivery.attempt,
       storeTimestampMs: delivery.storeTimestampMs,

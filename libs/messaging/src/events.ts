@@ -27,6 +27,8 @@ export interface MessagingEvents extends TransactionEvents {
   callRefused(method: string, code: string): void;
   /** A receive had to be turned away because too many wait. */
   pollRefused(): void;
+  /** Lite topics were taken from clients of an exclusive group by others of it. */
+  liteSubscriptionsTaken(count: number): void;
   /** Messages received with auto_renew were renewed, or made visible because their client is gone. */
   leasesRenewed(count: number): void;
   leasesReleased(count: number): void;
@@ -45,6 +47,7 @@ export const NO_MESSAGING_EVENTS: MessagingEvents = {
   messagesAcknowledged: nothing,
   callRefused: nothing,
   pollRefused: nothing,
+  liteSubscriptionsTaken: nothing,
   leasesRenewed: nothing,
   leasesReleased: nothing,
 };

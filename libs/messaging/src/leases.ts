@@ -1,7 +1,7 @@
 import { MqError, quoted } from '@orbitmq/base';
 import { checkGroupName, checkTopicForm } from '@orbitmq/protocol';
 import type { Resource } from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { LeaseOutcome, LeaseRef } from '@orbitmq/shard';
+import { isLiteQueueId, type LeaseOutcome, type LeaseRef } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
 import type { ClientLanguage } from './caller.ts';
 import type { MessagingContext } from './context.ts';
@@ -47,8 +47,12 @@ export function leaseOf(context: MessagingContext, consumption: Consumption, tex
   const source = metadata.topicByUid(topicUid);
   if (owner && owner !== group) throw foreign('consumer group', consumption.groupName, text);
   if (source && source !== topic) throw foreign('topic', consumption.topicName, text);
-  if (!owner || !source || !group || !topic || queueId >= topic.queues.length) return undefined;
+  if (!owner || !source || !group || !topic || !hasQueue(topic, queueId)) return undefined;
   return { group, topic, queueId, queueOffset, leaseId };
+}
+
+function hasQueue({ queues }: Topic, queueId: number): boolean {
+  return queueId < queues.length || isLiteQueueId(queueId);
 }
 
 /** Whether a client gets OK for a handle that is genuine, but can settle nothing any more. */

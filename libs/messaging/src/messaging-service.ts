@@ -22,6 +22,7 @@ import {
   type RecallMessageRequest,
   type ReceiveMessageRequest,
   type SendMessageResponse,
+  type SyncLiteSubscriptionRequest,
   type UpdateOffsetRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { type BoundMethod, bidi, boundRequests, type Sink, serverStream, unary } from '@orbitmq/rpc';
@@ -39,6 +40,8 @@ import type { MessagingContext } from './context.ts';
 import { forwardToDeadLetterQueue } from './dead-letter.ts';
 import type { MessagingEvents } from './events.ts';
 import { Filters } from './filters.ts';
+import { LiteClients } from './lite-clients.ts';
+import { LiteSubscribing } from './lite-subscribing.ts';
 import { heartbeat, notifyClientTermination } from './presence.ts';
 import { Provision } from './provision.ts';
 import { Pulling } from './pull.ts';
@@ -79,6 +82,8 @@ export interface MessagingGauges {
   readonly waitingPolls: number;
   /** Messages held by living clients with auto_renew. */
   readonly renewedMessages: number;
+  /** Clients that read lite topics. */
+  readonly liteClients: number;
 }
 
 /** The service `apache.rocketmq.v2.MessagingService` over one shard. */
@@ -104,6 +109,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
   const renewals = new Renewals(shard, clock, events, config);
   const context: MessagingContext = {
     ...options,
+    liteClients: new LiteClients(shard, clock, config.times),
     sessions: new Sessions(clock, config.limits, config.times, (session) => renewals.resume(session)),
     renewals,
     provision: new Provision(shard, config),
@@ -139,6 +145,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
       announcing = undefined;
       checks.stop();
       context.sessions.stop();
+      context.liteClients.stop();
       context.renewals.stop();
     },
     gauges: () => ({
@@ -146,6 +153,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
       telemetryStreams: telemetry.streamCount,
       waitingPolls: receiving.polls.count,
       renewedMessages: context.renewals.count,
+      liteClients: context.liteClients.count,
     }),
     connections: () => connectionsOf(context.sessions),
     endTransaction: (topic, half, end) => ending.end(topic, half, end),
@@ -161,6 +169,7 @@ interface Handlers {
 function methodsOf(context: MessagingContext, { telemetry, receiving, ending }: Handlers): BoundMethod[] {
   const { events } = context;
   const sending = new Sending(context);
+  const liteSubscribing = new LiteSubscribing(context);
   const pulling = new Pulling(context, receiving.polls);
   return [
     unary(
@@ -303,6 +312,16 @@ function methodsOf(context: MessagingContext, { telemetry, receiving, ending }: 
         'UpdateOffset',
         events,
         (request: UpdateOffsetRequest, call) => updateOffset(context, request, call),
+        (status) => ({ status }),
+      ),
+    ),
+    unary(
+      MessagingServiceDefinition,
+      'syncLiteSubscription',
+      answering(
+        'SyncLiteSubscription',
+        events,
+        (request: SyncLiteSubscriptionRequest, call) => liteSubscribing.sync(request, call),
         (status) => ({ status }),
       ),
     ),

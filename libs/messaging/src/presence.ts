@@ -11,6 +11,7 @@ import { OK_STATUS } from './answers.ts';
 import { callerOf, clientIdOf } from './caller.ts';
 import { checkClientType } from './client-settings.ts';
 import type { MessagingContext } from './context.ts';
+import { isLiteClient } from './lite-mode.ts';
 
 /**
  * Heartbeat: keeps a client known. A client that has not told its settings yet gets OK too: some send heartbeats
@@ -26,7 +27,7 @@ export async function heartbeat(
   const caller = callerOf(call);
   const groupName = request.group?.name ?? '';
   checkClientType(request.clientType, false);
-  if (groupName !== '') await context.provision.group(groupName);
+  if (groupName !== '' && !isLiteClient(request.clientType)) await context.provision.group(groupName);
   const session = context.sessions.obtain(caller);
   if (groupName !== '') session.group ??= groupName;
   if (session.clientType === ClientType.CLIENT_TYPE_UNSPECIFIED) session.clientType = request.clientType;

@@ -29,7 +29,7 @@ export class Provision {
 
   /**
    * Makes the topic of a first message, of the message's type, when the policy allows it.
-   * @throws MqError ILLEGAL_TOPIC, TOPIC_NOT_FOUND, UNSUPPORTED
+   * @throws MqError ILLEGAL_TOPIC, TOPIC_NOT_FOUND
    */
   topicOfFirstMessage(name: string, messageType: TopicMessageType): Promise<Topic> {
     checkTopicName(name);
@@ -70,8 +70,8 @@ export class Provision {
   private makeTopic(name: string, messageType: TopicMessageType): Promise<Topic> {
     if (!CREATABLE_TYPES.includes(messageType)) {
       throw new MqError(
-        'UNSUPPORTED',
-        `a first message may make a topic of type ${CREATABLE_TYPES.join(' or ')}; found a ${messageType} message for ${quoted(name)}; this type is not served yet`,
+        'TOPIC_NOT_FOUND',
+        `a first message may make a topic of type ${CREATABLE_TYPES.join(' or ')}; found a ${messageType} message for ${quoted(name)}; create the topic with mqadmin updateTopic -a +message.type=${messageType}`,
       );
     }
     if (countAutoCreated(this.shard.metadata.topics()) >= this.config.limits.autoCreatedTopicsMax) {

@@ -6,6 +6,7 @@ import type { Group, Topic } from '@orbitmq/views';
 import type { Agreement } from './agreements.ts';
 import { checkBrokerReads } from './broker-permission.ts';
 import type { MessagingContext } from './context.ts';
+import { liteRulesOf } from './lite-mode.ts';
 import { pollingMs } from './polling.ts';
 import { READ_BIT } from './route-source.ts';
 import type { Session } from './session.ts';
@@ -20,6 +21,8 @@ export interface ReceivePlan {
   readonly groupName: string;
   /** Compiled anew when it is no longer kept: what waits holds the text only. */
   readonly expression: FilterExpression | undefined;
+  /** The group reads lite topics. */
+  readonly isLite: boolean;
   /** What the group's clients agree on; undefined when they need not. */
   readonly agreement: Agreement | undefined;
   readonly countMax: number;
@@ -60,11 +63,12 @@ export async function planReceive(
   });
   // a topic that a first send may make is waited for; any other must be there
   if (!provision.mayMakeTopic(topicName)) provision.topic(topicName);
-  await provision.group(groupName);
-  const agreement = agreements.join(session, groupName, topicName, filter);
+  const isLite = liteRulesOf(await provision.group(groupName)) !== undefined;
+  // what is subscribed to decides, not an expression
+  const agreement = isLite ? undefined : agreements.join(session, groupName, topicName, filter);
   const { autoRenew } = request;
   const endMs = startedMs + waitMs;
-  return { topicName, groupName, expression, agreement, countMax, invisibleMs, autoRenew, attemptId, endMs };
+  return { topicName, groupName, expression, isLite, agreement, countMax, invisibleMs, autoRenew, attemptId, endMs };
 }
 
 /** @throws MqError FORBIDDEN when the topic may not be read, or the group may not consume */

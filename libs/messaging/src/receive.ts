@@ -2,12 +2,13 @@ import { CODES, MqError } from '@orbitmq/base';
 import { encodeReceiveDeliveryTimestamp, encodeReceiveStatus } from '@orbitmq/protocol';
 import type { ReceiveMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { type Call, RpcError, type Sink } from '@orbitmq/rpc';
-import type { Delivery, LeaseRef } from '@orbitmq/shard';
+import type { Delivery, LeaseRef, LiteSubscriber, Waiter } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
 import { callerOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
 import { DeliveryWriter } from './delivery-writer.ts';
 import { ErrorHold } from './error-hold.ts';
+import { checkBoundTopic, checkFitting, liteRulesOf } from './lite-mode.ts';
 import { Polls } from './polling.ts';
 import { checkReadable, planReceive, type ReceivePlan } from './receive-request.ts';
 import type { Session } from './session.ts';
@@ -26,6 +27,8 @@ interface Found {
   readonly deliveries: readonly Delivery[];
   /** Monotonic time before they were handed out. */
   readonly handedOutMs: number;
+  /** Of a client that reads lite topics: what it reads. */
+  readonly subscriber: LiteSubscriber | undefined;
 }
 
 /**
@@ -76,6 +79,7 @@ export class Receiving {
   ): Promise<void> {
     const plan = await planReceive(this.context, request, call, session);
     if (plan.autoRenew) this.context.renewals.checkRoom(session);
+    if (plan.isLite) this.checkUnsettled(session);
     const found = await this.find(plan, call, session);
     if (!found) {
       sink.write(STATUS_NONE);
@@ -86,17 +90,30 @@ export class Receiving {
     sink.write(encodeReceiveDeliveryTimestamp(this.context.clock.wallMs()));
   }
 
+  /** @throws MqError FORBIDDEN when a client has many messages of lite topics that it has not acknowledged */
+  private checkUnsettled(session: Session): void {
+    const { config, renewals } = this.context;
+    const { liteRenewedPerClientMax } = config.limits;
+    const count = renewals.countOf(session);
+    if (count <= liteRenewedPerClientMax) return;
+    throw new MqError(
+      'FORBIDDEN',
+      `a client of lite topics holds at most ${liteRenewedPerClientMax} messages that it has not acknowledged; found ${count}; acknowledge some before receiving more, or raise maxLiteRenewNumPerChannel`,
+    );
+  }
+
   /** Looks for messages, waits, and looks again until the polling time ends; undefined when nothing came. */
   private async find(plan: ReceivePlan, call: Call, session: Session): Promise<Found | undefined> {
     const { clock, provision, shard } = this.context;
     for (;;) {
+      if (session.ended) return undefined;
       const wanted = shard.metadata.topic(plan.topicName);
       // a topic that a first send would make is waited for like a message
       const topic = wanted || provision.mayMakeTopic(plan.topicName) ? wanted : provision.topic(plan.topicName);
-      const found = topic && (await this.take(plan, topic));
+      const found = topic && (await this.take(plan, topic, session));
       if (found && found.deliveries.length > 0) return found;
       if (call.draining || clock.monotonicMs() >= plan.endMs) return undefined;
-      const waiter = found ? shard.waitForMessages(found.group, found.topic) : topicWaiter(shard, plan.topicName);
+      const waiter = this.waiterFor(plan, found);
       await this.polls.wait(waiter, plan.endMs, call, session);
       if (call.cancelled || session.ended || plan.agreement?.isOver) {
         // it may have been woken in vain: whoever waits next is woken instead
@@ -106,10 +123,19 @@ export class Receiving {
     }
   }
 
-  private async take(plan: ReceivePlan, topic: Topic): Promise<Found> {
+  private waiterFor(plan: ReceivePlan, found: Found | undefined): Waiter {
+    const { shard } = this.context;
+    if (!found) return topicWaiter(shard, plan.topicName);
+    return found.subscriber?.waitForMessages() ?? shard.waitForMessages(found.group, found.topic);
+  }
+
+  private async take(plan: ReceivePlan, topic: Topic, session: Session): Promise<Found> {
     const { clock, config, filters, provision, shard } = this.context;
     const group = await provision.group(plan.groupName);
     checkReadable(topic, group);
+    const rules = liteRulesOf(group);
+    checkFitting(topic, group.name, rules);
+    if (rules) return await this.takeLite(plan, topic, group, session);
     const handedOutMs = clock.monotonicMs();
     const deliveries = await shard.receive({
       group,
@@ -120,7 +146,23 @@ export class Receiving {
       invisibleMs: plan.invisibleMs,
       attemptId: plan.attemptId,
     });
-    return { topic, group, deliveries, handedOutMs };
+    return { topic, group, deliveries, handedOutMs, subscriber: undefined };
+  }
+
+  /** What there is of the lite topics that the client subscribes to. */
+  private async takeLite(plan: ReceivePlan, topic: Topic, group: Group, session: Session): Promise<Found> {
+    const { clock, config, liteClients } = this.context;
+    const rules = liteRulesOf(group)!;
+    checkBoundTopic(group.name, rules, topic.name);
+    const { subscriber } = liteClients.obtain(session, group, topic, rules.isWildcard);
+    const handedOutMs = clock.monotonicMs();
+    const deliveries = await subscriber.receive({
+      countMax: plan.countMax,
+      bytesMax: config.receiveBatchBytesMax,
+      invisibleMs: plan.invisibleMs,
+      attemptId: plan.attemptId,
+    });
+    return { topic, group, deliveries, handedOutMs, subscriber };
   }
 
   /** Writes the messages; what a vanished client was to get is visible again a moment later. */

@@ -81,12 +81,17 @@ export class Renewals {
     return this.total;
   }
 
+  /** Messages that are being kept invisible for one client. */
+  countOf(session: Session): number {
+    return this.bySession.get(session)?.count ?? 0;
+  }
+
   /**
    * Makes sure that the client may hold more messages.
    * @throws MqError TOO_MANY_REQUESTS
    */
   checkRoom(session: Session): void {
-    const own = this.bySession.get(session)?.count ?? 0;
+    const own = this.countOf(session);
     if (own < this.limits.renewedPerClientMax && this.total < this.limits.renewedMax) return;
     throw new MqError(
       'TOO_MANY_REQUESTS',

@@ -14,6 +14,7 @@ import type { Call } from '@orbitmq/rpc';
 import { OK_STATUS } from './answers.ts';
 import { clientIdOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
+import { liteRulesOf } from './lite-mode.ts';
 
 /** Queue id of an assignment that stands for all queues of a broker. */
 const ANY_QUEUE_ID = -1;
@@ -31,7 +32,8 @@ export async function queryRoute(
 
 /**
  * QueryAssignment: what a push consumer polls. Groups share messages, not queues, so each client gets each broker as a
- * whole; in an ordered group each client gets each queue, and the queue itself lets one client in at a time.
+ * whole; in an ordered group each client gets each queue, and the queue itself lets one client in at a time. Lite topics are
+ * in no queue of the topic.
  */
 export async function queryAssignment(
   context: MessagingContext,
@@ -51,7 +53,8 @@ export async function queryAssignment(
       `topic ${quoted(request.topic?.name ?? '')} has a readable queue; found none; give it read permission with mqadmin updateTopicPerm`,
     );
   }
-  const ordered = context.shard.metadata.group(groupName)?.consumeMessageOrderly ?? false;
+  const group = context.shard.metadata.group(groupName);
+  const ordered = group?.consumeMessageOrderly === true && !liteRulesOf(group);
   return { status: OK_STATUS, assignments: ordered ? readable.map(toAssignment) : oneForEachBroker(readable) };
 }
 

@@ -159,7 +159,7 @@ test('what is wrong with a message is told, and nothing of the call is stored', 
     ['MESSAGE_PROPERTY_CONFLICT_WITH_TYPE', { system: { deliveryTimestamp: later(1_000) } }],
     ['MESSAGE_PROPERTY_CONFLICT_WITH_TYPE', { system: { messageType: MessageType.TRANSACTION } }],
     ['MESSAGE_PROPERTY_CONFLICT_WITH_TYPE', { system: { priority: 3 } }],
-    ['UNSUPPORTED', { topic: 'unknown-lite', system: { liteTopic: 'one' } }],
+    ['TOPIC_NOT_FOUND', { topic: 'unknown-lite', system: { liteTopic: 'one' } }],
     ['BAD_REQUEST', { system: { priority: -1 } }],
     ['FORBIDDEN', { topic: 'readonly' }],
   ];

@@ -200,6 +200,11 @@ export class Sending {
     const { recallHandles, shard } = this.context;
     const { deliveryTimestampMs } = message;
     const receipt = { queueOffset: 0, transactionId: '', recallHandle: '', isRepeated: false };
+    if (topic.messageType === 'LITE') {
+      const { tagHash, message: bytes } = request;
+      const { queueOffset } = shard.sendLite({ topic, liteTopic: message.liteTopic!, tagHash, message: bytes });
+      return { ...receipt, queueOffset };
+    }
     if (isTransactional(message)) return { ...receipt, transactionId: sendHalf(this.context, message, request) };
     // What is due already comes at once, as any other message.
     if (deliveryTimestampMs === undefined || deliveryTimestampMs <= nowMs) {
@@ -254,9 +259,10 @@ function remedyFor(topicType: TopicMessageType): string {
   if (topicType === 'FIFO') return 'set a message group';
   if (topicType === 'DELAY') return 'set a delivery time';
   if (topicType === 'PRIORITY') return 'set a priority';
+  if (topicType === 'LITE') return 'set a lite topic';
   if (topicType === 'TRANSACTION') return 'send it in a transaction';
   return topicType === 'NORMAL'
-    ? 'set neither message group nor delivery time nor priority, and use no transaction'
+    ? 'set neither message group nor delivery time nor priority nor lite topic, and use no transaction'
     : 'set what makes such a message';
 }
 

@@ -1,10 +1,11 @@
-import { POLLING_MS_MAX, RECEIVE_BATCH_SIZE_MAX } from '@orbitmq/protocol';
+import { LITE_CLIENT_QUOTA, POLLING_MS_MAX, RECEIVE_BATCH_SIZE_MAX } from '@orbitmq/protocol';
 import { Code, type Settings, type TelemetryCommand } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Group } from '@orbitmq/views';
 import { OK_STATUS } from './answers.ts';
 import { consumerBackoff, DEFAULT_RETRY_POLICY, producerBackoff } from './backoff.ts';
 import { type ClientLanguage, languageOfEnum } from './caller.ts';
 import type { MessagingConfig } from './config.ts';
+import { liteRulesOf } from './lite-mode.ts';
 import { durationOf } from './times.ts';
 
 /**
@@ -42,6 +43,8 @@ export function settingsAnswer(
       fifo: group?.consumeMessageOrderly ?? false,
       receiveBatchSize: RECEIVE_BATCH_SIZE_MAX,
       longPollingTimeout: durationOf(POLLING_MS_MAX),
+      liteSubscriptionQuota: liteRulesOf(group)?.clientQuota ?? LITE_CLIENT_QUOTA,
+      maxLiteTopicSize: config.messageLimits.liteTopicLengthMax,
     },
   });
 }

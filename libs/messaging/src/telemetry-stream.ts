@@ -2,14 +2,17 @@ import type { TelemetryCommand } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Sink } from '@orbitmq/rpc';
 import type { CommandStream, Session } from './session.ts';
 
+/** Commands kept for a client that takes nothing. */
+const WAITING_MAX = 4_096;
+
 /** The answering side of one telemetry stream. */
 export class TelemetryStream implements CommandStream {
   /** The session that the stream belongs to, once its settings have come. */
   session: Session | undefined;
   private readonly sink: Sink<TelemetryCommand>;
   private blocked = false;
-  /** What could not be sent while the client took nothing: the newest command of each kind is sent when it does. */
-  private waiting: TelemetryCommand | undefined;
+  /** What could not be sent while the client took nothing, in order; of settings the newest. */
+  private waiting: TelemetryCommand[] = [];
 
   constructor(sink: Sink<TelemetryCommand>) {
     this.sink = sink;
@@ -23,8 +26,8 @@ export class TelemetryStream implements CommandStream {
     await drained;
     this.blocked = false;
     const waiting = this.waiting;
-    this.waiting = undefined;
-    if (waiting) this.push(waiting);
+    this.waiting = [];
+    for (const command of waiting) this.push(command);
   }
 
   offer(command: TelemetryCommand): boolean {
@@ -34,8 +37,12 @@ export class TelemetryStream implements CommandStream {
   }
 
   push(command: TelemetryCommand): void {
-    if (this.blocked) this.waiting = command;
-    else void this.send(command);
+    if (!this.blocked) {
+      void this.send(command);
+      return;
+    }
+    if (command.settings) this.waiting = this.waiting.filter(({ settings }) => !settings);
+    if (this.waiting.length < WAITING_MAX) this.waiting.push(command);
   }
 
   /** Makes this a stream of `session`, and of no other. */

@@ -5,6 +5,7 @@ import type { Group } from '@orbitmq/views';
 import { type Caller, callerOf, languageOfEnum } from './caller.ts';
 import { checkSettings } from './client-settings.ts';
 import type { MessagingContext } from './context.ts';
+import { checkLiteMode, isLiteClient } from './lite-mode.ts';
 import { settingsAnswer } from './settings.ts';
 import { TelemetryStream } from './telemetry-stream.ts';
 
@@ -106,15 +107,18 @@ export class Telemetry {
     const { agreements, config, filters, sessions } = this.context;
     const sizeBytes = checkSettings(settings, config.limits);
     const group = await this.groupOf(settings);
+    const groupName = settings.subscription?.group?.name;
+    if (groupName !== undefined) checkLiteMode(groupName, group, settings);
     const named = languageOfEnum(settings.userAgent?.language);
     const session = sessions.obtain(caller);
     sessions.keepSettings(session, settings, sizeBytes);
     session.language = named === 'OTHER' ? caller.language : named;
     session.version = caller.version;
     session.clientType = settings.clientType ?? clientTypeOf(settings);
-    session.group = settings.subscription?.group?.name;
+    session.group = groupName;
     session.groupTold = group;
-    if (settings.subscription) {
+    // who reads lite topics has no expression
+    if (settings.subscription && !isLiteClient(settings.clientType)) {
       agreements.told(session, session.group ?? '', settings.subscription.subscriptions, filters);
     }
     stream.attachTo(session);
@@ -125,6 +129,8 @@ export class Telemetry {
   private async groupOf(settings: Settings): Promise<Group | undefined> {
     const name = settings.subscription?.group?.name;
     if (name === undefined) return undefined;
+    // a group that is made by its first client reads no lite topics
+    if (isLiteClient(settings.clientType)) return this.context.shard.metadata.group(name);
     try {
       return await this.context.provision.group(name);
     } catch (error) {

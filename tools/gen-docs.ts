@@ -70,20 +70,38 @@ function errorsPage(): string {
   ].join('\n');
 }
 
+/** The page with its list of differences made anew. */
+function compatibilityPage(): string {
+  const differences = JSON.parse(
+    readFileSync(`${ROOT}/tests/compare/testdata/differences.json`, 'utf8'),
+  ) as readonly Readonly<Record<'id' | 'subject' | 'ours' | 'theirs' | 'why', string>>[];
+  const rows = differences.map(
+    ({ id, subject, ours, theirs, why }) => `| <a id="${id}"></a>${subject} | ${ours} | ${theirs} | ${why} |`,
+  );
+  const table = ['| subject | here | Apache RocketMQ 5.5.0 | why |', '| --- | --- | --- | --- |', ...rows];
+  const [start, end] = ['<!-- differences -->\n', '<!-- /differences -->'];
+  const page = readFileSync(`${ROOT}/docs/compatibility.md`, 'utf8');
+  const from = page.indexOf(start);
+  const to = page.indexOf(end);
+  if (from < 0 || to < 0) throw new Error(`docs/compatibility.md has no place between ${start.trim()} and ${end}`);
+  return `${page.slice(0, from + start.length)}${table.join('\n')}\n${page.slice(to)}`;
+}
+
 const PAGES: Readonly<Record<string, () => string>> = {
-  'config.md': configPage,
-  'metrics.md': metricsPage,
-  'errors.md': errorsPage,
+  'reference/config.md': configPage,
+  'reference/metrics.md': metricsPage,
+  'reference/errors.md': errorsPage,
+  'compatibility.md': compatibilityPage,
 };
 
 const isCheck = process.argv.includes('--check');
 mkdirSync(`${ROOT}/docs/reference`, { recursive: true });
 for (const [name, page] of Object.entries(PAGES)) {
-  const path = `${ROOT}/docs/reference/${name}`;
+  const path = `${ROOT}/docs/${name}`;
   const text = page();
   if (!isCheck) writeFileSync(path, text);
   else if (readOrEmpty(path) !== text) {
-    console.error(`docs/reference/${name} is not what the sources say: run "npm run gen"`);
+    console.error(`docs/${name} is not what the sources say: run "npm run gen"`);
     process.exitCode = 1;
   }
 }

@@ -134,7 +134,7 @@ const STEPS: readonly Step[] = [
     timeoutMs: 10 * MINUTE_MS,
   }),
   tests('e2e', 'real processes', {
-    patterns: ['tests/e2e/**/*.test.ts', 'tests/*.test.ts'],
+    patterns: ['tests/e2e/**/*.test.ts', 'tests/compare/**/*.test.ts', 'tests/*.test.ts'],
     concurrency: 1,
     timeoutMs: 5 * MINUTE_MS,
     bundles: true,

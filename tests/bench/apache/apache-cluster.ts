@@ -45,10 +45,11 @@ export interface ApacheCluster {
   readonly processes: readonly Child[];
   createTopic(
     topic: string,
-    messageType: 'NORMAL' | 'FIFO' | 'TRANSACTION' | 'PRIORITY' | 'DELAY',
+    messageType: 'NORMAL' | 'FIFO' | 'TRANSACTION' | 'PRIORITY' | 'DELAY' | 'LITE',
     queueCount?: number,
   ): Promise<void>;
-  createGroup(group: string, isFifo: boolean): Promise<void>;
+  /** @param attributes as mqadmin takes them: `+name=value,…` */
+  createGroup(group: string, isFifo: boolean, attributes?: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -99,8 +100,11 @@ export async function startApacheCluster(options: ApacheClusterOptions): Promise
         ...['updateTopic', '-c', 'DefaultCluster', '-t', topic, '-r', String(queueCount), '-w', String(queueCount)],
         ...['-a', `+message.type=${messageType}`],
       ]),
-    createGroup: (group, isFifo) =>
-      java.admin(namesrvAddr, ['updateSubGroup', '-c', 'DefaultCluster', '-g', group, '-o', String(isFifo)]),
+    createGroup: (group, isFifo, attributes) =>
+      java.admin(namesrvAddr, [
+        ...['updateSubGroup', '-c', 'DefaultCluster', '-g', group, '-o', String(isFifo)],
+        ...(attributes === undefined ? [] : ['--attributes', attributes]),
+      ]),
     stop: () => java.stop(),
   };
 }

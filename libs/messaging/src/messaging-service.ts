@@ -84,6 +84,8 @@ export interface MessagingGauges {
   readonly renewedMessages: number;
   /** Clients that read lite topics. */
   readonly liteClients: number;
+  /** Lite topics that they have named, all together. */
+  readonly liteSubscriptions: number;
 }
 
 /** The service `apache.rocketmq.v2.MessagingService` over one shard. */
@@ -154,6 +156,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
       waitingPolls: receiving.polls.count,
       renewedMessages: context.renewals.count,
       liteClients: context.liteClients.count,
+      liteSubscriptions: shard.liteSubscriptionCount,
     }),
     connections: () => connectionsOf(context.sessions),
     endTransaction: (topic, half, end) => ending.end(topic, half, end),

@@ -49,8 +49,19 @@ export function openMessaging(
       messageLimits: {
         ...MESSAGING_DEFAULTS.messageLimits,
         bodyBytesMax: config.maxMessageSize,
+        liteTopicLengthMax: config.maxLiteTopicSize,
         deliveryDelayMsMax:
           config.timerMaxDelaySec === 0 ? Number.POSITIVE_INFINITY : config.timerMaxDelaySec * SECOND_MS,
+      },
+      limits: {
+        ...MESSAGING_DEFAULTS.limits,
+        liteSubscriptionsMax: config.maxLiteSubscriptionCount,
+        liteRenewedPerClientMax: config.maxLiteRenewNumPerChannel,
+      },
+      times: {
+        ...MESSAGING_DEFAULTS.times,
+        liteSubscriptionTimeoutMs: config.liteSubscriptionCheckTimeoutMills,
+        liteSubscriptionCheckMs: config.liteSubscriptionCheckInterval,
       },
     },
     events: observation.messagingEvents,

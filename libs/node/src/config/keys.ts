@@ -12,6 +12,7 @@ import {
   textKey,
   wholeNumber,
 } from '@orbitmq/runtime';
+import { liteKeys } from './lite-keys.ts';
 import { localAddress } from './local-address.ts';
 import { transactionKeys } from './transaction-keys.ts';
 
@@ -299,5 +300,6 @@ export const brokerKeys = {
   ...storageKeys,
   ...messagingKeys,
   ...transactionKeys,
+  ...liteKeys,
   ...observationKeys,
 } as const;

@@ -105,6 +105,12 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
      filterDataCleanTimeSpan`,
   ],
   [
+    'a lite topic that has something to give is known at once, and lag is told by getLiteGroupInfo',
+    `enableLiteEventMode liteEventCheckInterval maxClientEventCount liteEventFullDispatchDelayTime
+     liteEventFullDispatchDelayTimeForWildcardGroup enableLitePopLog liteLagLatencyCollectEnable
+     liteLagLatencyMetricsEnable liteLagCountMetricsEnable liteLagLatencyTopK enableLmqQuota`,
+  ],
+  [
     'limits of memory and connections replace it',
     `enableNetWorkFlowControl disableConsumeIfConsumerReadSlowly consumerFallbehindThreshold highSpeedMode
      channelExpiredTimeout subscriptionExpiredTimeout`,

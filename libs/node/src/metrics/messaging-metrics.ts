@@ -55,6 +55,10 @@ export function messagingMetrics(
   const pollsRefused = count('orbitmq_messaging_refused_polls_total', 'Receives turned away because too many waited.');
   const renewed = count('orbitmq_messaging_renewed_leases_total', 'Leases extended by auto-renewal.');
   const released = count('orbitmq_messaging_released_leases_total', 'Leases ended because their client was gone.');
+  const taken = count(
+    'orbitmq_messaging_taken_lite_subscriptions_total',
+    'Lite topics that clients of exclusive groups lost to a newer subscriber.',
+  );
   registerGauges(metrics, gauges);
   return {
     messageIn(topic, messageType, sizeBytes) {
@@ -74,6 +78,7 @@ export function messagingMetrics(
     messagesAcknowledged: (topic, group, messageCount) => delivered(topic, group).acknowledged.add(messageCount),
     callRefused: (method, code) => refused.series({ method, code }).add(1),
     pollRefused: () => pollsRefused.add(1),
+    liteSubscriptionsTaken: (subscriptionCount) => taken.add(subscriptionCount),
     leasesRenewed: (leaseCount) => renewed.add(leaseCount),
     leasesReleased: (leaseCount) => released.add(leaseCount),
   };
@@ -153,4 +158,10 @@ function registerGauges(metrics: Metrics, gauges: () => MessagingGauges | undefi
   gauge('orbitmq_messaging_telemetry_streams', 'Open telemetry streams.', (now) => now.telemetryStreams);
   gauge('orbitmq_messaging_waiting_polls', 'Receives that wait for messages.', (now) => now.waitingPolls);
   gauge('orbitmq_messaging_renewed_messages', 'Messages held with auto-renewal.', (now) => now.renewedMessages);
+  gauge('orbitmq_messaging_lite_clients', 'Clients that read lite topics.', (now) => now.liteClients);
+  gauge(
+    'orbitmq_messaging_lite_subscriptions',
+    'Lite topics that clients have named, of all clients together.',
+    (now) => now.liteSubscriptions,
+  );
 }

@@ -30,7 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'snapshot-ahead: a snapshot is written before the log is durable, and believed',
     file: 'libs/shard/src/maintenance.ts',
-    from: 'await log.flush(position);',
+    from: 'await log.flush(position);\n    await this.#confirmed(position);',
     to: '',
   },
   {

@@ -12,6 +12,29 @@ import type { ShardState } from './state.ts';
 import { type Subscription, Subscriptions } from './subscription.ts';
 import { Waiters } from './waiters.ts';
 
+/** How far a shard's log is confirmed and in its state. */
+export interface Confirmation {
+  /** What is built from the log and outlives the process, or is shown to somebody, is built from what lies before this byte. */
+  readonly confirmedOffset: number;
+  /** Where in the log the state stands: all before it has been applied. */
+  readonly position: number;
+  /** Calls `listener` each time that `confirmedOffset` has risen. Returns the way to stop that. */
+  onConfirmed(listener: () => void): () => void;
+}
+
+/** A leader applies as it appends; what is confirmed, the log says. */
+export function leaderConfirmation(log: CommitLog): Confirmation {
+  return {
+    get confirmedOffset() {
+      return log.confirmedOffset;
+    },
+    get position() {
+      return log.endOffset;
+    },
+    onConfirmed: (listener) => log.onConfirmed(listener),
+  };
+}
+
 /** What the parts of a live shard share. */
 export class ShardCore {
   readonly log: CommitLog;
@@ -26,10 +49,19 @@ export class ShardCore {
   readonly pulls = new PullWaiters();
   readonly readFaults: ReadFaults;
   readonly reader: MessageReader;
+  readonly #confirmation: Confirmation;
   #stopping = false;
 
-  constructor(log: CommitLog, state: ShardState, clock: Clock, logger: Logger, settings: ShardSettings) {
+  constructor(
+    log: CommitLog,
+    state: ShardState,
+    clock: Clock,
+    logger: Logger,
+    settings: ShardSettings,
+    confirmation = leaderConfirmation(log),
+  ) {
     this.log = log;
+    this.#confirmation = confirmation;
     this.state = state;
     this.clock = clock;
     this.logger = logger;
@@ -43,6 +75,20 @@ export class ShardCore {
 
   get isStopping(): boolean {
     return this.#stopping;
+  }
+
+  /** See `Confirmation`. */
+  get confirmedOffset(): number {
+    return this.#confirmation.confirmedOffset;
+  }
+
+  /** Where in the log the state stands. */
+  get position(): number {
+    return this.#confirmation.position;
+  }
+
+  onConfirmed(listener: () => void): () => void {
+    return this.#confirmation.onConfirmed(listener);
   }
 
   stop(): void {
@@ -88,8 +134,9 @@ export class ShardCore {
     return this.subscriptions.obtain(group, topic);
   }
 
-  /** @throws MqError FORBIDDEN when the shard is stopping */
+  /** @throws MqError FORBIDDEN when the shard is stopping; what the log was fenced with, when another one leads */
   checkRunning(): void {
+    if (this.log.fenced !== undefined) throw this.log.fenced;
     if (this.#stopping) throw new MqError('FORBIDDEN', 'the broker is stopping: use another one, or try again later');
   }
 }

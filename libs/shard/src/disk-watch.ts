@@ -65,12 +65,12 @@ export class DiskWatch {
 
   async check(): Promise<void> {
     const wasRefused = this.refusal !== undefined;
-    const { settledOffset } = this.#core.log;
+    const { storedOffset } = this.#core.log;
     try {
       const { totalBytes, availableBytes } = await this.#vfs.diskSpace(this.#directory);
       this.#totalBytes = totalBytes;
       this.#availableAtCheckBytes = availableBytes;
-      this.#writtenAtCheck = settledOffset;
+      this.#writtenAtCheck = storedOffset;
     } catch (error) {
       if (!(error instanceof VfsError)) throw error;
       this.#core.logger.warn({ err: error }, 'the room on the disk could not be read');

@@ -1,18 +1,8 @@
-import type { LeadOptions, LogChunk, RecoveryReport, ReplicatedLog } from '@orbitmq/storage';
+import type { LeadOptions, LogChunk, LogStatistics, RecoveryReport, ReplicatedLog } from '@orbitmq/storage';
 import type { Metadata } from '@orbitmq/views';
+import type { ComparedChecksum, StateChecksum } from './attestation.ts';
 import type { OpenedShard } from './log-shard.ts';
 import type { ViewsReport } from './recovery.ts';
-
-/** What the state is at a position of the log, as a number: equal states give equal numbers. */
-export interface StateChecksum {
-  readonly position: number;
-  readonly checksum: number;
-}
-
-/** A leader's checksum that came with the log, and the own one at the same position. */
-export interface ComparedChecksum extends StateChecksum {
-  readonly leaderChecksum: number;
-}
 
 /**
  * A copy of a shard that takes what its leader has. Bytes are stored as they come; the state is only changed by what is
@@ -53,6 +43,8 @@ export interface FollowerShard {
   checksum(): StateChecksum;
   /** The newest comparison with the leader's state (`OpenedShard.attest`); undefined when there was none. */
   readonly attested: ComparedChecksum | undefined;
+  /** Running totals of the log. */
+  readonly statistics: LogStatistics;
   /** Stores a snapshot of the views, now. */
   snapshot(): Promise<void>;
   /**

@@ -1,4 +1,6 @@
-export type { ComparedChecksum, FollowerShard, StateChecksum } from './follower-shard.ts';
+export type { ComparedChecksum, StateChecksum } from './attestation.ts';
+export { type CutShardArguments, truncateShard, wipeShard } from './cut-shard.ts';
+export type { FollowerShard } from './follower-shard.ts';
 export {
   isLiteQueueId,
   LITE_BIND_ATTRIBUTE,
@@ -16,10 +18,17 @@ export {
 } from './lite-shard.ts';
 export type { OpenedShard, ReplicationLimits } from './log-shard.ts';
 export { BLOCKING_ATTRIBUTE } from './message-groups.ts';
-export { type OpenShardArguments, openShard, viewDirectories } from './open-shard.ts';
+export type { LeaderArguments, OpenShardArguments } from './open-arguments.ts';
+export { openFollower, openShard } from './open-shard.ts';
 export { type ShardOptions, type ShardSettings, shardSettings } from './options.ts';
 export { PRIORITY_FACTOR } from './queue-turns.ts';
-export { recoverViews, type ViewDirectories, type ViewRecovery, type ViewsReport } from './recovery.ts';
+export {
+  recoverViews,
+  type ViewDirectories,
+  type ViewRecovery,
+  type ViewsReport,
+  viewDirectories,
+} from './recovery.ts';
 export type {
   Delivery,
   EarlierSend,

@@ -28,7 +28,7 @@ export const KEY_SPACE = { messageId: 1, key: 2, pending: 3, body: 4 } as const;
 export type KeySpace = (typeof KEY_SPACE)[keyof typeof KEY_SPACE];
 
 /**
- * Follows the log and notes where message ids and keys occur: behind what is settled, a slice at a time, so that no send
+ * Follows the log and notes where message ids and keys occur: behind what is confirmed, a slice at a time, so that no send
  * ever waits for it. After a start it goes on where its files end.
  */
 export class KeyIndexing {
@@ -59,7 +59,7 @@ export class KeyIndexing {
     await this.#index.recover(log.startOffset, log.endOffset, (error) => this.#tellDamage(error));
     this.#goTo(log.startOffset);
     // Not before there is a part to add to: others append while the files are looked through.
-    this.#stopListening = log.onSettled(() => this.#arm(REST_MS));
+    this.#stopListening = this.#core.onConfirmed(() => this.#arm(REST_MS));
     this.#arm(REST_MS);
   }
 
@@ -81,7 +81,7 @@ export class KeyIndexing {
         'this broker keeps no index of message ids and keys; its operator can have one made with messageIndexEnable=true',
       );
     }
-    await this.#catchUp(Math.min(range.to, this.#core.log.settledOffset));
+    await this.#catchUp(Math.min(range.to, this.#core.confirmedOffset));
     const { low, high } = this.#hashOf(space, key);
     return this.#index.find({ low, high, ...range, filesMax: FILES_MAX }, (error, { start }) => {
       this.#tellDamage(error);
@@ -133,7 +133,7 @@ export class KeyIndexing {
       // The log may not have begun the segment yet when the one before ended.
       if (this.#partEnd === Number.POSITIVE_INFINITY) this.#goTo(this.#position);
       if (this.#position >= this.#partEnd || this.#index.isFull) await this.#filePart();
-      const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, log.settledOffset);
+      const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, this.#core.confirmedOffset);
       if (to <= this.#position) return undefined;
       this.#position = await log.scan(this.#position, to, (record) => this.#note(record));
       this.#unreadSinceMs = undefined;

@@ -1,7 +1,8 @@
 import { assert, MqError, quoted } from '@orbitmq/base';
-import type { RecoveryReport } from '@orbitmq/storage';
+import type { RecoveryReport, ReplicatedLog } from '@orbitmq/storage';
 import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, TransactionEnd } from '@orbitmq/views';
 import { Administration } from './administration.ts';
+import { encodeAttestation, type StateChecksum } from './attestation.ts';
 import { BoundedSettling } from './bounded-settling.ts';
 import type { ShardCore } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -27,6 +28,7 @@ import { Puller } from './puller.ts';
 import { Queries } from './queries.ts';
 import { queueProgress } from './queue-progress.ts';
 import { Receiver } from './receiver.ts';
+import { RECORD } from './records.ts';
 import type { ViewsReport } from './recovery.ts';
 import { Redrive } from './redrive.ts';
 import { SentMessages } from './sent-messages.ts';
@@ -95,8 +97,15 @@ export interface OpenedShard extends Shard {
   retain(): Promise<void>;
   /** Stores a snapshot of the views, now. */
   snapshot(): Promise<void>;
+  /** The log for replication: offsets, epochs, chunks for followers, confirmation and fencing. */
+  readonly replica: ReplicatedLog;
   /** A number for the state of all views at a position of the log: equal states give equal numbers. */
-  checksum(): { readonly position: number; readonly checksum: number };
+  checksum(): StateChecksum;
+  /**
+   * Appends a record with the checksum of the state before it, so that each follower compares its own (`FollowerShard.attested`).
+   * Resolves when it is confirmed.
+   */
+  attest(): Promise<StateChecksum>;
   /** Stops taking requests, stores what is open, takes a snapshot and ends the log in order. Idempotent. */
   close(): Promise<void>;
 }
@@ -169,6 +178,8 @@ export class LogShard implements OpenedShard {
     this.#leases.expire();
     this.#timers.start();
     this.#liteExpiry.start();
+    // Another one leads: the state is ahead of what that one has, and nothing more comes of it.
+    parts.core.log.onFenced(() => this.#halt());
   }
 
   get metadata(): Metadata {
@@ -458,8 +469,20 @@ export class LogShard implements OpenedShard {
     return this.#maintenance.snapshot();
   }
 
-  checksum(): { position: number; checksum: number } {
+  get replica(): ReplicatedLog {
+    return this.#core.log;
+  }
+
+  checksum(): StateChecksum {
     return { position: this.#core.log.endOffset, checksum: this.#core.state.checksum() };
+  }
+
+  async attest(): Promise<StateChecksum> {
+    this.#core.checkRunning();
+    const checksum = this.#core.state.checksum();
+    const { physicalOffset, length } = this.#core.append(RECORD.attestation, [encodeAttestation(checksum)]);
+    await this.#core.log.confirmed(physicalOffset + length);
+    return { position: physicalOffset, checksum };
   }
 
   close(): Promise<void> {
@@ -501,7 +524,8 @@ export class LogShard implements OpenedShard {
     throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(name)} has been deleted: create it first`);
   }
 
-  async #close(): Promise<void> {
+  /** Stops what appends by itself, and lets those go who wait. */
+  #halt(): void {
     this.#core.stop();
     this.#leases.stop();
     this.#receiver.stop();
@@ -509,11 +533,15 @@ export class LogShard implements OpenedShard {
     this.#timers.stop();
     this.#liteExpiry.stop();
     this.#disk.stop();
+  }
+
+  async #close(): Promise<void> {
+    this.#halt();
     this.#scrub.stop();
     try {
       await this.#keys.stop();
-      await this.#maintenance.stop();
-      await this.#maintenance.snapshot();
+      const hasEnded = await this.#maintenance.stop();
+      if (hasEnded && this.#core.log.fenced === undefined) await this.#maintenance.snapshot();
       await this.#core.state.index.close();
       await this.#core.log.close();
     } finally {

@@ -29,6 +29,9 @@ export class Maintenance {
   readonly #retention: Retention;
   readonly #carrier: Carrier;
   readonly #holders: SegmentHolders;
+  readonly #patience = Promise.withResolvers<never>();
+  /** Ends of sealed segments that were not confirmed when they were sealed, oldest first. */
+  readonly #sealedEnds: number[] = [];
   #work: Promise<void> = Promise.resolve();
   #snapshotPending = false;
   #timer: Timer | undefined;
@@ -40,6 +43,7 @@ export class Maintenance {
     this.#retention = new Retention(core);
     this.#carrier = new Carrier(core);
     this.#holders = new SegmentHolders(core);
+    this.#patience.promise.catch(() => {});
   }
 
   /** Bytes of the log that retention has removed since the start. */
@@ -47,11 +51,23 @@ export class Maintenance {
     return this.#removedBytes;
   }
 
+  /** Files what is sealed and confirmed, from now on. */
   start(): void {
-    this.#core.log.onSealed(() => {
-      void this.#run('file the index of a sealed segment', () => this.#fileAndSnapshot());
+    this.#core.log.onSealed(({ endOffset }) => {
+      this.#sealedEnds.push(endOffset);
+      this.#fileConfirmed();
     });
+    this.#core.onConfirmed(() => this.#fileConfirmed());
+  }
+
+  /** Lets retention run, again and again: a leader's business. */
+  startRetention(): void {
     this.#schedule();
+  }
+
+  /** Removes segments that the leader of this copy does not have any more, as far as it may. */
+  trim(startOffset: number): Promise<void> {
+    return this.#run('remove what the leader has removed', () => this.#trim(startOffset));
   }
 
   /** Lets retention run now. */
@@ -64,10 +80,21 @@ export class Maintenance {
     return this.#run('take a snapshot', () => this.#snapshot());
   }
 
-  /** Ends when nothing is under way. */
-  async stop(): Promise<void> {
+  /**
+   * Ends when nothing is under way, or what is under way waits for others for too long: it ends with the log.
+   * @returns whether all has ended
+   */
+  async stop(): Promise<boolean> {
     this.#timer?.cancel();
-    await this.#work;
+    const { clock } = this.#core;
+    const patience = Promise.withResolvers<boolean>();
+    const timer = clock.setTimer(CONFIRMATION_PATIENCE_MS, () => {
+      this.#patience.reject(unconfirmed());
+      patience.resolve(false);
+    });
+    const ended = await Promise.race([this.#work.then(() => true), patience.promise]);
+    timer.cancel();
+    return ended;
   }
 
   #schedule(): void {
@@ -88,6 +115,15 @@ export class Maintenance {
     return this.#work;
   }
 
+  #fileConfirmed(): void {
+    const { confirmedOffset } = this.#core;
+    let count = 0;
+    while (count < this.#sealedEnds.length && this.#sealedEnds[count]! <= confirmedOffset) count++;
+    if (count === 0) return;
+    this.#sealedEnds.splice(0, count);
+    void this.#run('file the index of a sealed segment', () => this.#fileAndSnapshot());
+  }
+
   async #fileAndSnapshot(): Promise<void> {
     const unfiled = this.#unfiled();
     if (unfiled.length === 0) return;
@@ -96,19 +132,25 @@ export class Maintenance {
     await this.#snapshot();
   }
 
-  /** Sealed segments whose index is not in a file yet. */
+  /** Sealed segments whose index is not in a file yet. What is not confirmed may be cut, and a file would be wrong then. */
   #unfiled(): SegmentInfo[] {
-    const { log, state } = this.#core;
-    return log.segments().filter((segment) => segment.sealed && !state.index.isFiled(segment.startOffset));
+    const { log, state, confirmedOffset } = this.#core;
+    return log
+      .segments()
+      .filter(
+        ({ sealed, startOffset, endOffset }) =>
+          sealed && endOffset <= confirmedOffset && !state.index.isFiled(startOffset),
+      );
   }
 
   async #snapshot(): Promise<void> {
-    const { log, state } = this.#core;
-    const position = log.endOffset;
-    const openStart = log.segments().at(-1)!.startOffset;
-    // The state is ahead of the disk: the snapshot is written when the log has caught up with it.
-    const sections = [...state.sections(), state.openIndexSection(openStart)];
+    const { log, state, position } = this.#core;
+    const open = log.segments().findLast(({ startOffset }) => startOffset <= position);
+    if (open === undefined) return;
+    // The state is ahead of the disk, and of the in-sync set: the snapshot is written when they have caught up with it.
+    const sections = [...state.sections(), state.openIndexSection(open.startOffset)];
     await log.flush(position);
+    await this.#confirmed(position);
     await writeSnapshot(this.#options.vfs, this.#options.snapshotDirectory, { position, sections });
     this.#snapshotPending = false;
   }
@@ -132,10 +174,26 @@ export class Maintenance {
       this.#core.append(RECORD.cut, [encodeCut(removableBefore)]);
     }
     if (state.stateRecords.position < removableBefore) await this.#appendState();
-    // Trims and state first: what the log then begins with must be enough to rebuild everything.
+    // Trims and state first: what the log then begins with must be enough to rebuild everything, in every copy.
     await log.flush();
+    await this.#confirmed(log.endOffset);
     this.#removedBytes += await log.removeBefore(removableBefore);
     await state.index.removeBefore(log.startOffset);
+  }
+
+  async #trim(startOffset: number): Promise<void> {
+    const { log, state, confirmedOffset } = this.#core;
+    const removableBefore = Math.min(startOffset, confirmedOffset, state.stateRecords.position);
+    if (removableBefore <= log.startOffset) return;
+    await log.flush(confirmedOffset);
+    this.#removedBytes += await log.removeBefore(removableBefore);
+    await state.index.removeBefore(log.startOffset);
+  }
+
+  /** Waits for the in-sync set; when the shard is being closed, not for long. @throws MqError */
+  async #confirmed(position: number): Promise<void> {
+    if (this.#core.confirmedOffset >= position) return;
+    await Promise.race([this.#core.log.confirmed(position), this.#patience.promise]);
   }
 
   async #tryAgain(): Promise<void> {
@@ -160,3 +218,9 @@ export class Maintenance {
 }
 
 const STATE_CHUNK_BYTES = 128 * 1024;
+/** A shard that is being closed waits so long for what others have not confirmed. Milliseconds. */
+const CONFIRMATION_PATIENCE_MS = 1000;
+
+function unconfirmed(): MqError {
+  return new MqError('HA_NOT_AVAILABLE', 'the in-sync set has not confirmed the end of the log in time');
+}

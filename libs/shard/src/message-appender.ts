@@ -39,7 +39,7 @@ export interface PointRequest {
 const NOTHING = new Uint8Array(0);
 const NO_PENDING: PendingRef = { kind: PENDING.none, id: 0, slot: 0 };
 
-/** Puts messages at the end of queues, and shows them to consumers when they are settled. */
+/** Puts messages at the end of queues, and shows them to consumers when they are confirmed. */
 export class MessageAppender {
   /** Sends by topic uid since the start of the process. */
   readonly sent = new Map<number, SentCounters>();
@@ -50,7 +50,7 @@ export class MessageAppender {
 
   constructor(core: ShardCore) {
     this.#core = core;
-    core.log.onSettled((settledOffset) => this.#settle(settledOffset));
+    core.log.onConfirmed((confirmedOffset) => this.#show(confirmedOffset));
   }
 
   /** @throws MqError TOO_MANY_REQUESTS when the log is behind */
@@ -117,9 +117,9 @@ export class MessageAppender {
     }
   }
 
-  #settle(settledOffset: number): void {
+  #show(confirmedOffset: number): void {
     const { lite, pulls, state, subscriptions, waiters } = this.#core;
-    this.#visibility.settle(settledOffset, (indexed) => {
+    this.#visibility.show(confirmedOffset, (indexed) => {
       pulls.wake(indexed.uid);
       const queue = state.metadata.queueByUid(indexed.uid);
       if (queue === undefined) return;

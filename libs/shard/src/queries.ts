@@ -26,7 +26,7 @@ export class Queries {
   /** By message id or key, the newest first. */
   async find(query: MessageQuery): Promise<FoundPage> {
     const { log } = this.#core;
-    const range = { from: log.startOffset, to: query.before ?? log.settledOffset };
+    const range = { from: log.startOffset, to: query.before ?? log.confirmedOffset };
     const space = query.by === 'messageId' ? KEY_SPACE.messageId : KEY_SPACE.key;
     const { physicalOffsets, searchedFrom } = await this.#keys.find(space, query.text, range);
     const messages: FoundMessage[] = [];
@@ -46,7 +46,7 @@ export class Queries {
   /** The message whose record begins at a byte of the log; undefined when none does. */
   async at(physicalOffset: number): Promise<FoundMessage | undefined> {
     const { log } = this.#core;
-    if (physicalOffset % 8 !== 0 || physicalOffset < log.startOffset || physicalOffset >= log.settledOffset) {
+    if (physicalOffset % 8 !== 0 || physicalOffset < log.startOffset || physicalOffset >= log.confirmedOffset) {
       return undefined;
     }
     try {
@@ -104,7 +104,7 @@ export class Queries {
   async #pending(record: LogRecord): Promise<FoundMessage | undefined> {
     const { log, state } = this.#core;
     const { metadata } = state;
-    const range = { from: record.physicalOffset, to: log.settledOffset };
+    const range = { from: record.physicalOffset, to: log.confirmedOffset };
     const { physicalOffsets } = await this.#keys.find(KEY_SPACE.pending, record.physicalOffset, range);
     for (const place of physicalOffsets) {
       const pointer = await this.#core.reader.record(place);

@@ -47,6 +47,8 @@ export const RECORD = {
   liteEnd: 49,
   /** All that a group holds of a queue rests for a while: as a change. */
   suspension: 50,
+  /** What the leader's state is here: see `attestation.ts`. */
+  attestation: 56,
 } as const;
 
 /*

@@ -18,6 +18,12 @@ import { findState } from './state-records.ts';
 export interface ViewDirectories {
   readonly index: string;
   readonly snapshots: string;
+  readonly keys: string;
+}
+
+/** Directories of the views' files below the shard's. */
+export function viewDirectories(directory: string): ViewDirectories {
+  return { index: `${directory}/queueindex`, snapshots: `${directory}/snapshots`, keys: `${directory}/keyindex` };
 }
 
 /** What a start found of the views and made again. */
@@ -37,34 +43,68 @@ export interface ViewRecovery {
   readonly sentKeys: SentKeysOptions;
 }
 
+/** The views as they were brought back. */
+export interface RecoveredViews {
+  readonly state: ShardState;
+  readonly report: ViewsReport;
+}
+
 /**
  * Brings the views to the end of the log: the newest state that can be trusted, then the records behind it.
  * @throws CorruptionError when the log can't be read
  */
-export async function recoverViews(recovery: ViewRecovery): Promise<{ state: ShardState; report: ViewsReport }> {
-  const { vfs, log, directories } = recovery;
-  await vfs.makeDirectory(directories.index);
-  await vfs.makeDirectory(directories.snapshots);
-  const files = { rebuilt: 0 };
+export async function recoverViews(recovery: ViewRecovery): Promise<RecoveredViews> {
+  const files = await prepareFiles(recovery);
   const base = await findBase(recovery, files);
   const { state } = base;
-  const segments = log.segments();
-  for (const segment of segments) {
-    if (segment.endOffset > base.position) break;
-    await state.index.recoverSealed(segment);
-  }
-  const holding = segments.find((segment) => segment.startOffset < base.position && base.position < segment.endOffset);
-  if (holding !== undefined) await recoverHolding(state, base.sections, holding, base.position);
+  await recoverIndex(state, recovery.log, base);
   const replayedRecords = await replay(recovery, state, base.position);
   await state.index.removeStrays();
   state.index.allVisible();
-  const report = {
-    base: base.kind,
-    basePosition: base.position,
-    replayedRecords,
-    rebuiltIndexFiles: files.rebuilt,
-  };
-  return { state, report };
+  return { state, report: reportOf(base, files, replayedRecords) };
+}
+
+/**
+ * Brings the views of a follower to their newest base: what of the log is confirmed, its leader will say. The base position is
+ * undefined when there is none: the log begins at a later byte, and the state that it begins with is yet to come.
+ */
+export async function recoverFollowerViews(
+  recovery: ViewRecovery,
+): Promise<RecoveredViews & { readonly position: number | undefined }> {
+  const { log } = recovery;
+  const files = await prepareFiles(recovery);
+  const base = (await findSnapshotBase(recovery, files)) ?? nothingBase(recovery, files);
+  const { state } = base;
+  const position = base.kind === 'nothing' && log.startOffset > 0 ? undefined : base.position;
+  if (position !== undefined) await recoverIndex(state, log, base);
+  await state.index.removeStrays();
+  return { state, report: reportOf(base, files, 0), position };
+}
+
+/** Makes the index again for what lies before the base state's position. */
+export async function recoverIndex(
+  state: ShardState,
+  log: CommitLog,
+  { position, sections }: Pick<Base, 'position' | 'sections'>,
+): Promise<void> {
+  const segments = log.segments();
+  for (const segment of segments) {
+    if (segment.endOffset > position) break;
+    await state.index.recoverSealed(segment);
+  }
+  const holding = segments.find((segment) => segment.startOffset < position && position < segment.endOffset);
+  if (holding !== undefined) await recoverHolding(state, sections, holding, position);
+}
+
+async function prepareFiles({ vfs, directories }: ViewRecovery): Promise<{ rebuilt: number }> {
+  await vfs.makeDirectory(directories.keys);
+  await vfs.makeDirectory(directories.index);
+  await vfs.makeDirectory(directories.snapshots);
+  return { rebuilt: 0 };
+}
+
+function reportOf({ kind, position }: Base, files: { rebuilt: number }, replayedRecords: number): ViewsReport {
+  return { base: kind, basePosition: position, replayedRecords, rebuiltIndexFiles: files.rebuilt };
 }
 
 interface Base {
@@ -74,26 +114,34 @@ interface Base {
   readonly sections: readonly SnapshotSection[];
 }
 
-async function findBase(recovery: ViewRecovery, files: { rebuilt: number }): Promise<Base> {
+function restored(recovery: ViewRecovery, files: { rebuilt: number }, { sections }: Snapshot): ShardState {
+  const state = emptyState(recovery, files);
+  state.restore(sections);
+  return state;
+}
+
+function nothingBase(recovery: ViewRecovery, files: { rebuilt: number }): Base {
+  return { kind: 'nothing', state: emptyState(recovery, files), position: 0, sections: [] };
+}
+
+async function findSnapshotBase(recovery: ViewRecovery, files: { rebuilt: number }): Promise<Base | undefined> {
   const { vfs, log, logger, directories } = recovery;
-  const restored = (snapshot: Snapshot): ShardState => {
-    const state = emptyState(recovery, files);
-    state.restore(snapshot.sections);
-    return state;
-  };
   const accepted: ShardState[] = [];
   const snapshot = await findSnapshot(vfs, directories.snapshots, {
     positionMin: log.startOffset,
     positionMax: log.endOffset,
-    accept: (candidate) => accepted.push(restored(candidate)),
+    accept: (candidate) => accepted.push(restored(recovery, files, candidate)),
     onIgnored: (file, reason) => logger.warn({ file, reason }, 'a snapshot is not used'),
   });
-  if (snapshot !== undefined) {
-    return { kind: 'snapshot', state: accepted.at(-1)!, position: snapshot.position, sections: snapshot.sections };
-  }
-  if (log.startOffset === 0) {
-    return { kind: 'nothing', state: emptyState(recovery, files), position: 0, sections: [] };
-  }
+  if (snapshot === undefined) return undefined;
+  return { kind: 'snapshot', state: accepted.at(-1)!, position: snapshot.position, sections: snapshot.sections };
+}
+
+async function findBase(recovery: ViewRecovery, files: { rebuilt: number }): Promise<Base> {
+  const { log, directories } = recovery;
+  const base = await findSnapshotBase(recovery, files);
+  if (base !== undefined) return base;
+  if (log.startOffset === 0) return nothingBase(recovery, files);
   const found = await findState(log);
   if (found === undefined) {
     throw new CorruptionError(
@@ -103,7 +151,12 @@ async function findBase(recovery: ViewRecovery, files: { rebuilt: number }): Pro
         'what the state was before: bring the snapshots back, or this copy of the shard from another one',
     );
   }
-  return { kind: 'state in the log', state: restored(found), position: found.position, sections: found.sections };
+  return {
+    kind: 'state in the log',
+    state: restored(recovery, files, found),
+    position: found.position,
+    sections: found.sections,
+  };
 }
 
 function emptyState(recovery: ViewRecovery, files: { rebuilt: number }): ShardState {

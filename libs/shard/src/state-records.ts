@@ -1,5 +1,5 @@
 import { MqError } from '@orbitmq/base';
-import type { CommitLog } from '@orbitmq/storage';
+import type { CommitLog, LogRecord } from '@orbitmq/storage';
 import { ByteReader, ByteWriter, decodeSnapshot, encodeSnapshot, type Snapshot } from '@orbitmq/views';
 import { RECORD } from './records.ts';
 
@@ -105,24 +105,43 @@ async function appendPatiently(log: CommitLog, append: () => void): Promise<void
   }
 }
 
-/** Finds the newest complete state in the log; undefined when there is none. */
-export async function findState(log: CommitLog): Promise<Snapshot | undefined> {
-  let found: Uint8Array | undefined;
-  let chunks: Uint8Array[] = [];
-  let open = -1;
-  await log.scan(log.startOffset, log.endOffset, (record) => {
+/** Puts the states together whose chunks it is shown. */
+export class StateSearch {
+  readonly #logStart: number;
+  #chunks: Uint8Array[] = [];
+  #open = -1;
+  #found: Uint8Array | undefined;
+
+  /** @param logStart states of before are of no use */
+  constructor(logStart: number) {
+    this.#logStart = logStart;
+  }
+
+  /** The newest complete state that was seen. @throws SnapshotDamage */
+  get found(): Snapshot | undefined {
+    return this.#found === undefined ? undefined : decodeSnapshot(this.#found);
+  }
+
+  visit(record: LogRecord): void {
     if (record.type !== RECORD.state) return;
     const chunk = decodeChunk(record.payload);
     if (chunk.index === 0) {
-      open = chunk.position;
-      chunks = [];
+      this.#open = chunk.position;
+      this.#chunks = [];
     }
-    if (chunk.position !== open || chunk.index !== chunks.length || chunk.position < log.startOffset) return;
-    chunks.push(Uint8Array.from(chunk.bytes));
-    if (chunks.length < chunk.count) return;
-    found = Buffer.concat(chunks);
-    chunks = [];
-    open = -1;
-  });
-  return found === undefined ? undefined : decodeSnapshot(found);
+    const isNext = chunk.position === this.#open && chunk.index === this.#chunks.length;
+    if (!isNext || chunk.position < this.#logStart) return;
+    this.#chunks.push(Uint8Array.from(chunk.bytes));
+    if (this.#chunks.length < chunk.count) return;
+    this.#found = Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    this.#open = -1;
+  }
+}
+
+/** Finds the newest complete state in the log; undefined when there is none. */
+export async function findState(log: CommitLog): Promise<Snapshot | undefined> {
+  const search = new StateSearch(log.startOffset);
+  await log.scan(log.startOffset, log.endOffset, (record) => search.visit(record));
+  return search.found;
 }

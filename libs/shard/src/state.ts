@@ -186,6 +186,8 @@ export class ShardState {
       case RECORD.state:
         this.stateRecords.apply(payload);
         break;
+      case RECORD.attestation:
+        break;
       default:
         refuse(record);
     }

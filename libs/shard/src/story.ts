@@ -35,7 +35,7 @@ export class Stories {
     if (message === undefined || queue === undefined) {
       throw new MqError('OFFSET_NOT_FOUND', `the message at offset ${queueOffset} can not be read (any more)`);
     }
-    const end = log.settledOffset;
+    const end = log.confirmedOffset;
     const events: StoryEvent[] = [];
     const followedTo = await this.#follow(message.physicalOffset, end, (record) => {
       for (const event of this.#eventsOf(record, queue, queueOffset)) {

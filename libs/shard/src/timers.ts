@@ -27,8 +27,8 @@ export class TimedMessages {
   readonly #header = Buffer.alloc(MESSAGE_HEADER_BYTES);
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
-  /** The first timer that is due is not settled yet. */
-  #awaitsSettling = false;
+  /** The first timer that is due is not confirmed yet. */
+  #awaitsConfirmation = false;
   #firedCount = 0;
   #cancelledCount = 0;
   #latenessSumMs = 0;
@@ -37,8 +37,8 @@ export class TimedMessages {
   constructor(core: ShardCore, appender: MessageAppender) {
     this.#core = core;
     this.#appender = appender;
-    core.log.onSettled(() => {
-      if (this.#awaitsSettling) this.#arm();
+    core.log.onConfirmed(() => {
+      if (this.#awaitsConfirmation) this.#arm();
     });
   }
 
@@ -156,7 +156,7 @@ export class TimedMessages {
     const { clock } = this.#core;
     const first = timers.first();
     this.#timer?.cancel();
-    this.#awaitsSettling = false;
+    this.#awaitsConfirmation = false;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     if (first === NONE || this.#core.isStopping) return;
     this.#timerAtMs = timers.deliveryMs(first);
@@ -170,11 +170,11 @@ export class TimedMessages {
     } catch (error) {
       if (!(error instanceof MqError)) throw error;
       // The log is behind, or has failed; after its next batch the rest is tried again.
-      this.#awaitsSettling = true;
+      this.#awaitsConfirmation = true;
       this.#timerAtMs = Number.POSITIVE_INFINITY;
       return;
     }
-    if (!this.#awaitsSettling) this.#arm();
+    if (!this.#awaitsConfirmation) this.#arm();
   }
 
   /** @returns whether there may be more to fire now */
@@ -185,8 +185,8 @@ export class TimedMessages {
     const nowMs = clock.wallMs();
     if (state.timers.deliveryMs(slot) > nowMs) return false;
     const pending = state.timers.get(slot);
-    if (pending.bodyOffset + pending.bodyLength > log.settledOffset) {
-      this.#awaitsSettling = true;
+    if (pending.bodyOffset + pending.bodyLength > log.confirmedOffset) {
+      this.#awaitsConfirmation = true;
       return false;
     }
     const queue = state.metadata.queueByUid(pending.queueUid)!;

@@ -3,7 +3,7 @@ import type { IndexedQueue } from '@orbitmq/views';
 const CAPACITY_FIRST = 1024;
 
 /**
- * Messages that were appended and are not settled yet, in the order of the log: consumers must not see them. A ring
+ * Messages that were appended and are not confirmed yet, in the order of the log: consumers must not see them. A ring
  * that grows, so that a send costs three numbers and no object.
  */
 export class Visibility {
@@ -26,10 +26,10 @@ export class Visibility {
     this.#ends[at] = end;
   }
 
-  /** Shows what lies before `settledOffset`; calls `visit` for each queue that has something new, at least once. */
-  settle(settledOffset: number, visit: (queue: IndexedQueue) => void): void {
+  /** Shows what lies before `confirmedOffset`; calls `visit` for each queue that has something new, at least once. */
+  show(confirmedOffset: number, visit: (queue: IndexedQueue) => void): void {
     let last: IndexedQueue | undefined;
-    while (this.#count > 0 && this.#ends[this.#head]! <= settledOffset) {
+    while (this.#count > 0 && this.#ends[this.#head]! <= confirmedOffset) {
       const queue = this.#queues[this.#head]!;
       queue.visibleOffset = this.#offsets[this.#head]! + 1;
       this.#queues[this.#head] = undefined;

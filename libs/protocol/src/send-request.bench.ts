@@ -9,18 +9,20 @@ import { ReceiveMessageResponse, SendMessageRequest } from './gen/apache/rocketm
 import { DEFAULT_MESSAGE_LIMITS } from './limits.ts';
 import { checkMessage } from './message-check.ts';
 import { PropertyReader } from './property-reader.ts';
+import { RecallHandleCodec } from './recall-handle.ts';
 import { ReceiptHandleCodec } from './receipt-handle.ts';
 import { encodeReceivedMessage } from './received-message.ts';
 import { decodeSendMessageRequest } from './send-request.ts';
 import { encodeStoredSystem } from './stored-system.ts';
 import { readMessageGroup, readTag } from './system-properties.ts';
 import { messageOf, systemOf } from './test-messages.ts';
+import { TransactionIdCodec } from './transaction-id.ts';
 
 const ROUNDS = 5;
 const RUNS = 50_000;
 const NOW_MS = 1_800_000_000_123;
 
-/** Runs `body` many times and prints the nanoseconds of one run: the best of some rounds. */
+/** Runs `body` many times and prints the nanoseconds of one run as JSON: the best of some rounds. */
 function bench(name: string, body: () => unknown): void {
   let nanoseconds = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS; round++) {
@@ -28,7 +30,7 @@ function bench(name: string, body: () => unknown): void {
     for (let run = 0; run < RUNS; run++) body();
     nanoseconds = Math.min(nanoseconds, Number(process.hrtime.bigint() - start) / RUNS);
   }
-  process.stdout.write(`${name.padEnd(48)} ${nanoseconds.toFixed(0).padStart(7)} ns/op\n`);
+  process.stdout.write(`${JSON.stringify({ name, nanoseconds: Math.round(nanoseconds) })}\n`);
 }
 
 const message = messageOf({
@@ -87,6 +89,13 @@ bench('PropertyReader, one that is not there', () => read('weight'));
 bench('ReceiptHandleCodec.encode', () => codec.encode(handle));
 bench('ReceiptHandleCodec.decode', () => codec.decode(receiptHandle));
 bench('encodeReceivedMessage', () => encodeReceivedMessage(stored, delivery));
+const recallHandles = new RecallHandleCodec('broker-a', Buffer.alloc(32, 7));
+const transactionIds = new TransactionIdCodec('broker-a', Buffer.alloc(32, 7));
+const ref = { topicUid: 4, slot: 77, id: 987_654_321 };
+const transactionId = transactionIds.encode(ref, '01'.repeat(17));
+bench('RecallHandleCodec.encode', () => recallHandles.encode(ref));
+bench('TransactionIdCodec.encode', () => transactionIds.encode(ref, '01'.repeat(17)));
+bench('TransactionIdCodec.decode', () => transactionIds.decode(transactionId).isOf('01'.repeat(17)));
 const decoded = ReceiveMessageResponse.decode(response);
 bench('  generated ReceiveMessageResponse.encode', () => ReceiveMessageResponse.encode(decoded).finish());
 bench('  generated Message.decode of the stored bytes', () => Message.decode(stored.rest));

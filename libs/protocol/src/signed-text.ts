@@ -11,14 +11,13 @@
  * | 2 + n + p | 16 | first 16 bytes of HMAC-SHA-256 of all before, keyed with the shard's secret |
  *
  * Everybody can read the broker's name, so that a relay needs no key. Receipt handles, made for each delivery, have the
- * same layout and a quicker codec of their own; their kind is 1.
+ * same layout and a codec of their own; their kind is 1.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { assert } from '@orbitmq/base';
+import { MAC_SIZE, Mac } from './mac.ts';
 
 const NAME_LENGTH_MAX = 127;
-const MAC_SIZE = 16;
-const SECRET_SIZE = 32;
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 const BROKER_NAME = /^[\x21-\x7e]{1,127}$/;
 
@@ -33,7 +32,12 @@ export interface SignedTextKind {
 export class SignedTextCodec {
   readonly #kind: SignedTextKind;
   readonly #prefix: Buffer;
-  readonly #secret: Uint8Array;
+  readonly #macStart: number;
+  readonly #mac: Mac;
+  // the text being made
+  readonly #text: Buffer;
+  // the code that the text being read should have
+  readonly #expected = Buffer.alloc(MAC_SIZE);
 
   /**
    * @param brokerName 1…127 visible ASCII characters
@@ -41,32 +45,31 @@ export class SignedTextCodec {
    */
   constructor(kind: SignedTextKind, brokerName: string, secret: Uint8Array) {
     assert(BROKER_NAME.test(brokerName), 'a broker name has 1 to 127 visible ASCII characters');
-    assert(secret.length === SECRET_SIZE, 'the secret has 32 bytes');
     this.#kind = kind;
     this.#prefix = Buffer.from(`\0\0${brokerName}`, 'latin1');
     this.#prefix[0] = kind.kind;
     this.#prefix[1] = brokerName.length;
-    this.#secret = secret;
+    this.#macStart = this.#prefix.length + kind.payloadSize;
+    this.#mac = new Mac(secret, this.#macStart);
+    this.#text = Buffer.alloc(this.#macStart + MAC_SIZE);
+    this.#text.set(this.#prefix);
   }
 
   encode(payload: Uint8Array): string {
     assert(payload.length === this.#kind.payloadSize, 'the payload has not the size of its kind');
-    const signed = Buffer.concat([this.#prefix, payload]);
-    return Buffer.concat([signed, this.#mac(signed)]).toString('base64url');
+    this.#text.set(payload, this.#prefix.length);
+    this.#mac.write(this.#text, this.#text, this.#macStart);
+    return this.#text.toString('base64url');
   }
 
   /** The payload; undefined when this shard has not made the text, or one character of it was altered. */
   decode(text: string): Buffer | undefined {
     const bytes = bytesOf(text, this.#kind);
-    const macStart = this.#prefix.length + this.#kind.payloadSize;
-    if (bytes === undefined || bytes.length !== macStart + MAC_SIZE) return undefined;
+    if (bytes === undefined || bytes.length !== this.#text.length) return undefined;
     if (this.#prefix.compare(bytes, 0, this.#prefix.length) !== 0) return undefined;
-    const isOurs = timingSafeEqual(this.#mac(bytes.subarray(0, macStart)), bytes.subarray(macStart));
-    return isOurs ? bytes.subarray(this.#prefix.length, macStart) : undefined;
-  }
-
-  #mac(bytes: Uint8Array): Buffer {
-    return createHmac('sha256', this.#secret).update(bytes).digest().subarray(0, MAC_SIZE);
+    this.#mac.write(bytes, this.#expected, 0);
+    const isOurs = timingSafeEqual(this.#expected, bytes.subarray(this.#macStart));
+    return isOurs ? bytes.subarray(this.#prefix.length, this.#macStart) : undefined;
   }
 }
 

@@ -9,7 +9,7 @@
  * | 8 | 6 | id of the half message |
  * | 14 | 8 | first 8 bytes of SHA-256 of the message id |
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { MqError, quoted } from '@orbitmq/base';
 import { brokerNameOfSigned, SignedTextCodec, type SignedTextKind } from './signed-text.ts';
 
@@ -74,7 +74,7 @@ export class TransactionIdCodec {
 }
 
 function digestOf(messageId: string): Buffer {
-  return createHash('sha256').update(messageId).digest().subarray(0, DIGEST_SIZE);
+  return hash('sha256', messageId, 'buffer').subarray(0, DIGEST_SIZE);
 }
 
 function notOurs(text: string): MqError {

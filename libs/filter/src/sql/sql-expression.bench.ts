@@ -15,7 +15,7 @@ function bench(name: string, runs: number, body: () => unknown): void {
     for (let run = 0; run < runs; run++) body();
     nanoseconds = Math.min(nanoseconds, Number(process.hrtime.bigint() - start) / runs);
   }
-  process.stdout.write(`${name.padEnd(72)} ${nanoseconds.toFixed(0).padStart(8)} ns/op\n`);
+  process.stdout.write(`${JSON.stringify({ name, nanoseconds: Math.round(nanoseconds) })}\n`);
 }
 
 const properties = new Map([

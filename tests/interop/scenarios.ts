@@ -377,6 +377,9 @@ function describeTransport(bench: Bench): void {
   });
 }
 
+/** Clients that turn to another broker in time; Go and Python give up when they can't connect, and Rust at once. */
+const SENDS_ELSEWHERE: ReadonlySet<string> = new Set(['node', 'java', 'java-old']);
+
 function describeFaults(bench: Bench): void {
   it('goes on when one of two name servers dies', { skip: !bench.client.traits.hasAccessPointFailover }, async () => {
     const faults = bench.target.faults!;
@@ -390,6 +393,25 @@ function describeFaults(bench: Bench): void {
     await bench.driver.sendMany(second, { topic, prefix: 'new', count: 20, concurrency: 2 });
     await waitForCount(collector, 40, 60_000);
     await faults.startNameServer(0);
+  });
+
+  it('goes on while a broker is stopped and started', async () => {
+    const faults = bench.target.faults!;
+    const topic = await bench.newTopic('stop');
+    const producer = await bench.newProducer(topic);
+    const collector = await bench.collect(topic, bench.name('group'));
+    const sending = bench.driver.sendMany(producer, { topic, prefix: 's', count: 600, concurrency: 4 });
+    await waitUntil('sends before the stop', 60_000, () => bench.driver.progressOf(producer) >= 150);
+    await faults.stopBroker(0);
+    await faults.startBroker(0);
+    const { acked, failed } = await sending;
+    if (SENDS_ELSEWHERE.has(bench.client.language)) assert.equal(failed, 0);
+    await waitForCount(collector, acked.length, 60_000);
+    const arrived = new Set(collector.messages.map(textOf));
+    assert.deepEqual(
+      acked.filter((index) => !arrived.has(`s${index}`)),
+      [],
+    );
   });
 
   it('loses nothing that was acknowledged when a broker is killed', async () => {

@@ -17,6 +17,8 @@ export interface TargetFaults {
   startNameServer(index: number): Promise<void>;
   /** Ends a broker with SIGKILL. */
   killBroker(index: number): Promise<void>;
+  /** Ends a broker with SIGTERM, as its operator does. */
+  stopBroker(index: number): Promise<void>;
   /** Starts it again over the same data and waits until it serves. */
   startBroker(index: number): Promise<void>;
 }
@@ -80,6 +82,7 @@ async function startOurTarget(): Promise<Target> {
       killNameServer: async (index) => void (await cluster.nameServers[index]!.kill()),
       startNameServer: (index) => startMember(cluster, cluster.nameServers[index]!),
       killBroker: async (index) => void (await cluster.brokers[index]!.kill()),
+      stopBroker: async (index) => void (await cluster.brokers[index]!.stop()),
       startBroker: (index) => startMember(cluster, cluster.brokers[index]!),
     },
     stop: () => cluster.stop(),

@@ -81,3 +81,33 @@ test('any list of tags wants its tags and no others', () => {
     }),
   );
 });
+
+/** What the rules say, word by word; undefined = refused. */
+function expectedToWant(text: string, tag: string | undefined): boolean | undefined {
+  const whole = text.trim();
+  if (whole === '' || whole === '*') return true;
+  let [isAny, isWanted] = [false, false];
+  for (let rest = whole; ; ) {
+    const end = rest.indexOf('||');
+    const part = (end < 0 ? rest : rest.slice(0, end)).trim();
+    if (part !== '') isAny = true;
+    if (part !== '' && part === tag) isWanted = true;
+    if (end < 0) return isAny ? isWanted : undefined;
+    rest = rest.slice(end + 2);
+  }
+}
+
+test('any text means what the rules say', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', 'b', '|', '|', ' ', '*', 'ü'), maxLength: 12 });
+  const tag = fc.option(fc.string({ unit: fc.constantFrom('a', 'b', '|', '*', 'ü'), minLength: 1, maxLength: 3 }), {
+    nil: undefined,
+  });
+  fc.assert(
+    fc.property(text, tag, (expression, each) => {
+      const expected = expectedToWant(expression, each);
+      if (expected !== undefined) assert.equal(wants(expression, each), expected);
+      else assert.throws(() => compileTagExpression(expression), { code: 'ILLEGAL_FILTER_EXPRESSION' });
+    }),
+    { numRuns: 2_000 },
+  );
+});

@@ -1,4 +1,5 @@
 import { registerHooks } from 'node:module';
+import { LITE_MUTANTS } from './lite-mutants.ts';
 import { MUTANTS } from './mutants.ts';
 import { ORDERED_MUTANTS } from './ordered-mutants.ts';
 import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
@@ -9,7 +10,7 @@ import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
  *   node --conditions=@orbitmq/source --import ./tests/sim/mutate.ts tests/sim/run.ts --mutant fifo-unblocked
  */
 const wanted = process.argv[process.argv.indexOf('--mutant') + 1] ?? '';
-const mutant = [...MUTANTS, ...ORDERED_MUTANTS, ...TRANSACTION_MUTANTS].find(({ name }) =>
+const mutant = [...MUTANTS, ...ORDERED_MUTANTS, ...TRANSACTION_MUTANTS, ...LITE_MUTANTS].find(({ name }) =>
   name.startsWith(`${wanted}:`),
 );
 if (mutant === undefined) throw new Error(`there is no mutant ${wanted}`);

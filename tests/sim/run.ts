@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { History } from './history.ts';
+import { LiteHistory } from './lite-history.ts';
 import { OffsetHistory } from './offset-history.ts';
 import { OrderedHistory } from './ordered-history.ts';
 import { TimedHistory } from './timed-history.ts';
@@ -25,12 +26,15 @@ const { values } = parseArgs({
     ordered: { type: 'boolean', default: false },
     /** Histories of offsets that are set and messages that are sent again. */
     offsets: { type: 'boolean', default: false },
+    /** Histories of lite topics. */
+    lite: { type: 'boolean', default: false },
     /** See mutate.ts. */
     mutant: { type: 'string' },
   },
 });
 
 function historyOf(seed: number): { run(): Promise<object> } {
+  if (values.lite) return new LiteHistory(seed);
   if (values.offsets) return new OffsetHistory(seed);
   if (values.ordered) return new OrderedHistory(seed);
   if (values.transactions) return new TransactionHistory(seed);

@@ -218,8 +218,9 @@ export class ProgressView {
   }
 
   /**
-   * All that is outstanding of the queue rests until `deadlineMs`, and what is handed out now was not an attempt. The lease
-   * that says so gets a new id, the others keep theirs.
+   * All that is outstanding of a queue that blocks rests until `deadlineMs`, and what is handed out now was not an attempt. The
+   * lease that says so gets a new id, the others keep theirs. One that has expired says so for its message alone: what is
+   * handed out beside it may be somebody else's.
    */
   applySuspension(
     queue: GroupQueue,
@@ -230,11 +231,10 @@ export class ProgressView {
     const named = this.#current(queue, offset, leaseId);
     if (named === NONE) return false;
     this.#slab.leaseId[named] = change.leaseId;
-    for (let slot = queue.first; slot !== NONE; slot = this.next(slot)) {
-      const attempt = this.#slab.attempt[slot]!;
-      if (attempt > 0 && this.#slab.deadlineMs[slot]! > change.nowMs) this.#slab.attempt[slot] = attempt - 1;
-      this.#slab.holder[slot] = 0;
-      this.#setDeadline(queue, slot, change.deadlineMs);
+    if (this.#slab.deadlineMs[named]! > change.nowMs) {
+      for (let slot = queue.first; slot !== NONE; slot = this.next(slot)) this.#suspend(queue, slot, change);
+    } else {
+      this.#suspend(queue, named, change);
     }
     return true;
   }
@@ -437,6 +437,13 @@ export class ProgressView {
         if (this.#slab.holder[slot] !== 0) yield { queue, slot };
       }
     }
+  }
+
+  #suspend(queue: GroupQueue, slot: number, { deadlineMs, nowMs }: { deadlineMs: number; nowMs: number }): void {
+    const attempt = this.#slab.attempt[slot]!;
+    if (attempt > 0 && this.#slab.deadlineMs[slot]! > nowMs) this.#slab.attempt[slot] = attempt - 1;
+    this.#slab.holder[slot] = 0;
+    this.#setDeadline(queue, slot, deadlineMs);
   }
 
   #current(queue: GroupQueue, offset: number, leaseId: number): number {

@@ -111,11 +111,12 @@ const script = (name: string): readonly string[] => [
 const MINUTE_MS = 60_000;
 
 const STEPS: readonly Step[] = [
-  check('lint', 'format, lint rules, module boundaries', {
+  check('lint', 'format, lint rules, module boundaries, foreign packages', {
     biome: [`${BIN}/biome`, 'ci', '--colors=off', '.'],
     // Module boundaries are checked against this graph, which then lies in the cache.
     'project graph': [`${BIN}/nx`, 'show', 'projects', '--json'],
     'module boundaries': [`${BIN}/eslint`, '.'],
+    'foreign packages': script('supply.ts'),
   }),
   check('typecheck', 'all projects, strict', { tsc: [`${BIN}/tsc`, '-b'] }),
   check('generated', 'generated code and reference pages are those of their sources', {

@@ -423,4 +423,68 @@ describe('lite topics', () => {
     assert.deepEqual(await bench.clock.settle(Promise.resolve(again)), { kind: 'message', queueOffset: 0 });
     await bench.clock.settle(bench.shard.close());
   });
+
+  test('outlive retention: the state in the log has them when nothing else does', async () => {
+    const { bench, topic, group } = await started(-1, { retentionMs: 30 * MINUTE_MS });
+    send(bench, topic, 'x1 x2');
+    for (let round = 0; round < 4; round++) {
+      for (let count = 0; count < 300; count++) send(bench, topic, `${'abcd'[count % 4]}${round}-${count}`);
+      await bench.settled();
+      await bench.clock.advance(20 * MINUTE_MS);
+    }
+    assert.notEqual(bench.shard.statistics().logStartOffset, 0);
+    assert.equal(bench.shard.liteTopic(topic, 'x'), undefined);
+    send(bench, topic, 'y1');
+    await bench.settled();
+    const [y1] = await receive(bench, open(bench, group, topic, 'xy'));
+    const before = bench.shard.checksum().checksum;
+    await bench.crash(/queueindex|snapshots/);
+    assert.equal(bench.shard.viewsRecovery.base, 'state in the log');
+    assert.equal(bench.shard.checksum().checksum, before);
+    const now = found(bench);
+    assert.equal(bench.shard.liteTopicCount(now.topic), 5);
+    assert.equal(bench.shard.acknowledge(leaseOf(now.group, now.topic, y1!)), 'done');
+    await bench.clock.settle(bench.shard.close());
+  });
+
+  test('on a crowded disk stay while somebody who has named them has not consumed them', async () => {
+    const { bench, topic, group } = await started(-1, { diskCleanRatio: 0 });
+    const subscriber = open(bench, group, topic, 'abc');
+    for (let count = 0; count < 600; count++) send(bench, topic, `${'abcd'[count % 4]}${count}`);
+    await bench.settled();
+    await bench.clock.settle(bench.shard.retain());
+    const minOffset = (name: string): number => bench.shard.liteTopic(topic, name)!.minOffset;
+    assert.equal(minOffset('a'), 0, 'nobody has begun');
+    for (;;) {
+      const deliveries = await receive(bench, subscriber);
+      if (deliveries.length === 0) break;
+      for (const delivery of deliveries) bench.shard.acknowledge(leaseOf(group, topic, delivery));
+      await bench.settled();
+    }
+    const late = open(bench, await bench.group('late'), topic, 'b');
+    await bench.clock.settle(bench.shard.retain());
+    assert.notEqual(minOffset('a'), 0);
+    assert.equal(minOffset('b'), 0, 'a group has named it and not begun');
+    assert.equal(minOffset('d'), 0, 'nobody reads it');
+    late.close();
+    await bench.clock.settle(bench.shard.close());
+  });
+
+  test('can be pulled by their queue id', async () => {
+    const { bench, topic } = await started();
+    const [a1] = send(bench, topic, 'a1');
+    await bench.settled();
+    const request = { topic, queueId: a1!.queueId, offset: 0, filter: undefined, countMax: 9, bytesMax: 1e6 };
+    const pulled = await bench.clock.settle(bench.shard.pull(request));
+    assert.equal(readMessageId(pulled.messages[0]!.message.system), 'a1');
+    const waiter = bench.shard.waitForOffset(topic, a1!.queueId, 1);
+    send(bench, topic, 'a2');
+    assert.equal(await bench.clock.settle(waiter.ready), true);
+    assert.deepEqual(bench.shard.queueRange(topic, a1!.queueId), { minOffset: 0, maxOffset: 2 });
+    await assert.rejects(
+      bench.clock.settle(bench.shard.pull({ ...request, queueId: a1!.queueId + 1 })),
+      (error: MqError) => error.code === 'BAD_REQUEST',
+    );
+    await bench.clock.settle(bench.shard.close());
+  });
 });

@@ -44,10 +44,16 @@ export class TestShard {
     return await this.open();
   }
 
-  /** Loses power, and with it all that was not fsynced; starts again. */
-  async crash(): Promise<OpenedShard> {
+  /**
+   * Loses power, and with it all that was not fsynced; starts again.
+   * @param without files with such a path are gone, too
+   */
+  async crash(without?: RegExp): Promise<OpenedShard> {
     this.#processClock.stop();
     this.disk = this.disk.crash(seededRandom(3));
+    for (const path of without === undefined ? [] : this.disk.image().keys()) {
+      if (without?.test(path)) await this.clock.settle(this.disk.remove(path));
+    }
     return await this.open();
   }
 

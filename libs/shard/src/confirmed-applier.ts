@@ -130,7 +130,7 @@ export class ConfirmedApplier implements Confirmation {
   /** An empty log begins where its first record does: with nothing, when that is its very begin. */
   #base(): number | undefined {
     const { log } = this.#parts;
-    if (this.#position === undefined && log.startOffset === 0) this.#position = 0;
+    if (this.#position === undefined && log.startOffset === 0 && log.logId !== undefined) this.#position = 0;
     return this.#position;
   }
 
@@ -139,7 +139,10 @@ export class ConfirmedApplier implements Confirmation {
     this.#work = new Promise((resolve) => {
       this.#parts.defer(() => {
         void this.#applyConfirmed()
-          .catch((error: Error) => this.#parts.onFatal(error))
+          .catch((error: Error) => {
+            this.#stopped = true;
+            this.#parts.onFatal(error);
+          })
           .finally(() => {
             this.#work = undefined;
             resolve();

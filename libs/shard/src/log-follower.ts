@@ -99,7 +99,9 @@ export class LogFollower implements FollowerShard {
     await this.#applier.pause();
     try {
       await log.flush();
-      if (!(await this.#applier.findBase())) throw noBase(log);
+      // An empty copy begins the shard: that nobody else has more, whoever promotes it knows.
+      const isEmpty = log.logId === undefined;
+      if (!isEmpty && !(await this.#applier.findBase())) throw noBase(log);
       await log.lead(options);
     } catch (error) {
       this.#promoting = false;

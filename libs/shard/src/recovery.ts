@@ -75,7 +75,9 @@ export async function recoverFollowerViews(
   const files = await prepareFiles(recovery);
   const base = (await findSnapshotBase(recovery, files)) ?? nothingBase(recovery, files);
   const { state } = base;
-  const position = base.kind === 'nothing' && log.startOffset > 0 ? undefined : base.position;
+  // Where an empty log will begin, its first record says.
+  const isUnknown = base.kind === 'nothing' && (log.startOffset > 0 || log.logId === undefined);
+  const position = isUnknown ? undefined : base.position;
   if (position !== undefined) await recoverIndex(state, log, base);
   await state.index.removeStrays();
   return { state, report: reportOf(base, files, 0), position };

@@ -1,4 +1,4 @@
-import type { Group, LiteTopic, Topic } from '@orbitmq/views';
+import type { Group, GroupQueue, LiteTopic, Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import type { LiteGroupLag, LiteLag, LiteTopicInfo, LiteTopicPage } from './lite-shard.ts';
 import { queueProgress } from './queue-progress.ts';
@@ -80,8 +80,8 @@ export function liteStanding(
   const { metadata, progress, index } = core.state;
   const { liteTopics } = metadata;
   let [liteTopicCount, fresh, inflightCount, readyAgainCount] = [0, 0, 0, 0];
-  const look = (liteTopic: LiteTopic): void => {
-    const held = progress.find(groupUid, liteTopic.uid);
+  const begun = progress.queuesOf(groupUid);
+  const look = (liteTopic: LiteTopic, held: GroupQueue | undefined): void => {
     const { minOffset, visibleOffset } = index.queue(liteTopic.uid)!;
     const newCount = Math.max(0, visibleOffset - Math.max(held?.nextOffset ?? 0, minOffset));
     liteTopicCount++;
@@ -92,16 +92,15 @@ export function liteStanding(
   };
   const readers = core.lite.find(groupUid, topicUid);
   if (readers?.takesAll === true) {
-    for (const liteTopic of liteTopics.of(topicUid)) look(liteTopic);
+    for (const liteTopic of liteTopics.of(topicUid)) look(liteTopic, begun.get(liteTopic.uid));
   } else {
-    const begun = progress.queuesOf(groupUid);
-    for (const queueUid of begun.keys()) {
-      const liteTopic = liteTopics.get(queueUid);
-      if (liteTopic?.topicUid === topicUid) look(liteTopic);
+    for (const held of begun.values()) {
+      const liteTopic = liteTopics.get(held.queueUid);
+      if (liteTopic?.topicUid === topicUid) look(liteTopic, held);
     }
     for (const name of readers?.names() ?? []) {
       const liteTopic = liteTopics.find(topicUid, name);
-      if (liteTopic !== undefined && !begun.has(liteTopic.uid)) look(liteTopic);
+      if (liteTopic !== undefined && !begun.has(liteTopic.uid)) look(liteTopic, undefined);
     }
   }
   return { liteTopicCount, lagCount: fresh + inflightCount + readyAgainCount, inflightCount, readyAgainCount };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AdminClient } from '@orbitmq/client';
 import { startApacheCluster } from '../bench/apache/apache-cluster.ts';
-import { type Cluster, type Member, startCluster } from '../cluster.ts';
+import { type Cluster, type Member, type Properties, startCluster } from '../cluster.ts';
 import { MessagingClient } from '../e2e/messaging-client.ts';
 import { waitUntil } from './child.ts';
 
@@ -46,13 +46,14 @@ export interface Target {
 /**
  * Starts what the scenarios run against: a cluster of ours, or Apache RocketMQ when `ORBITMQ_INTEROP_TARGET=apache`,
  * which shows whether the scenarios themselves are right.
+ * @param brokerProperties for our own brokers
  */
-export async function startTarget(): Promise<Target> {
-  return process.env.ORBITMQ_INTEROP_TARGET === 'apache' ? startApacheTarget() : startOurTarget();
+export async function startTarget(brokerProperties: Properties = {}): Promise<Target> {
+  return process.env.ORBITMQ_INTEROP_TARGET === 'apache' ? startApacheTarget() : startOurTarget(brokerProperties);
 }
 
-async function startOurTarget(): Promise<Target> {
-  const cluster = await startCluster({ nameServerCount: 2, brokerCount: 2 });
+async function startOurTarget(brokerProperties: Properties): Promise<Target> {
+  const cluster = await startCluster({ nameServerCount: 2, brokerCount: 2, brokerProperties });
   const forEachBroker = async (change: (admin: AdminClient) => Promise<unknown>, brokers = cluster.brokers) => {
     for (const broker of brokers) {
       const admin = new AdminClient({ address: `127.0.0.1:${broker.adminPort}` });

@@ -22,7 +22,8 @@ class Start {
         this.output += text;
       });
     }
-    this.ended = new Promise((resolve) => this.#child.once('exit', (code) => resolve(code)));
+    // 'exit' may come before the last of the output
+    this.ended = new Promise((resolve) => this.#child.once('close', (code) => resolve(code)));
   }
 
   async says(text: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { MqError, quoted } from '@orbitmq/base';
 import { AdminClient, ClusterClient, NameServers } from '@orbitmq/client';
 import type { Endpoints } from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { GetClusterResponse_Broker } from '@orbitmq/protocol/orbitmq.route.v1';
+import { type BrokerIdentity, type GetClusterResponse_Broker, Role } from '@orbitmq/protocol/orbitmq.route.v1';
 import { RpcError } from '@orbitmq/rpc';
+import { textOf } from './options.ts';
 import { type Options, UsageError } from './usage.ts';
 
 /** A broker that a verb speaks to. */
@@ -46,9 +47,17 @@ export class AdminContext {
   async targets(options: Options): Promise<Target[]> {
     const [broker, cluster] = [options.brokerAddr, options.clusterName];
     if (typeof broker === 'string') return [await this.#broker(broker.trim())];
-    return (await this.#cluster(typeof cluster === 'string' ? cluster.trim() : undefined)).map((each) =>
-      this.targetOf(each),
-    );
+    const members = await this.#cluster(typeof cluster === 'string' ? cluster.trim() : undefined);
+    return mastersOf(members).map((each) => this.targetOf(each));
+  }
+
+  /** All members of brokers, masters and slaves, that `-b` or `-c` names. @throws UsageError as `targets` does */
+  async members(options: Options): Promise<Target[]> {
+    const [broker, cluster] = [textOf(options, 'brokerAddr'), textOf(options, 'clusterName')];
+    const members = await this.#cluster(broker === undefined ? cluster : undefined);
+    const named = members.filter(({ identity }) => broker === undefined || isNamed(identity!, broker));
+    if (named.length > 0) return named.map((each) => this.targetOf(each));
+    throw new UsageError(`there is no broker ${quoted(broker ?? '')}`);
   }
 
   /** The brokers that hold a topic. @throws UsageError when nobody does */
@@ -104,12 +113,9 @@ export class AdminContext {
       if (direct) return direct;
       throw error;
     }
-    const found = brokers.find(
-      ({ identity }) =>
-        identity!.brokerName === text ||
-        identity!.adminAddress === text ||
-        addressOf(identity!.clientEndpoints) === text,
-    );
+    const isAddressed = ({ identity }: GetClusterResponse_Broker): boolean => isNamed(identity!, text);
+    // A name means the master, an address whoever is there.
+    const found = mastersOf(brokers).find(isAddressed) ?? brokers.find(isAddressed);
     if (found) return this.targetOf(found);
     const known = brokers.map(({ identity }) => `${identity!.brokerName} (${addressOf(identity!.clientEndpoints)})`);
     throw new UsageError(`there is no broker ${quoted(text)}; found ${known.join(', ') || 'none'}`);
@@ -167,6 +173,22 @@ function remedied(error: RpcError): string {
     `its admin port does not answer (${error.message}). It is bound to the loopback address by default: run mqadmin ` +
     'on the machine of the broker, or set its adminBindAddress.'
   );
+}
+
+function isNamed(identity: BrokerIdentity, text: string): boolean {
+  return identity.brokerName === text || identity.adminAddress === text || addressOf(identity.clientEndpoints) === text;
+}
+
+/** Of each broker the newest master. */
+function mastersOf(brokers: readonly GetClusterResponse_Broker[]): GetClusterResponse_Broker[] {
+  const newest = new Map<string, GetClusterResponse_Broker>();
+  for (const broker of brokers) {
+    const { role, brokerName, epoch } = broker.identity!;
+    const known = newest.get(brokerName);
+    if (role === Role.ROLE_MASTER && (known === undefined || known.identity!.epoch < epoch))
+      newest.set(brokerName, broker);
+  }
+  return [...newest.values()];
 }
 
 function byPlace(left: GetClusterResponse_Broker, right: GetClusterResponse_Broker): number {

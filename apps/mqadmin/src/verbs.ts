@@ -1,5 +1,6 @@
 import { OFFSET_VERBS } from './offset-verbs.ts';
 import { QUERY_VERBS } from './query-verbs.ts';
+import { REPLICATION_VERBS } from './replication-verbs.ts';
 import type { Verb, VerbOption } from './verb.ts';
 
 const BROKER: VerbOption = {
@@ -254,5 +255,6 @@ export const VERBS: readonly Verb[] = [
   ...OFFSET_VERBS,
   ...clusterVerbs,
   ...messageVerbs,
+  ...REPLICATION_VERBS,
   ...QUERY_VERBS,
 ];

@@ -1,6 +1,6 @@
 import type { Call, RpcClient } from '@orbitmq/rpc';
+import { passedMetadata } from '@orbitmq/rpc';
 import type { Broker } from './brokers.ts';
-import { passedMetadata } from './passed-metadata.ts';
 
 /** A broker's deadline is so much before the client's, so that the client hears of it. Milliseconds. */
 const MARGIN_MS = 100;

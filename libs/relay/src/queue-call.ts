@@ -1,11 +1,11 @@
 import { MqError } from '@orbitmq/base';
 import { type MessageQueue, PullMessageRequest, PullMessageResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call, Sink } from '@orbitmq/rpc';
+import { passedMetadata } from '@orbitmq/rpc';
 import { statusOf, unknownBroker } from './answers.ts';
 import type { Broker } from './brokers.ts';
 import { firstReachable } from './first-reachable.ts';
 import { forward, timeoutFor, withConnection } from './forward.ts';
-import { passedMetadata } from './passed-metadata.ts';
 import type { RelayContext } from './relay-context.ts';
 
 /** Longest pull where the client sets no limit. Milliseconds. */

@@ -2,10 +2,10 @@ import { delay, MqError } from '@orbitmq/base';
 import { encodeReceiveDeliveryTimestamp, encodeReceiveStatus } from '@orbitmq/protocol';
 import { ReceiveMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call, Sink } from '@orbitmq/rpc';
+import { passedMetadata } from '@orbitmq/rpc';
 import type { Broker } from './brokers.ts';
 import { firstReachable } from './first-reachable.ts';
 import { timeoutFor, withConnection } from './forward.ts';
-import { passedMetadata } from './passed-metadata.ts';
 import type { RelayContext } from './relay-context.ts';
 
 /** An error is answered no sooner: clients ask again at once, Rust after 1 ms. Milliseconds. */

@@ -1,6 +1,5 @@
 import type { Timer } from '@orbitmq/base';
-import { type Call, RpcError, type Sink } from '@orbitmq/rpc';
-import { passedMetadata } from './passed-metadata.ts';
+import { type Call, passedMetadata, RpcError, type Sink } from '@orbitmq/rpc';
 import type { RelayContext } from './relay-context.ts';
 import { COMMAND_RECONNECT_ENDPOINTS, COMMAND_SETTINGS, commandOf, isAccepted } from './telemetry-command.ts';
 import { type SettingsCommand, type TelemetryClient, TelemetryLink } from './telemetry-link.ts';

@@ -2,6 +2,7 @@ export type { BidiCall, CallOptions, ClientTls, RawRpcClient, RpcClient, RpcClie
 export { createGrpcJsClient as createRpcClient } from './grpc-js/client.ts';
 export { startGrpcJsServer as startRpcServer } from './grpc-js/server.ts';
 export { HealthService } from './health.ts';
+export { passedMetadata } from './passed-metadata.ts';
 export { reflectionMethods } from './reflection.ts';
 export { boundRequests } from './request-bound.ts';
 export type { RpcServer, RpcServerLimits, RpcServerOptions, TlsIdentity } from './server.ts';

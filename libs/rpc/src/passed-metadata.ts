@@ -1,5 +1,5 @@
 import { CLIENT_ADDRESS_HEADER } from '@orbitmq/protocol';
-import type { Call } from '@orbitmq/rpc';
+import type { Call } from './service.ts';
 
 const INTERNAL_PREFIX = 'x-orbitmq-';
 

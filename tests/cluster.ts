@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly nameServerCount?: number;
   /** Default 1; they are named broker-a, broker-b, … */
   readonly brokerCount?: number;
+  /** Slaves of each broker, default 0; those of broker-a are named broker-a-s1, broker-a-s2, … */
+  readonly slaveCount?: number;
   /** `bundle` (default): as it is shipped, built when stale; `source`: the sources as they are. */
   readonly from?: 'bundle' | 'source';
   /** For every broker, on top of what makes it run on loopback. */
@@ -34,6 +36,8 @@ export class Member extends ServiceProcess {
   readonly adminPort: number;
   /** Port of /metrics, /healthz and /readyz. */
   readonly httpPort: number;
+  /** Broker: port for its slaves. Name server: 0. */
+  readonly replicationPort: number;
   /** Directory of its data; a name server has none. */
   readonly dataDirectory: string;
 
@@ -54,6 +58,7 @@ export class Member extends ServiceProcess {
     this.clientPort = options.ports.client;
     this.adminPort = options.ports.admin;
     this.httpPort = options.ports.http;
+    this.replicationPort = options.ports.replication ?? 0;
     this.dataDirectory = join(options.directory, options.name);
   }
 
@@ -96,6 +101,8 @@ export class Member extends ServiceProcess {
 export interface Cluster extends AsyncDisposable {
   readonly nameServers: readonly Member[];
   readonly brokers: readonly Member[];
+  /** Slaves of all brokers: first those of broker-a. */
+  readonly slaves: readonly Member[];
   /** What a client is given: the client ports of all name servers, separated by `;`. */
   readonly accessPoint: string;
   /** What `mqadmin -n` is given. */
@@ -108,6 +115,7 @@ export interface Cluster extends AsyncDisposable {
 }
 
 interface Ports {
+  readonly replication?: number;
   readonly client: number;
   readonly admin: number;
   readonly http: number;
@@ -120,7 +128,7 @@ interface Ports {
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const from = options.from ?? 'bundle';
-  if (from === 'bundle') await bundleApps(['namesrv', 'broker']);
+  if (from === 'bundle') await bundleApps(['namesrv', 'broker', 'replica']);
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'orbitmq-cluster-'));
   const nameServers: Member[] = [];
   for (let index = 0; index < (options.nameServerCount ?? 1); index++) {
@@ -131,15 +139,22 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   for (let index = 0; index < (options.brokerCount ?? 1); index++) {
     brokers.push(await broker(`broker-${String.fromCharCode(97 + index)}`, directory, from, namesrvAddr, options));
   }
-  const members = [...nameServers, ...brokers];
+  const slaves: Member[] = [];
+  for (const master of brokers) {
+    for (let id = 1; id <= (options.slaveCount ?? 0); id++) {
+      slaves.push(await slave(master, id, directory, from, namesrvAddr, options));
+    }
+  }
+  const members = [...nameServers, ...brokers, ...slaves];
   const stop = async (): Promise<void> => {
-    await Promise.all(brokers.map((member) => member.stop()));
+    await Promise.all([...brokers, ...slaves].map((member) => member.stop()));
     await Promise.all(nameServers.map((member) => member.stop()));
     if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
   };
   const cluster: Cluster = {
     nameServers,
     brokers,
+    slaves,
     accessPoint: nameServers.map((member) => member.endpoint).join(';'),
     namesrvAddr,
     directory,
@@ -185,19 +200,80 @@ async function broker(
   namesrvAddr: string,
   options: ClusterOptions,
 ): Promise<Member> {
-  const ports = { client: await freePort(), admin: await freePort(), http: await freePort() };
-  const properties: Properties = {
-    brokerName: name,
+  const ports = await brokerPorts();
+  const properties = { ...brokerProperties(name, name, directory, ports), ...options.brokerProperties };
+  return brokerProcess(
+    name,
+    'broker',
+    ports,
+    { ...properties, ...options.propertiesOf?.[name] },
+    directory,
+    from,
+    namesrvAddr,
+    options,
+  );
+}
+
+/** A slave has its master's properties but for who it is. */
+async function slave(
+  master: Member,
+  id: number,
+  directory: string,
+  from: 'bundle' | 'source',
+  namesrvAddr: string,
+  options: ClusterOptions,
+): Promise<Member> {
+  const name = `${master.name}-s${id}`;
+  const ports = await brokerPorts();
+  const isElected = options.brokerProperties?.coordinator !== undefined;
+  const properties = {
+    ...brokerProperties(master.name, name, directory, ports),
+    ...options.brokerProperties,
+    brokerId: id,
+    ...(isElected ? {} : { brokerRole: 'SLAVE' }),
+    ...options.propertiesOf?.[name],
+  };
+  return brokerProcess(name, 'replica', ports, properties, directory, from, namesrvAddr, options);
+}
+
+async function brokerPorts(): Promise<Ports & { readonly replication: number }> {
+  return {
+    client: await freePort(),
+    admin: await freePort(),
+    http: await freePort(),
+    replication: await freePort(),
+  };
+}
+
+function brokerProperties(
+  brokerName: string,
+  name: string,
+  directory: string,
+  ports: Ports & { readonly replication: number },
+): Properties {
+  return {
+    brokerName,
     brokerIP1: '127.0.0.1',
     bindAddress: '127.0.0.1',
     listenPort: ports.client,
     adminListenPort: ports.admin,
+    haListenPort: ports.replication,
     metricsPromExporterHost: '127.0.0.1',
     metricsPromExporterPort: ports.http,
     storePathRootDir: join(directory, name),
-    ...options.brokerProperties,
-    ...options.propertiesOf?.[name],
   };
+}
+
+function brokerProcess(
+  name: string,
+  app: 'broker' | 'replica',
+  ports: Ports,
+  properties: Properties,
+  directory: string,
+  from: 'bundle' | 'source',
+  namesrvAddr: string,
+  options: ClusterOptions,
+): Member {
   const file = join(directory, `${name}.properties`);
   writeFileSync(
     file,
@@ -205,7 +281,7 @@ async function broker(
       .map(([key, value]) => `${key}=${value}\n`)
       .join(''),
   );
-  const command = [...appCommand('broker', from), '-c', file, '-n', namesrvAddr];
+  const command = [...appCommand(app, from), '-c', file, '-n', namesrvAddr];
   return new Member({ name, command, directory, ports, environment: options.environment ?? {} });
 }
 

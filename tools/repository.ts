@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 
 /** Programs that are built into one file each. */
-export const APPS = ['namesrv', 'broker', 'mqadmin'] as const;
+export const APPS = ['namesrv', 'broker', 'replica', 'mqadmin'] as const;
 /** One of `APPS`. */
 export type App = (typeof APPS)[number];
 

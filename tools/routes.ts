@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RouteServiceDefinition } from '@orbitmq/protocol/orbitmq.route.v1';
+import { Role, RouteServiceDefinition } from '@orbitmq/protocol/orbitmq.route.v1';
 import { createRpcClient, type RpcClient, RpcError } from '@orbitmq/rpc';
 
 /**
- * Waits until a name server shows brokers.
+ * Waits until a name server shows the masters of brokers.
  * @param address `host:port` of orbitmq.route.v1
  * @throws Error naming the brokers that are still missing after `deadlineMs`
  */
@@ -31,7 +31,10 @@ export async function waitForBrokers(
 async function brokersMissing(client: RpcClient, wanted: readonly string[]): Promise<string[]> {
   try {
     const response = await client.unary(RouteServiceDefinition, 'getCluster', {}, { timeoutMs: 2_000 });
-    const shown = response.brokers.filter((entry) => entry.connected).map((entry) => entry.identity?.brokerName);
+    const masters = response.brokers.filter(
+      ({ connected, identity }) => connected && identity?.role === Role.ROLE_MASTER,
+    );
+    const shown = masters.map(({ identity }) => identity?.brokerName);
     return wanted.filter((name) => !shown.includes(name));
   } catch (error) {
     if (error instanceof RpcError) return [...wanted];

@@ -9,15 +9,17 @@ import { ServiceProcess } from './service-process.ts';
 
 const USAGE = `usage: npm start -- [--data DIR] [--namesrv-port 9876] [--client-port 8081] [--broker-port 10911] [--http-port 5556]
 
-Runs two name servers and two brokers on 127.0.0.1, until Ctrl-C. Each may also be set by a variable:
+Runs two name servers, two masters and a slave of each on 127.0.0.1, until Ctrl-C. Each may also be set by a variable:
 ORBITMQ_START_DATA, ORBITMQ_START_NAMESRV_PORT, ORBITMQ_START_CLIENT_PORT, ORBITMQ_START_BROKER_PORT, ORBITMQ_START_HTTP_PORT.
 
   namesrv-port  registration; the second name server takes the next port
   client-port   what clients dial; the second name server takes the next port
-  broker-port   client port of broker-a, its admin port is 2 below; broker-b is 10 above
-  http-port     metrics and health of all four, on four ports in a row
+  broker-port   client port of broker-a, its admin port is 2 below, that for its slave 1 above; broker-b is 10 above, slaves are 100 above
+  http-port     metrics and health of all six, on six ports in a row
 `;
 const HOST = '127.0.0.1';
+/** Between the ports of a master and those of its slave. */
+const SLAVE_PORT_DISTANCE = 100;
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 const OPTIONS = ['data', 'namesrv-port', 'client-port', 'broker-port', 'http-port'] as const;
 const DEFAULTS = {
@@ -64,8 +66,8 @@ function readSettings(): Settings {
     );
   const port = (name: (typeof OPTIONS)[number]): number => {
     const value = Number(text(name));
-    if (!Number.isInteger(value) || value < 3 || value > 65_500) {
-      throw new UsageError(`--${name} must be a port, 3…65500; found ${JSON.stringify(text(name))}`);
+    if (!Number.isInteger(value) || value < 3 || value > 65_400) {
+      throw new UsageError(`--${name} must be a port, 3…65400; found ${JSON.stringify(text(name))}`);
     }
     return value;
   };
@@ -99,22 +101,24 @@ function planNameServer(settings: Settings, index: number): Plan {
   };
 }
 
-function planBroker(settings: Settings, index: number): Plan {
-  const name = `broker-${'ab'[index]}`;
-  const client = settings.brokerPort + 10 * index;
-  const http = settings.httpPort + 2 + index;
+function planBroker(settings: Settings, index: number, kind: 'master' | 'slave'): Plan {
+  const isSlave = kind === 'slave';
+  const name = `broker-${'ab'[index]}${isSlave ? '-s' : ''}`;
+  const client = settings.brokerPort + 10 * index + (isSlave ? SLAVE_PORT_DISTANCE : 0);
+  const http = settings.httpPort + 2 + index + (isSlave ? 2 : 0);
   return {
     name,
     command: [
-      ...appCommand('broker', 'bundle'),
+      ...appCommand(isSlave ? 'replica' : 'broker', 'bundle'),
       '-c',
-      `${ROOT}/deploy/conf/2m-noslave/${name}.properties`,
+      `${ROOT}/deploy/conf/2m-2s-async/${name}.properties`,
       '-n',
       `${HOST}:${settings.namesrvPort};${HOST}:${settings.namesrvPort + 1}`,
       `--bindAddress=${HOST}`,
       `--brokerIP1=${HOST}`,
       `--listenPort=${client}`,
       `--adminListenPort=${client - 2}`,
+      `--haListenPort=${client + 1}`,
       `--metricsPromExporterHost=${HOST}`,
       `--metricsPromExporterPort=${http}`,
       `--storePathRootDir=${settings.dataDirectory}/${name}`,
@@ -123,6 +127,7 @@ function planBroker(settings: Settings, index: number): Plan {
     ports: [
       [client, '--broker-port'],
       [client - 2, '--broker-port'],
+      [client + 1, '--broker-port'],
       [http, '--http-port'],
     ],
   };
@@ -161,10 +166,10 @@ function describe(settings: Settings): string {
   const { namesrvPort, clientPort, brokerPort, httpPort, dataDirectory } = settings;
   const namesrvAddr = `${HOST}:${namesrvPort};${HOST}:${namesrvPort + 1}`;
   return `
-OrbitMQ is running: 2 name servers, broker-a and broker-b (ports ${brokerPort} and ${brokerPort + 10}).
+OrbitMQ is running: 2 name servers, broker-a and broker-b (ports ${brokerPort} and ${brokerPort + 10}), a slave of each.
 
   Access point for clients   ${HOST}:${clientPort};${HOST}:${clientPort + 1}
-  Metrics and health         http://${HOST}:${httpPort}/metrics … ${httpPort + 3}
+  Metrics and health         http://${HOST}:${httpPort}/metrics … ${httpPort + 5}
   Data and logs              ${dataDirectory}
 
 Send a message and receive it, in another terminal:
@@ -228,13 +233,15 @@ async function main(): Promise<number> {
   const plans = [
     planNameServer(settings, 0),
     planNameServer(settings, 1),
-    planBroker(settings, 0),
-    planBroker(settings, 1),
+    planBroker(settings, 0, 'master'),
+    planBroker(settings, 1, 'master'),
+    planBroker(settings, 0, 'slave'),
+    planBroker(settings, 1, 'slave'),
   ];
   await refuseTakenPorts(plans);
   const built = await bundleApps();
   if (built.length > 0) console.log(`Built ${built.join(', ')}.`);
-  console.log('Starting 2 name servers and 2 brokers …');
+  console.log('Starting 2 name servers, 2 masters and 2 slaves …');
   const processes = plans.map((plan) => createProcess(plan, settings));
   let well = false;
   try {

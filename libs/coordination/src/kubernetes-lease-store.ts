@@ -51,10 +51,12 @@ class KubernetesLeaseStore implements LeaseStore {
   readonly #api: CoordinationV1Api;
   readonly #options: KubernetesLeaseOptions & { readonly namespace: string };
   readonly #ended = new AbortController();
+  readonly #connections: Connections;
 
   constructor(api: CoordinationV1Api, options: KubernetesLeaseOptions & { readonly namespace: string }) {
     this.#api = api;
     this.#options = options;
+    this.#connections = new Connections(options.clock);
   }
 
   async read(): Promise<StoredLease | undefined> {
@@ -86,6 +88,7 @@ class KubernetesLeaseStore implements LeaseStore {
 
   close(): void {
     this.#ended.abort();
+    this.#connections.close();
   }
 
   #object(lease: Lease, expected: StoredLease | undefined): V1Lease {
@@ -114,7 +117,7 @@ class KubernetesLeaseStore implements LeaseStore {
   /** Options of a request that ends in time, and with the store. */
   #bounded(): ConfigurationOptions {
     const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT_MS)]);
-    return { middleware: [new Bounded(signal)], middlewareMergeStrategy: 'append' };
+    return { middleware: [new Bounded(signal, this.#connections)], middlewareMergeStrategy: 'append' };
   }
 
   #unreachable(what: string, error: unknown): LeaseUnreachable {
@@ -124,16 +127,54 @@ class KubernetesLeaseStore implements LeaseStore {
   }
 }
 
+type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
+
+/** Connections are made anew after so long, with what the certificates' files hold then. Milliseconds. */
+const KEEP_MS = 600_000;
+
+/** The package makes new connections for each request; these are kept instead. */
+class Connections {
+  readonly #clock: Clock;
+  #kept: Dispatcher | undefined;
+  #sinceMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** @param made for one request, with no connection yet */
+  use(made: Dispatcher): Dispatcher {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#kept !== undefined && nowMs - this.#sinceMs < KEEP_MS) {
+      made.close().catch(() => {});
+      return this.#kept;
+    }
+    this.close();
+    this.#kept = made;
+    this.#sinceMs = nowMs;
+    return made;
+  }
+
+  close(): void {
+    this.#kept?.close().catch(() => {});
+    this.#kept = undefined;
+  }
+}
+
 /** Ends a request when its signal does: the package has no other way to say it. */
 class Bounded implements ObservableMiddleware {
   readonly #signal: AbortSignal;
+  readonly #connections: Connections;
 
-  constructor(signal: AbortSignal) {
+  constructor(signal: AbortSignal, connections: Connections) {
     this.#signal = signal;
+    this.#connections = connections;
   }
 
   pre(context: RequestContext): Observable<RequestContext> {
     context.setSignal(this.#signal);
+    const made = context.getDispatcher();
+    if (made !== undefined) context.setDispatcher(this.#connections.use(made));
     return new Observable(Promise.resolve(context));
   }
 

@@ -1,10 +1,12 @@
-import { adminMethods } from '@orbitmq/admin';
-import { MIB, SECOND_MS, systemClock } from '@orbitmq/base';
-import { DEFAULT_RETRY_POLICY, MESSAGING_DEFAULTS, type MessagingService } from '@orbitmq/messaging';
-import { type RpcServer, type RpcServerLimits, reflectionMethods, startRpcServer } from '@orbitmq/rpc';
-import type { OpenedShard } from '@orbitmq/shard';
+import { MIB, SECOND_MS } from '@orbitmq/base';
+import {
+  type BoundMethod,
+  type RpcServer,
+  type RpcServerLimits,
+  reflectionMethods,
+  startRpcServer,
+} from '@orbitmq/rpc';
 import type { BrokerContext } from './broker-context.ts';
-import type { BrokerStatusReport } from './broker-status.ts';
 import { adminPort } from './config/spec.ts';
 import { listening } from './listen-failure.ts';
 
@@ -18,20 +20,8 @@ const LIMITS: RpcServerLimits = {
 };
 
 /** Opens the port for operators: `orbitmq.admin.v1` and reflection. It has no authentication: its address protects it. */
-export function openAdminPort(
-  context: BrokerContext,
-  parts: { readonly shard: OpenedShard; readonly messaging: MessagingService; readonly status: BrokerStatusReport },
-): Promise<RpcServer> {
-  const { config, configTexts, logger, lifecycle } = context;
-  const methods = adminMethods({
-    shard: parts.shard,
-    clients: parts.messaging,
-    endTransaction: (topic, half, end) => parts.messaging.endTransaction(topic, half, end),
-    clock: systemClock,
-    groupDefaults: { retryMaxTimes: MESSAGING_DEFAULTS.retryMaxTimes, retryPolicy: DEFAULT_RETRY_POLICY },
-    status: () => parts.status.entries(),
-    config: () => Object.entries(configTexts),
-  });
+export function openAdminPort(context: BrokerContext, methods: readonly BoundMethod[]): Promise<RpcServer> {
+  const { config, logger, lifecycle } = context;
   const port = adminPort(config);
   return listening('adminListenPort', port, () =>
     startRpcServer({

@@ -1,107 +1,212 @@
+import { randomUUID } from 'node:crypto';
 import { systemClock } from '@orbitmq/base';
 import { BrokerRegistration, NameServers } from '@orbitmq/client';
-import { MisdirectedCalls } from '@orbitmq/messaging';
+import { MessagingServiceDefinition } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { BrokerAdminDefinition } from '@orbitmq/protocol/orbitmq.admin.v1';
+import { connectToLeader } from '@orbitmq/replication';
 import { ObservationServer, textFiles, VERSION } from '@orbitmq/runtime';
 import { openAdminPort } from './admin-port.ts';
 import type { BrokerContext } from './broker-context.ts';
-import { BrokerStatusReport } from './broker-status.ts';
 import { openClientPort } from './client-port.ts';
+import { inSyncMin, replicationPort, replicationSettings } from './config/spec.ts';
 import { addressOf } from './endpoints.ts';
 import { nextIncarnation } from './incarnation.ts';
 import { listening } from './listen-failure.ts';
+import { hasRebooted } from './member/boot-mark.ts';
+import { LeaderCalls } from './member/leader-calls.ts';
+import { methodModels } from './member/method-models.ts';
+import { replicationAdminMethods } from './member/replication-admin.ts';
+import { openReplicationPort } from './member/replication-port.ts';
+import { roleOf } from './member/role.ts';
+import { Serving } from './member/serving.ts';
+import { ShardMember } from './member/shard-member.ts';
 import { BrokerObservation } from './observation.ts';
-import { openData } from './open-data.ts';
-import { openMessaging, routesOf } from './open-messaging.ts';
+import { openShardFiles } from './open-data.ts';
 import { registrationSource } from './registration-source.ts';
 
+/** Longest that a hand-over waits for the member that is to lead. Milliseconds. */
+const HAND_OVER_MS = 2_000;
+
 /**
- * A broker from bottom to top: observation port, shard over the log, messaging, client port, admin port, registration.
- * It stops in reverse: taken out of the routes first, observed to the last.
+ * A member of a shard from bottom to top: observation port, the shard's files in the role that this member has, the ports
+ * for followers, clients and operators, registration. It stops in reverse: taken out of the routes first, observed to the last.
  */
 export async function composeBroker(context: BrokerContext): Promise<void> {
-  const { config, lifecycle, logger, health } = context;
+  const { config, lifecycle, logger } = context;
   const startedMs = systemClock.wallMs();
-  const observation = new BrokerObservation(config);
-  const observationServer = new ObservationServer({
-    host: config.metricsPromExporterHost,
-    port: config.metricsPromExporterPort,
-    health,
-    metrics: observation.metrics,
-    logger: logger.child({ module: 'http' }),
-  });
-  await listening('metricsPromExporterPort', config.metricsPromExporterPort, () => lifecycle.start(observationServer));
-
-  const shard = await lifecycle.open(
-    'shard',
-    () => openData(context),
-    (opened) => opened.close(),
-  );
-  observation.shard = shard;
-
+  const observation = await observe(context);
   const nameServers = await lifecycle.open(
     'connections to name servers',
     () => new NameServers({ addresses: config.namesrvAddr }),
     (opened) => opened.close(),
   );
-  const routes = routesOf(config, shard, nameServers);
-  const messaging = await lifecycle.open(
-    'messaging',
-    () => openMessaging(context, shard, routes, observation),
+  let registration: BrokerRegistration | undefined;
+  const clientCalls = new LeaderCalls(config.brokerName, systemClock);
+  const adminCalls = new LeaderCalls(config.brokerName, systemClock);
+  const serving = new Serving({
+    context,
+    nameServers,
+    observation,
+    clientCalls,
+    adminCalls,
+    startedMs,
+    onTopicsChange: () => registration?.changed(),
+  });
+  serving.followerAdmin();
+  const member = await lifecycle.open(
+    'shard',
+    async () => {
+      const opened = await openMember(context, {
+        nameServers,
+        serving,
+        clientCalls,
+        onRole: () => registration?.identityChanged(),
+      });
+      await opened.start();
+      return opened;
+    },
     (opened) => opened.stop(),
   );
-  observation.messaging = messaging;
-
-  const misdirected = await lifecycle.open(
-    'ways to other brokers',
-    () =>
-      new MisdirectedCalls({
-        brokerName: config.brokerName,
-        routes,
-        clock: systemClock,
-        events: observation.messagingEvents,
-      }),
-    (opened) => opened.stop(),
+  observation.member = member;
+  await lifecycle.open(
+    'replication port',
+    () => openReplicationPort(context, () => member.replication),
+    (opened) => opened.stop(0),
   );
+  const models = methodModels(MessagingServiceDefinition, 'not served here');
   const clientPort = await lifecycle.open(
     'client port',
-    () => openClientPort(context, misdirected.wrap(messaging.methods), observation),
+    () => openClientPort(context, clientCalls.methods(models), observation),
     (opened, deadlineMs) => opened.stop(deadlineMs / 2),
   );
   observation.clientPort = clientPort;
-
-  const status = new BrokerStatusReport(shard, startedMs);
-  await lifecycle.open(
-    'status',
-    () => status.start(),
-    () => status.stop(),
-  );
   const admin = await lifecycle.open(
     'admin port',
-    () => openAdminPort(context, { shard, messaging, status }),
+    () => openAdminPort(context, adminMethodsOf(context, member, adminCalls, clientCalls)),
     (opened, deadlineMs) => opened.stop(deadlineMs / 4),
   );
   const adminHost = config.adminBindAddress === '0.0.0.0' ? config.brokerIP1 : config.adminBindAddress;
-  const registration = new BrokerRegistration({
+  registration = new BrokerRegistration({
     nameServers,
     source: registrationSource(config, {
-      metadata: shard.metadata,
-      epoch: shard.epoch,
+      metadata: () => member.tenure?.shard.metadata,
+      epoch: () => member.epoch,
       incarnation: await nextIncarnation(config.storePathRootDir, startedMs, textFiles, logger),
       clientPort: clientPort.port,
       adminAddress: addressOf(adminHost, admin.port),
+      replicationAddress: addressOf(config.brokerIP1, replicationPort(config)),
       version: VERSION,
     }),
     clock: systemClock,
     logger: logger.child({ module: 'registration' }),
   });
   await lifecycle.start(registration);
-  shard.onMetadataChange(() => registration.changed());
-  logServing(context, clientPort.port);
+  await lifecycle.open(
+    'lead',
+    () => member,
+    (opened) => opened.giveUp(HAND_OVER_MS, () => clientCalls.pause()),
+  );
+  logServing(context, clientPort.port, member);
 }
 
-function logServing({ config, logger }: BrokerContext, port: number): void {
+async function observe(context: BrokerContext): Promise<BrokerObservation> {
+  const { config, lifecycle, logger, health } = context;
+  const observation = new BrokerObservation(config);
+  const server = new ObservationServer({
+    host: config.metricsPromExporterHost,
+    port: config.metricsPromExporterPort,
+    health,
+    metrics: observation.metrics,
+    logger: logger.child({ module: 'http' }),
+  });
+  await listening('metricsPromExporterPort', config.metricsPromExporterPort, () => lifecycle.start(server));
+  return observation;
+}
+
+async function openMember(
+  context: BrokerContext,
+  parts: {
+    readonly nameServers: NameServers;
+    readonly serving: Serving;
+    readonly clientCalls: LeaderCalls;
+    readonly onRole: () => void;
+  },
+): Promise<ShardMember> {
+  const { config, logger, lifecycle } = context;
+  const { serving, clientCalls, onRole, nameServers } = parts;
+  const files = await openShardFiles(context);
+  const role = await roleOf(config, {
+    nameServers,
+    hasRebooted: await hasRebooted(config.storePathRootDir, textFiles, logger),
+  });
+  return new ShardMember({
+    identity: identityOf(context),
+    clientAddress: addressOf(config.brokerIP1, config.listenPort),
+    replicationAddress: addressOf(config.brokerIP1, replicationPort(config)),
+    acknowledge: config.brokerRole === 'SYNC_MASTER' ? 'confirmed' : 'stored',
+    inSyncMin: inSyncMin(config),
+    settleMs: config.slaveTimeout,
+    files,
+    clock: systemClock,
+    logger,
+    replication: replicationSettings(config),
+    connect: (address) => connectToLeader(address, { tls: undefined, accessKey: config.haAccessKey }),
+    role,
+    onFatal: (error) => lifecycle.fatal(error, 'an unexpected error in the change of roles ends the process'),
+    events: {
+      onLeading: (tenure) => {
+        serving.begin(tenure);
+        onRole();
+      },
+      onLeadingEnds: () => {
+        serving.end();
+        onRole();
+      },
+      onFollowing: onRole,
+      onLeaderKnown: (leader) => {
+        if (leader?.member !== config.brokerId) clientCalls.passOnTo(leader);
+        onRole();
+      },
+    },
+  });
+}
+
+function identityOf({ config }: BrokerContext) {
+  return {
+    cluster: config.brokerClusterName,
+    shard: config.brokerName,
+    member: config.brokerId,
+    incarnation: randomUUID(),
+    version: VERSION,
+  };
+}
+
+function adminMethodsOf(
+  context: BrokerContext,
+  member: ShardMember,
+  adminCalls: LeaderCalls,
+  clientCalls: LeaderCalls,
+) {
+  const { config } = context;
+  const models = methodModels(
+    BrokerAdminDefinition,
+    `this member of broker ${config.brokerName} does not lead now: ask its master`,
+  );
+  return [
+    ...adminCalls.methods(models),
+    ...replicationAdminMethods({
+      identity: identityOf(context),
+      member: () => member,
+      handOver: (heir) => member.handOver(heir, HAND_OVER_MS, () => clientCalls.pause()),
+    }),
+  ];
+}
+
+function logServing({ config, logger }: BrokerContext, port: number, member: ShardMember): void {
   const fields = {
     brokerName: config.brokerName,
+    brokerId: config.brokerId,
+    role: member.state,
     endpoint: addressOf(config.brokerIP1, port),
     nameServers: config.namesrvAddr,
   };

@@ -3,8 +3,10 @@ import type { BoundMethod, RpcServer } from '@orbitmq/rpc';
 import { createMetrics, type Metrics } from '@orbitmq/runtime';
 import type { OpenedShard } from '@orbitmq/shard';
 import { type BrokerConfig, brokerConfigSpec } from './config/spec.ts';
+import type { ShardMember } from './member/shard-member.ts';
 import { connectionMetrics } from './metrics/connection-metrics.ts';
 import { messagingMetrics } from './metrics/messaging-metrics.ts';
+import { replicationMetrics } from './metrics/replication-metrics.ts';
 import { type CallEndListener, rpcMetrics } from './metrics/rpc-metrics.ts';
 import { consumptionMetrics, statisticsReader, storageMetrics } from './metrics/storage-metrics.ts';
 import { transactionMetrics } from './metrics/transaction-metrics.ts';
@@ -19,6 +21,7 @@ export class BrokerObservation {
   shard: OpenedShard | undefined;
   messaging: MessagingService | undefined;
   clientPort: RpcServer | undefined;
+  member: ShardMember | undefined;
 
   constructor(config: BrokerConfig) {
     this.metrics = createMetrics({
@@ -33,6 +36,7 @@ export class BrokerObservation {
     };
     storageMetrics(this.metrics, config, () => this.shard, statistics);
     consumptionMetrics(this.metrics, statistics);
+    replicationMetrics(this.metrics, () => this.member);
     connectionMetrics(this.metrics, () => this.messaging?.connections() ?? []);
   }
 

@@ -1,37 +1,48 @@
 import { HOUR_MS, systemClock, systemRandom } from '@orbitmq/base';
-import { type OpenedShard, openShard, type ShardOptions } from '@orbitmq/shard';
+import type { ShardOptions } from '@orbitmq/shard';
 import { nodeVfs } from '@orbitmq/vfs';
 import type { BrokerContext } from './broker-context.ts';
 import { type BrokerConfig, recordBytesMax } from './config/spec.ts';
 import { explainOpenFailure, refuseForeignStore } from './data-directory.ts';
+import { shardFiles } from './member/shard-files.ts';
+import type { ShardFiles } from './member/shard-member.ts';
 
 /**
- * Opens the shard in the data directory, recovering what is there. A write or flush that fails later ends the process:
- * nothing is acknowledged after it, and nothing is tried twice.
+ * The shard's data directory, checked; what is there is recovered when it is opened. A write or flush that fails later ends the
+ * process: nothing is acknowledged after it, and nothing is tried twice.
  */
-export async function openData(context: BrokerContext): Promise<OpenedShard> {
+export async function openShardFiles(context: BrokerContext): Promise<ShardFiles> {
   const { config, logger, lifecycle, health } = context;
   const directory = config.storePathRootDir;
   const vfs = nodeVfs;
-  health.hold('data', `reading ${directory}`);
-  try {
-    await refuseForeignStore(vfs, directory);
-    const shard = await openShard({
-      vfs,
-      clock: systemClock,
-      random: systemRandom,
-      logger: logger.child({ module: 'shard' }),
-      directory,
-      options: shardOptionsOf(config),
-      defer: setImmediate,
-      onFailure: (error) =>
-        lifecycle.fatal(error, 'the shard can not go on; the process ends and acknowledges nothing more'),
-    });
-    health.clear('data');
-    return shard;
-  } catch (error) {
-    throw explainOpenFailure(error, directory);
-  }
+  const explaining = async <T>(action: () => Promise<T>): Promise<T> => {
+    health.hold('data', `reading ${directory}`);
+    try {
+      const result = await action();
+      health.clear('data');
+      return result;
+    } catch (error) {
+      throw explainOpenFailure(error, directory);
+    }
+  };
+  await explaining(() => refuseForeignStore(vfs, directory));
+  const files = shardFiles({
+    vfs,
+    clock: systemClock,
+    random: systemRandom,
+    logger: logger.child({ module: 'shard' }),
+    directory,
+    options: shardOptionsOf(config),
+    defer: setImmediate,
+    onFailure: (error: Error) =>
+      lifecycle.fatal(error, 'the shard can not go on; the process ends and acknowledges nothing more'),
+  });
+  return {
+    openLeader: (lead) => explaining(() => files.openLeader(lead)),
+    openFollower: () => explaining(() => files.openFollower()),
+    truncate: (to, confirmedOffset) => explaining(() => files.truncate(to, confirmedOffset)),
+    wipe: () => explaining(() => files.wipe()),
+  };
 }
 
 function shardOptionsOf(config: BrokerConfig): ShardOptions {

@@ -23,31 +23,34 @@ const TOPIC_TYPES: Readonly<Record<TopicMessageType, TopicType>> = {
 
 /** What this broker is, beside its configuration. */
 export interface BrokerFacts {
-  readonly metadata: Metadata;
-  /** Epoch of the log. */
-  readonly epoch: number;
+  /** Topics and groups of the shard that this member leads; undefined while it leads none. */
+  metadata(): Metadata | undefined;
+  /** Epoch that it leads, or follows. */
+  epoch(): number;
   /** Number of this start, see `nextIncarnation`. */
   readonly incarnation: number;
   readonly clientPort: number;
   /** `host:port`. */
   readonly adminAddress: string;
+  /** `host:port`. */
+  readonly replicationAddress: string;
   readonly version: string;
 }
 
 /** What a broker tells name servers about itself. */
 export function registrationSource(config: BrokerConfig, facts: BrokerFacts): RegistrationSource {
-  const identity: BrokerIdentity = {
+  const identity = (): BrokerIdentity => ({
     cluster: config.brokerClusterName,
     brokerName: config.brokerName,
     brokerId: config.brokerId,
-    epoch: BigInt(facts.epoch),
+    epoch: BigInt(facts.epoch()),
     incarnation: BigInt(facts.incarnation),
-    role: Role.ROLE_MASTER,
+    role: facts.metadata() === undefined ? Role.ROLE_SLAVE : Role.ROLE_MASTER,
     clientEndpoints: endpointsOf(config.brokerIP1, facts.clientPort),
     adminAddress: facts.adminAddress,
-    replicationAddress: '',
+    replicationAddress: facts.replicationAddress,
     version: facts.version,
-  };
+  });
   const status: BrokerStatus = {
     permission: config.brokerPermission,
     autoCreate: {
@@ -57,13 +60,14 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
     },
   };
   return {
-    identity: () => identity,
+    identity,
     status: () => status,
-    topics: () => registeredTopics(facts.metadata),
+    topics: () => registeredTopics(facts.metadata()),
   };
 }
 
-function* registeredTopics(metadata: Metadata): IterableIterator<Topic> {
+function* registeredTopics(metadata: Metadata | undefined): IterableIterator<Topic> {
+  if (metadata === undefined) return;
   for (const topic of metadata.topics()) {
     yield {
       name: topic.name,

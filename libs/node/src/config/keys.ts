@@ -14,6 +14,7 @@ import {
 } from '@orbitmq/runtime';
 import { liteKeys } from './lite-keys.ts';
 import { localAddress } from './local-address.ts';
+import { replicationKeys } from './replication-keys.ts';
 import { transactionKeys } from './transaction-keys.ts';
 
 const NAME = /^[A-Za-z0-9%_-]{1,127}$/;
@@ -37,13 +38,14 @@ const identityKeys = {
   brokerId: wholeNumber({
     default: 0,
     min: 0,
-    max: 0,
-    description: 'Place in the shard; 0 is the master. Slaves come with replication.',
+    max: 1_000,
+    description: 'Place in the shard: 0 is the master, others are its slaves. With a coordinator any of them may lead.',
   }),
   brokerRole: choice({
     default: 'ASYNC_MASTER',
-    words: ['ASYNC_MASTER'],
-    description: 'What the broker is in its shard. SYNC_MASTER and SLAVE come with replication.',
+    words: ['ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'],
+    description:
+      'What the broker is in its shard. ASYNC_MASTER answers a send when it has stored it, SYNC_MASTER when all slaves in sync have. SLAVE needs a brokerId above 0; with a coordinator, say of every member which kind of master it would be.',
   }),
 } as const;
 
@@ -301,5 +303,6 @@ export const brokerKeys = {
   ...messagingKeys,
   ...transactionKeys,
   ...liteKeys,
+  ...replicationKeys,
   ...observationKeys,
 } as const;

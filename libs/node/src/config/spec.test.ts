@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ConfigError, loadConfig } from '@orbitmq/runtime';
-import { adminPort, brokerConfigSpec } from './spec.ts';
+import { adminPort, brokerConfigSpec, replicationPort } from './spec.ts';
 
-const SAMPLES = new URL('../../../../deploy/conf/2m-noslave/', import.meta.url);
+const SAMPLES = new URL('../../../../deploy/conf/', import.meta.url);
 
 function load(text: string, flags: Readonly<Record<string, string>> = {}) {
   return loadConfig(brokerConfigSpec, {
@@ -25,14 +25,21 @@ function problemsOf(text: string): string {
 }
 
 test('the samples that come along are taken without a warning', () => {
-  const names = readdirSync(SAMPLES);
-  assert.deepEqual(names, ['broker-a.properties', 'broker-b.properties']);
-  const loaded = names.map((name) => load(readFileSync(new URL(name, SAMPLES), 'utf8')));
-  assert.deepEqual(
-    loaded.flatMap(({ warnings }) => warnings),
-    [],
-  );
-  assert.equal(new Set(loaded.flatMap(({ config }) => [config.listenPort, adminPort(config)])).size, 4);
+  for (const [layout, count] of [
+    ['2m-noslave', 2],
+    ['2m-2s-async', 4],
+    ['2m-2s-sync', 4],
+  ] as const) {
+    const names = readdirSync(new URL(layout, SAMPLES));
+    assert.equal(names.length, count, layout);
+    const loaded = names.map((name) => load(readFileSync(new URL(`${layout}/${name}`, SAMPLES), 'utf8')));
+    assert.deepEqual(
+      loaded.flatMap(({ warnings }) => warnings),
+      [],
+    );
+    const ports = loaded.flatMap(({ config }) => [config.listenPort, adminPort(config), replicationPort(config)]);
+    assert.equal(new Set(ports).size, 3 * count, layout);
+  }
 });
 
 test('a properties file of a RocketMQ broker is taken; what makes no sense here is named once', () => {
@@ -64,9 +71,12 @@ test('a properties file of a RocketMQ broker is taken; what makes no sense here 
   }
 });
 
-test('roles that need replication are refused, not passed over', () => {
-  assert.match(problemsOf('brokerRole=SYNC_MASTER'), /brokerRole must be ASYNC_MASTER; found "SYNC_MASTER"/);
-  assert.match(problemsOf('brokerId=1'), /brokerId must be .*; found "1"/);
+test('a role that does not fit its place in the shard is refused', () => {
+  assert.match(problemsOf('brokerRole=SLAVE'), /brokerRole SLAVE does not fit brokerId 0/);
+  assert.match(problemsOf('brokerId=1'), /brokerRole ASYNC_MASTER does not fit brokerId 1/);
+  assert.match(problemsOf('brokerId=1\nbrokerRole=SLAVE\ncoordinator=kubernetes'), /SLAVE with a coordinator/);
+  assert.match(problemsOf('leaderSuspicion=4000'), /leaderSuspicion \(4000\) must not be above leaseDuration/);
+  assert.match(problemsOf('coordinator=kubernetes\nhaSendHeartbeatInterval=600'), /at most half of leaderSuspicion/);
 });
 
 test('a misspelt key is refused with the nearest one', () => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { KIB } from '@orbitmq/base';
+import { REPLICATION_DEFAULTS, type ReplicationSettings } from '@orbitmq/replication';
 import type { ConfigOf, ConfigSpec } from '@orbitmq/runtime';
 import { brokerKeys } from './keys.ts';
 import { withoutEffect } from './without-effect.ts';
@@ -18,6 +19,17 @@ export const brokerConfigSpec: ConfigSpec<typeof brokerKeys> = {
   check: checkRelations,
 };
 
+/** Everything that may be said to `mqreplica`: the same, with the defaults of a slave. */
+export const replicaConfigSpec: ConfigSpec<typeof brokerKeys> = {
+  ...brokerConfigSpec,
+  program: 'mqreplica',
+  keys: {
+    ...brokerKeys,
+    brokerId: { ...brokerKeys.brokerId, defaultValue: 1, defaultText: '1' },
+    brokerRole: { ...brokerKeys.brokerRole, defaultValue: 'SLAVE', defaultText: 'SLAVE' },
+  },
+};
+
 /** Largest record that a message makes. Bytes. */
 export function recordBytesMax(config: Pick<BrokerConfig, 'maxMessageSize'>): number {
   return config.maxMessageSize + MESSAGE_OVERHEAD_BYTES;
@@ -26,6 +38,11 @@ export function recordBytesMax(config: Pick<BrokerConfig, 'maxMessageSize'>): nu
 /** Port of the admin API: its own key, or two below the client port as RocketMQ's fast port is. */
 export function adminPort(config: Pick<BrokerConfig, 'adminListenPort' | 'listenPort'>): number {
   return config.adminListenPort ?? config.listenPort - 2;
+}
+
+/** Port for slaves: its own key, or one above the client port as RocketMQ's is. */
+export function replicationPort(config: Pick<BrokerConfig, 'haListenPort' | 'listenPort'>): number {
+  return config.haListenPort ?? config.listenPort + 1;
 }
 
 function checkRelations(config: BrokerConfig): string[] {
@@ -61,14 +78,62 @@ function checkRelations(config: BrokerConfig): string[] {
   if (config.brokerPermission % 2 !== 0) {
     problems.push(`brokerPermission must be 0, 2 (write), 4 (read) or 6 (both); found ${config.brokerPermission}`);
   }
-  return [...problems, ...checkPorts(config)];
+  return [...problems, ...checkRole(config), ...checkPorts(config)];
+}
+
+function checkRole({
+  brokerRole,
+  brokerId,
+  coordinator,
+  leaseDuration,
+  leaderSuspicion,
+  ...rest
+}: BrokerConfig): string[] {
+  const problems: string[] = [];
+  if (coordinator === 'none' && (brokerRole === 'SLAVE') !== brokerId > 0) {
+    problems.push(
+      `brokerRole ${brokerRole} does not fit brokerId ${brokerId}: without a coordinator 0 is the master, and a SLAVE has a higher one`,
+    );
+  }
+  if (coordinator !== 'none' && brokerRole === 'SLAVE') {
+    problems.push(
+      'brokerRole SLAVE with a coordinator: say ASYNC_MASTER or SYNC_MASTER, the kind of master that this member would be',
+    );
+  }
+  if (leaderSuspicion > leaseDuration) {
+    problems.push(`leaderSuspicion (${leaderSuspicion}) must not be above leaseDuration (${leaseDuration})`);
+  }
+  if (rest.haSendHeartbeatInterval * 2 > leaderSuspicion && coordinator !== 'none') {
+    problems.push(
+      `haSendHeartbeatInterval (${rest.haSendHeartbeatInterval}) must be at most half of leaderSuspicion (${leaderSuspicion})`,
+    );
+  }
+  return problems;
 }
 
 function checkPorts(config: BrokerConfig): string[] {
   const admin = adminPort(config);
-  const ports = [config.listenPort, admin, config.metricsPromExporterPort].filter((value) => value !== 0);
+  const replication = replicationPort(config);
+  const ports = [config.listenPort, admin, replication, config.metricsPromExporterPort].filter((value) => value !== 0);
   if (new Set(ports).size === ports.length) return [];
   return [
-    `listenPort (${config.listenPort}), adminListenPort (${admin}) and metricsPromExporterPort (${config.metricsPromExporterPort}) must differ`,
+    `listenPort (${config.listenPort}), adminListenPort (${admin}), haListenPort (${replication}) and metricsPromExporterPort (${config.metricsPromExporterPort}) must differ`,
   ];
+}
+
+/** Copies in sync with fewer of which sends are refused. */
+export function inSyncMin(config: Pick<BrokerConfig, 'minInSyncReplicas' | 'brokerRole'>): number {
+  if (config.minInSyncReplicas > 0) return config.minInSyncReplicas;
+  return config.brokerRole === 'SYNC_MASTER' ? 2 : 1;
+}
+
+/** How the stream between master and slaves is kept. */
+export function replicationSettings(config: BrokerConfig): ReplicationSettings {
+  return {
+    ...REPLICATION_DEFAULTS,
+    heartbeatIntervalMs: config.haSendHeartbeatInterval,
+    silenceMs: config.haHousekeepingInterval,
+    notCaughtUpMs: config.haMaxTimeSlaveNotCatchup,
+    chunkBytes: config.haTransferBatchSize,
+  };
 }

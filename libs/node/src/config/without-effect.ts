@@ -67,14 +67,16 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
      fetchNamesrvAddrByAddressServer fetchNameSrvAddrByDnsLookup compatibleWithOldNameSrv syncBrokerMemberGroupPeriod`,
   ],
   [
-    'replication comes with a later version',
-    `brokerIP2 haListenPort haSendHeartbeatInterval haHousekeepingInterval haTransferBatchSize haMaxGapNotInSync
-     haSlaveFallbehindMax haMasterAddress totalReplicas inSyncReplicas minInSyncReplicas allAckInSyncStateSet
-     enableAutoInSyncReplicas haMaxTimeSlaveNotCatchup haFlowControlEnable asyncLearner syncFromLastFile slaveReadEnable
-     slaveTimeout enableSlaveActingMaster enableRemoteEscape enableControllerMode controllerAddr
-     fetchControllerAddrByDnsLookup syncBrokerMetadataPeriod checkSyncStateSetPeriod syncControllerMetadataPeriod
-     controllerHeartBeatTimeoutMills brokerElectionPriority lockInStrictMode skipPreOnline enableDLegerCommitLog
-     dLegerGroup dLegerPeers dLegerSelfId preferredLeaderId isEnableBatchPush`,
+    'a slave in sync has all that is confirmed, and a send of a SYNC_MASTER waits for every slave in sync',
+    `haMaxGapNotInSync haSlaveFallbehindMax totalReplicas inSyncReplicas allAckInSyncStateSet enableAutoInSyncReplicas
+     haFlowControlEnable asyncLearner syncFromLastFile isEnableBatchPush brokerIP2`,
+  ],
+  [
+    'who leads is decided over a Lease (`coordinator`), and metadata is part of the log',
+    `enableControllerMode controllerAddr fetchControllerAddrByDnsLookup syncBrokerMetadataPeriod checkSyncStateSetPeriod
+     syncControllerMetadataPeriod controllerHeartBeatTimeoutMills brokerElectionPriority lockInStrictMode skipPreOnline
+     enableDLegerCommitLog dLegerGroup dLegerPeers dLegerSelfId preferredLeaderId enableSlaveActingMaster
+     enableRemoteEscape slaveReadEnable`,
   ],
   [
     'timed messages and transactions are records of the log and views of it, exact to the millisecond',

@@ -1,0 +1,210 @@
+import type { Clock } from '@orbitmq/base';
+import {
+  type BoundMethod,
+  type Call,
+  createRpcClient,
+  passedMetadata,
+  type RpcClient,
+  RpcError,
+  type Sink,
+} from '@orbitmq/rpc';
+import type { LeaderPlace } from './shard-member.ts';
+
+/** Bytes of a call that is passed on to the leader, or of its answer. */
+export class Passed {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+/** Who serves a call now. */
+export type Server =
+  | { readonly kind: 'here'; readonly methods: ReadonlyMap<string, BoundMethod> }
+  | { readonly kind: 'leader'; readonly client: RpcClient };
+
+/** A call waits so long for a leader, where its own deadline lets it. Milliseconds. */
+const PATIENCE_MS = 8_000;
+/** What a call keeps of its deadline for the answer. Milliseconds. */
+const MARGIN_MS = 200;
+/** Longest wait for an answer where the client sets no limit. Milliseconds. */
+const WAIT_MAX_MS = 60_000;
+
+/** Where the calls of this member's clients are served: here while it leads, else by the leader. */
+export class LeaderCalls {
+  readonly #brokerName: string;
+  readonly #clock: Clock;
+  readonly #waiters = new Set<() => void>();
+  #server: Server | undefined;
+  #place: LeaderPlace | undefined;
+
+  constructor(brokerName: string, clock: Clock) {
+    this.#brokerName = brokerName;
+    this.#clock = clock;
+  }
+
+  /** The methods of the tenure of this member; undefined while calls are passed on, or wait. */
+  get here(): ReadonlyMap<string, BoundMethod> | undefined {
+    return this.#server?.kind === 'here' ? this.#server.methods : undefined;
+  }
+
+  /** This member serves from now on. */
+  serveHere(methods: readonly BoundMethod[]): void {
+    this.#become({ kind: 'here', methods: new Map(methods.map((method) => [method.path, method])) });
+  }
+
+  /** Calls are passed on to a leader from now on; undefined = they wait until somebody leads. */
+  passOnTo(place: LeaderPlace | undefined): void {
+    if (this.#server?.kind === 'leader' && place?.clientAddress === this.#place?.clientAddress) return;
+    this.#place = place;
+    this.#become(
+      place === undefined
+        ? undefined
+        : { kind: 'leader', client: createRpcClient({ addresses: [place.clientAddress], tls: undefined }) },
+    );
+  }
+
+  /** Calls wait from now on: somebody is about to lead. */
+  pause(): void {
+    this.#become(undefined);
+  }
+
+  close(): void {
+    this.#become(undefined);
+  }
+
+  /**
+   * Methods for a client port, one for each of `methods` by path and kind; which of them is called is decided at each call.
+   */
+  methods(methods: readonly BoundMethod[]): BoundMethod[] {
+    return methods.map((method) => this.#switched(method));
+  }
+
+  #become(server: Server | undefined): void {
+    const before = this.#server;
+    this.#server = server;
+    if (before?.kind === 'leader') before.client.close();
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter();
+  }
+
+  /** @throws RpcError UNAVAILABLE when nobody leads in time */
+  async #settled(call: Call): Promise<Server> {
+    const endMs = this.#clock.monotonicMs() + Math.min(PATIENCE_MS, call.remainingMs() - MARGIN_MS);
+    for (;;) {
+      if (this.#server !== undefined) return this.#server;
+      const leftMs = endMs - this.#clock.monotonicMs();
+      if (leftMs <= 0 || call.cancelled || call.draining) {
+        throw new RpcError('UNAVAILABLE', `broker ${this.#brokerName} has no master now: try again`);
+      }
+      await new Promise<void>((resolve) => {
+        const end = (): void => {
+          timer.cancel();
+          stopCancel();
+          stopDrain();
+          this.#waiters.delete(end);
+          resolve();
+        };
+        const timer = this.#clock.setTimer(leftMs, () => end());
+        const stopCancel = call.onCancel(() => queueMicrotask(end));
+        const stopDrain = call.onDrain(() => queueMicrotask(end));
+        this.#waiters.add(end);
+      });
+    }
+  }
+
+  #switched(model: BoundMethod): BoundMethod {
+    const { kind, path } = model;
+    const local = (): BoundMethod => this.here?.get(path) ?? model;
+    const handler = {
+      unary: (request: unknown, call: Call) =>
+        request instanceof Passed ? this.#unary(request, call) : local().handler(request, call),
+      serverStream: (request: unknown, call: Call, sink: Sink<unknown>) =>
+        request instanceof Passed ? this.#serverStream(request, call, sink) : local().handler(request, call, sink),
+      bidi: (requests: AsyncIterable<unknown>, call: Call, sink: Sink<unknown>) =>
+        this.#bidi(path, requests, call, sink),
+    }[kind];
+    return {
+      kind,
+      path,
+      // A stream outlives tenures: what comes on it is decoded when it is known for whom it is.
+      decode: (bytes) => (kind === 'bidi' || this.here === undefined ? new Passed(bytes) : local().decode(bytes)),
+      encode: (response) => (response instanceof Passed ? response.bytes : local().encode(response)),
+      handler,
+    };
+  }
+
+  async #unary(request: Passed, call: Call): Promise<Passed> {
+    const server = await this.#settled(call);
+    if (server.kind === 'here') {
+      const method = server.methods.get(call.path)!;
+      return new Passed(method.encode(await method.handler(method.decode(request.bytes), call)));
+    }
+    return await withSignal(call, async (signal) => {
+      const options = { timeoutMs: timeoutOf(call), metadata: passedMetadata(call), signal };
+      return new Passed(await server.client.raw.unary(call.path, request.bytes, options));
+    });
+  }
+
+  async #serverStream(request: Passed, call: Call, sink: Sink<unknown>): Promise<void> {
+    const server = await this.#settled(call);
+    if (server.kind === 'here') {
+      const method = server.methods.get(call.path)!;
+      await method.handler(method.decode(request.bytes), call, encoding(sink, method));
+      return;
+    }
+    await withSignal(call, async (signal) => {
+      const options = { timeoutMs: timeoutOf(call), metadata: passedMetadata(call), signal };
+      for await (const bytes of server.client.raw.serverStream(call.path, request.bytes, options)) {
+        await sink.write(new Passed(bytes));
+      }
+    });
+  }
+
+  async #bidi(path: string, requests: AsyncIterable<unknown>, call: Call, sink: Sink<unknown>): Promise<void> {
+    const server = await this.#settled(call);
+    if (server.kind === 'here') {
+      const method = server.methods.get(path)!;
+      await method.handler(decoding(requests, method), call, encoding(sink, method));
+      return;
+    }
+    const there = server.client.raw.bidi(path, { metadata: passedMetadata(call) });
+    const stopCancel = call.onCancel(() => there.cancel());
+    const sending = (async () => {
+      for await (const request of requests) await there.write((request as Passed).bytes);
+      there.end();
+    })();
+    // The client's end, or its failure, is seen by the leader; what the leader says of it ends this call.
+    sending.catch(() => there.cancel());
+    try {
+      for await (const bytes of there.responses) await sink.write(new Passed(bytes));
+    } finally {
+      stopCancel();
+      there.cancel();
+    }
+  }
+}
+
+function timeoutOf(call: Call): number {
+  return Math.max(1, Math.min(call.remainingMs() - MARGIN_MS, WAIT_MAX_MS));
+}
+
+async function withSignal<Result>(call: Call, use: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const abort = new AbortController();
+  const stop = call.onCancel(() => abort.abort());
+  try {
+    return await use(abort.signal);
+  } finally {
+    stop();
+  }
+}
+
+function encoding(sink: Sink<unknown>, method: BoundMethod): Sink<unknown> {
+  return { write: (response) => sink.write(new Passed(method.encode(response))) };
+}
+
+async function* decoding(requests: AsyncIterable<unknown>, method: BoundMethod): AsyncIterable<unknown> {
+  for await (const request of requests) yield method.decode((request as Passed).bytes);
+}

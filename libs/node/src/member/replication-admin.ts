@@ -1,0 +1,76 @@
+import {
+  type GetReplicationResponse,
+  ReplicationAdminDefinition,
+  GetReplicationResponse_Role as Role,
+} from '@orbitmq/protocol/orbitmq.admin.v1';
+import type { FollowerIdentity } from '@orbitmq/replication';
+import { type BoundMethod, unary } from '@orbitmq/rpc';
+import type { ShardMember } from './shard-member.ts';
+
+/** What operators may ask of a member, and make it do. */
+export interface ReplicationAdminOptions {
+  readonly identity: FollowerIdentity;
+  member(): ShardMember;
+  /** @returns why it was not done; undefined when it was */
+  handOver(member: number | undefined): Promise<string | undefined>;
+}
+
+/** `orbitmq.admin.v1.ReplicationAdmin`. */
+export function replicationAdminMethods(options: ReplicationAdminOptions): BoundMethod[] {
+  return [
+    unary(ReplicationAdminDefinition, 'getReplication', async ({ attest }) => {
+      const member = options.member();
+      if (attest) await member.tenure?.shard.attest();
+      return replicationOf(options.identity, member);
+    }),
+    unary(ReplicationAdminDefinition, 'handOver', async ({ member }) => ({
+      refusal: (await options.handOver(member)) ?? '',
+    })),
+    unary(ReplicationAdminDefinition, 'takeUncleanly', async () => ({
+      refusal: await takeUncleanly(options.member()),
+    })),
+  ];
+}
+
+async function takeUncleanly({ election, tenure }: ShardMember): Promise<string> {
+  if (election === undefined) return 'roles are static: start this member as master';
+  if (tenure !== undefined) return 'this member leads already';
+  return (await election.takeUncleanly()) ? '' : 'this member leads already, or is stopping';
+}
+
+function replicationOf(identity: FollowerIdentity, member: ShardMember): GetReplicationResponse {
+  const { tenure, copy, leader, election } = member;
+  const log = tenure?.shard.replica ?? copy?.replica;
+  const attested = copy?.attested;
+  return {
+    cluster: identity.cluster,
+    shard: identity.shard,
+    member: identity.member,
+    role: tenure !== undefined ? Role.ROLE_LEADER : copy !== undefined ? Role.ROLE_FOLLOWER : Role.ROLE_CHANGING,
+    epoch: BigInt(leader?.epoch ?? log?.epoch ?? 0),
+    startOffset: BigInt(log?.startOffset ?? 0),
+    endOffset: BigInt(log?.endOffset ?? 0),
+    storedOffset: BigInt(log?.storedOffset ?? 0),
+    confirmedOffset: BigInt(log?.confirmedOffset ?? 0),
+    appliedOffset: BigInt(copy?.appliedOffset ?? log?.confirmedOffset ?? 0),
+    leader: leader?.member,
+    leaderAddress: leader?.clientAddress ?? '',
+    inSync: [...(tenure?.replication.inSync ?? election?.lease?.inSync ?? [])],
+    followers: (tenure?.replication.followers() ?? []).map((follower) => ({
+      member: follower.member,
+      storedOffset: BigInt(follower.storedOffset),
+      appliedOffset: BigInt(follower.appliedOffset),
+      inSync: follower.inSync,
+      behindMs: BigInt(Math.round(follower.behindMs)),
+      version: follower.version,
+    })),
+    epochs: (log?.epochs() ?? []).map(({ epoch, startOffset }) => ({
+      epoch: BigInt(epoch),
+      startOffset: BigInt(startOffset),
+    })),
+    refusal: tenure === undefined ? (election?.refusal ?? '') : '',
+    attestedPosition: BigInt(attested?.position ?? 0),
+    attestedChecksum: BigInt(attested?.checksum ?? 0),
+    attestedLeaderChecksum: BigInt(attested?.leaderChecksum ?? 0),
+  };
+}

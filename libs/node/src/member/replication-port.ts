@@ -1,0 +1,35 @@
+import { MIB, SECOND_MS } from '@orbitmq/base';
+import { type LeaderReplication, replicationService } from '@orbitmq/replication';
+import { type RpcServer, type RpcServerLimits, startRpcServer } from '@orbitmq/rpc';
+import type { BrokerContext } from '../broker-context.ts';
+import { replicationPort } from '../config/spec.ts';
+import { listening } from '../listen-failure.ts';
+
+const LIMITS: RpcServerLimits = {
+  // Followers say little; what they say of their epochs is the longest.
+  receiveMessageBytesMax: MIB,
+  concurrentStreamsMax: 100,
+  metadataBytesMax: 16 * 1024,
+  connectionsMax: 1_000,
+  connectionsPerAddressMax: 100,
+  handshakeTimeoutMs: 10 * SECOND_MS,
+};
+
+/** Opens the port on which this member takes followers while it leads. */
+export function openReplicationPort(
+  { config, logger, lifecycle }: BrokerContext,
+  leader: () => LeaderReplication | undefined,
+): Promise<RpcServer> {
+  const port = replicationPort(config);
+  return listening('haListenPort', port, () =>
+    startRpcServer({
+      host: config.haBindAddress ?? config.bindAddress,
+      port,
+      methods: replicationService({ leader, accessKey: config.haAccessKey }),
+      tls: undefined,
+      limits: LIMITS,
+      logger: logger.child({ module: 'replication' }),
+      onUnexpectedError: (error, path) => lifecycle.fatal(error, `an unexpected error in ${path} ends the process`),
+    }),
+  );
+}

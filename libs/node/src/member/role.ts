@@ -1,0 +1,62 @@
+import { MqError, systemClock } from '@orbitmq/base';
+import { ClusterClient, type NameServers } from '@orbitmq/client';
+import { Role } from '@orbitmq/protocol/orbitmq.route.v1';
+import type { BrokerConfig } from '../config/spec.ts';
+import type { ElectedRole, StaticRole } from './shard-member.ts';
+
+/** A lone leader stops so much before its Lease may pass on: what an answer needs from the guard to the socket. Milliseconds. */
+const MARGIN_MS = 300;
+
+/** Who decides whether this member leads, as it is configured. */
+export async function roleOf(
+  config: BrokerConfig,
+  facts: { readonly nameServers: NameServers; readonly hasRebooted: boolean },
+): Promise<StaticRole | ElectedRole> {
+  if (config.coordinator === 'none') {
+    return {
+      kind: 'static',
+      isLeader: config.brokerId === 0,
+      leaderAddress: () => leaderAddress(config, facts.nameServers),
+    };
+  }
+  const { kubernetesLeaseStore } = await import('@orbitmq/coordination/kubernetes');
+  const { leaseNamespace, leaseKubeconfig } = config;
+  return {
+    kind: 'elected',
+    store: kubernetesLeaseStore({
+      shard: config.brokerName,
+      name: config.leaseName ?? `orbitmq-${config.brokerName.toLowerCase().replaceAll(/[^a-z0-9.-]/g, '-')}`,
+      timeoutMs: Math.max(500, Math.floor(config.leaseDuration / 2)),
+      clock: systemClock,
+      ...(leaseNamespace === undefined ? {} : { namespace: leaseNamespace }),
+      ...(leaseKubeconfig === undefined ? {} : { kubeconfigFile: leaseKubeconfig }),
+    }),
+    times: {
+      durationMs: config.leaseDuration,
+      suspicionMs: config.leaderSuspicion,
+      marginMs: Math.min(MARGIN_MS, Math.floor(config.leaderSuspicion / 3)),
+    },
+    // The first Lease of a shard: by the member that is the master where nothing else is said, and never over data.
+    mayCreate: (isEmpty) => config.brokerId === 0 && isEmpty,
+    mayLackStored: () => config.flushDiskType === 'ASYNC_FLUSH' && facts.hasRebooted,
+  };
+}
+
+async function leaderAddress(config: BrokerConfig, nameServers: NameServers): Promise<string | undefined> {
+  if (config.haMasterAddress !== undefined) return config.haMasterAddress;
+  if (nameServers.all.length === 0) return undefined;
+  try {
+    const brokers = await new ClusterClient(nameServers, 1000).brokers();
+    const masters = brokers.filter(
+      ({ identity }) =>
+        identity?.brokerName === config.brokerName &&
+        identity.cluster === config.brokerClusterName &&
+        identity.role === Role.ROLE_MASTER,
+    );
+    const newest = masters.sort((one, other) => Number(other.identity!.epoch - one.identity!.epoch))[0];
+    return newest?.identity?.replicationAddress || undefined;
+  } catch (error) {
+    if (error instanceof MqError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+import { adminMethods } from '@orbitmq/admin';
+import { systemClock } from '@orbitmq/base';
+import type { NameServers } from '@orbitmq/client';
+import { DEFAULT_RETRY_POLICY, MESSAGING_DEFAULTS, type MessagingService, MisdirectedCalls } from '@orbitmq/messaging';
+import { BrokerAdminDefinition } from '@orbitmq/protocol/orbitmq.admin.v1';
+import { unary } from '@orbitmq/rpc';
+import { VERSION } from '@orbitmq/runtime';
+import type { BrokerContext } from '../broker-context.ts';
+import { BrokerStatusReport } from '../broker-status.ts';
+import type { BrokerObservation } from '../observation.ts';
+import { openMessaging, routesOf } from '../open-messaging.ts';
+import type { LeaderCalls } from './leader-calls.ts';
+import type { Tenure } from './shard-member.ts';
+
+/** What a member serves in, whatever its role. */
+export interface ServingOptions {
+  readonly context: BrokerContext;
+  readonly nameServers: NameServers;
+  readonly observation: BrokerObservation;
+  /** Calls of clients. */
+  readonly clientCalls: LeaderCalls;
+  /** Calls of operators. */
+  readonly adminCalls: LeaderCalls;
+  readonly startedMs: number;
+  /** Topics of the shard have changed. */
+  onTopicsChange(): void;
+}
+
+interface Parts {
+  readonly messaging: MessagingService;
+  readonly misdirected: MisdirectedCalls;
+  readonly status: BrokerStatusReport;
+}
+
+/** The services over a shard that this member leads: made for a tenure, gone with it. */
+export class Serving {
+  readonly #options: ServingOptions;
+  #parts: Parts | undefined;
+
+  constructor(options: ServingOptions) {
+    this.#options = options;
+  }
+
+  /** Serves a tenure from now on; once more, goes on with it after a pause. */
+  begin({ shard }: Tenure): void {
+    if (this.#parts !== undefined) {
+      this.#options.clientCalls.serveHere(this.#parts.misdirected.wrap(this.#parts.messaging.methods));
+      return;
+    }
+    const { context, nameServers, observation, clientCalls, adminCalls, startedMs, onTopicsChange } = this.#options;
+    const { config, configTexts } = context;
+    const routes = routesOf(config, shard, nameServers);
+    const messaging = openMessaging(context, shard, routes, observation);
+    const misdirected = new MisdirectedCalls({
+      brokerName: config.brokerName,
+      routes,
+      clock: systemClock,
+      events: observation.messagingEvents,
+    });
+    const status = new BrokerStatusReport(shard, startedMs);
+    status.start();
+    observation.shard = shard;
+    observation.messaging = messaging;
+    shard.onMetadataChange(onTopicsChange);
+    this.#parts = { messaging, misdirected, status };
+    clientCalls.serveHere(misdirected.wrap(messaging.methods));
+    adminCalls.serveHere(
+      adminMethods({
+        shard,
+        clients: messaging,
+        endTransaction: (topic, half, end) => messaging.endTransaction(topic, half, end),
+        clock: systemClock,
+        groupDefaults: { retryMaxTimes: MESSAGING_DEFAULTS.retryMaxTimes, retryPolicy: DEFAULT_RETRY_POLICY },
+        status: () => status.entries(),
+        config: () => Object.entries(configTexts),
+      }),
+    );
+  }
+
+  /** Nothing is served here from now on; what comes waits for the next leader. Idempotent. */
+  end(): void {
+    const { observation, clientCalls } = this.#options;
+    const parts = this.#parts;
+    this.#parts = undefined;
+    clientCalls.pause();
+    this.followerAdmin();
+    observation.shard = undefined;
+    observation.messaging = undefined;
+    parts?.messaging.stop();
+    parts?.misdirected.stop();
+    parts?.status.stop();
+  }
+
+  /** What operators may ask of a member that does not lead. */
+  followerAdmin(): void {
+    const { adminCalls, context, startedMs } = this.#options;
+    adminCalls.serveHere([
+      unary(BrokerAdminDefinition, 'brokerStatus', () => ({
+        entries: new Map([
+          ['brokerVersionDesc', VERSION],
+          ['brokerActive', 'false'],
+          ['bootTimestamp', String(startedMs)],
+        ]),
+      })),
+      unary(BrokerAdminDefinition, 'getConfig', () => ({ entries: new Map(Object.entries(context.configTexts)) })),
+    ]);
+  }
+}

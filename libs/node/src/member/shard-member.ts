@@ -1,0 +1,445 @@
+import { type Clock, MqError } from '@orbitmq/base';
+import { type Acknowledgement, Election, type ElectionTimes, type LeaseStore } from '@orbitmq/coordination';
+import {
+  type FollowerHost,
+  type FollowerIdentity,
+  FollowerReplication,
+  type FollowerStream,
+  LeaderReplication,
+  type ReplicationSettings,
+  tooFewInSync,
+} from '@orbitmq/replication';
+import type { Logger } from '@orbitmq/runtime';
+import type { FollowerShard, OpenedShard } from '@orbitmq/shard';
+import type { LeadOptions } from '@orbitmq/storage';
+
+/** The shard's data directory. Each of these has it alone; what was opened is closed before. */
+export interface ShardFiles {
+  openLeader(lead: LeadOptions): Promise<OpenedShard>;
+  openFollower(): Promise<FollowerShard>;
+  /** @throws when that would take back what is confirmed */
+  truncate(to: number, confirmedOffset: number): Promise<void>;
+  wipe(): Promise<void>;
+}
+
+/** Who leads the shard, and where it serves clients. */
+export interface LeaderPlace {
+  readonly member: number;
+  readonly epoch: number;
+  /** `host:port`. */
+  readonly clientAddress: string;
+}
+
+/** What a member does in its role, called one after the other. */
+export interface MemberEvents {
+  /** This member leads: it serves from now on. Nothing has been served from `shard` before. */
+  onLeading(tenure: Tenure): void;
+  /** It leads no longer; `shard` is fenced, or about to be closed. When this returns nobody uses it any more. */
+  onLeadingEnds(): void;
+  /** This member has a copy, and follows whoever leads. */
+  onFollowing(copy: FollowerShard): void;
+  /** The leader that is followed is known, or is not any more. */
+  onLeaderKnown(leader: LeaderPlace | undefined): void;
+}
+
+/** A time in which this member leads. */
+export interface Tenure {
+  readonly shard: OpenedShard;
+  readonly replication: LeaderReplication;
+  readonly epoch: number;
+}
+
+export interface ShardMemberOptions {
+  readonly identity: FollowerIdentity;
+  readonly clientAddress: string;
+  readonly replicationAddress: string;
+  readonly acknowledge: Acknowledgement;
+  /** Copies in sync, this one included, with fewer of which sends are refused. */
+  readonly inSyncMin: number;
+  /** Longest that an answer waits for other members. Milliseconds. */
+  readonly settleMs: number;
+  readonly files: ShardFiles;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly replication: ReplicationSettings;
+  readonly events: MemberEvents;
+  connect(address: string): FollowerStream;
+  /** Who decides which member leads. */
+  readonly role: StaticRole | ElectedRole;
+  /** Something that nobody expects happened: the process must end. */
+  onFatal(error: Error): void;
+}
+
+/** Roles that never change. */
+export interface StaticRole {
+  readonly kind: 'static';
+  readonly isLeader: boolean;
+  /** Replication port of the leader, as far as it is known; asked again whenever the stream has ended. */
+  leaderAddress(): Promise<string | undefined>;
+}
+
+/** Roles by a Lease. */
+export interface ElectedRole {
+  readonly kind: 'elected';
+  readonly store: LeaseStore;
+  readonly times: ElectionTimes;
+  /** This member may make the Lease of a shard that has none. */
+  mayCreate(isEmpty: boolean): boolean;
+  /** See `Candidate.mayLackStored`. Asked until this member has followed once. */
+  mayLackStored(): boolean;
+}
+
+type State =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'follower'; readonly host: Host; readonly replication: FollowerReplication }
+  | ({ readonly kind: 'leader' } & Tenure);
+
+/** A static follower asks so often where its leader is while it has none. Milliseconds. */
+const LOOK_UP_MS = 500;
+const POLL_MS = 10;
+
+/**
+ * One member of a shard: follows, is promoted, leads, is deposed and follows again. Changes of role come one after the other;
+ * only fencing happens at once.
+ */
+export class ShardMember {
+  readonly #options: ShardMemberOptions;
+  readonly #election: Election | undefined;
+  #state: State = { kind: 'closed' };
+  #changing: Promise<void> = Promise.resolve();
+  #leader: LeaderPlace | undefined;
+  #hasFollowed = false;
+  /** Highest epoch that it has led or followed in this process. */
+  #epochMax = 0;
+  #stopping = false;
+
+  constructor(options: ShardMemberOptions) {
+    this.#options = options;
+    this.#election = options.role.kind === 'elected' ? this.#electionOf(options.role) : undefined;
+  }
+
+  get state(): State['kind'] {
+    return this.#state.kind;
+  }
+
+  /** The tenure of this member; undefined while it does not lead. */
+  get tenure(): Tenure | undefined {
+    return this.#state.kind === 'leader' ? this.#state : undefined;
+  }
+
+  /** The copy of a follower; undefined while this member is none. Another object after each cut. */
+  get copy(): FollowerShard | undefined {
+    return this.#state.kind === 'follower' ? this.#state.host.shard : undefined;
+  }
+
+  /** The leader that this member follows, or itself. */
+  get leader(): LeaderPlace | undefined {
+    return this.#leader;
+  }
+
+  /** Epoch that this member leads, or the newest that it knows of. */
+  get epoch(): number {
+    return this.#logEpoch();
+  }
+
+  get election(): Election | undefined {
+    return this.#election;
+  }
+
+  /** Replication of the tenure, for the replication port. */
+  get replication(): LeaderReplication | undefined {
+    return this.#state.kind === 'leader' ? this.#state.replication : undefined;
+  }
+
+  /** Opens the data and takes the role that is meant for it. A member with an election follows at first. */
+  start(): Promise<void> {
+    return this.#change(async () => {
+      const { role, files, acknowledge } = this.#options;
+      if (role.kind === 'static' && role.isLeader) {
+        await this.#lead(await files.openLeader({ acknowledge }));
+        return;
+      }
+      await this.#follow();
+      if (role.kind === 'static') this.#lookUpLeader(role);
+      else this.#election?.start();
+    });
+  }
+
+  /** Gives the lead up to a member that is in sync, if there is one; waits so long for it to lead, and goes on as its follower. */
+  async giveUp(timeoutMs: number, pause: () => void): Promise<void> {
+    if ((await this.handOver(undefined, timeoutMs, pause)) !== undefined) return;
+    await this.#until(() => this.#leader !== undefined && this.#state.kind === 'follower', timeoutMs);
+  }
+
+  /** Closes all. What is led is led no longer, without anybody to take it. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#election?.stop();
+    await this.#change(() => this.#leave());
+  }
+
+  /**
+   * Hands the lead over to a member that is in sync.
+   * @param heir undefined = any
+   * @param pause makes new calls wait until somebody leads; what has begun is finished here
+   * @returns why that was not possible; undefined when the other member may take it
+   */
+  async handOver(heir: number | undefined, timeoutMs: number, pause: () => void): Promise<string | undefined> {
+    const { tenure } = this;
+    if (tenure === undefined) return 'this member does not lead';
+    if (this.#election === undefined) return 'roles are static: start the members with other roles';
+    const { shard, replication } = tenure;
+    const target = heir ?? replication.inSync.find((member) => member !== this.#options.identity.member);
+    if (target === undefined) return 'no other member is in sync';
+    if (!(await replication.caughtUp(target, timeoutMs))) return `member ${target} is not in sync`;
+    pause();
+    await shard.settled().catch(() => {});
+    const isReady = await replication.caughtUp(target, timeoutMs);
+    if (isReady && (await this.#election.handOver(target))) return undefined;
+    if (this.tenure === tenure) this.#options.events.onLeading(tenure);
+    return isReady ? 'the lease could not be handed over' : `member ${target} did not keep up`;
+  }
+
+  async #until(condition: () => boolean, timeoutMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const endMs = clock.monotonicMs() + timeoutMs;
+    while (!condition() && clock.monotonicMs() < endMs) {
+      await new Promise<void>((resolve) => {
+        clock.setTimer(POLL_MS, resolve);
+      });
+    }
+  }
+
+  #electionOf(role: ElectedRole): Election {
+    const { clock, identity, acknowledge, replicationAddress, logger } = this.#options;
+    return new Election({
+      store: role.store,
+      clock,
+      logger: logger.child({ module: 'election' }),
+      times: role.times,
+      mayCreate: () =>
+        this.#state.kind === 'follower' && role.mayCreate(this.#state.host.shard.replica.endOffset === 0),
+      candidate: {
+        member: identity.member,
+        acknowledge,
+        replicationAddress,
+        logEpoch: () => this.#logEpoch(),
+        mayLackStored: () => !this.#hasFollowed && role.mayLackStored(),
+        leaderHeardMs: (epoch) =>
+          this.#state.kind === 'follower' ? this.#state.replication.heardMs(epoch) : undefined,
+        followersAnsweredMs: () => this.replication?.answeredMs(),
+      },
+      events: {
+        onLead: ({ epoch }) => this.#changeLater(() => this.#promote(epoch)),
+        onFollow: ({ holder, epoch, replicationAddress: address }) => {
+          const target = holder === undefined ? undefined : address;
+          this.#changeLater(async () => {
+            if (this.#state.kind === 'follower') this.#state.replication.follow(target, epoch);
+          });
+        },
+        onDeposed: (reason) => this.#deposed(reason),
+      },
+    });
+  }
+
+  #logEpoch(): number {
+    const state = this.#state;
+    const epoch = state.kind === 'leader' ? state.epoch : state.kind === 'follower' ? state.replication.epochSeen : 0;
+    this.#epochMax = Math.max(this.#epochMax, epoch);
+    return this.#epochMax;
+  }
+
+  /** One change of role after the other. @throws what `work` throws */
+  #change(work: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.then(work);
+    this.#changing = changed.catch(() => {});
+    return changed;
+  }
+
+  /** A change that nobody waits for. */
+  #changeLater(work: () => Promise<void>): void {
+    this.#change(work).catch((error: Error) => {
+      if (!this.#stopping) this.#options.onFatal(error);
+    });
+  }
+
+  async #promote(epoch: number): Promise<void> {
+    const election = this.#election!;
+    if (this.#state.kind !== 'follower' || election.epoch !== epoch) return;
+    const { host, replication } = this.#state;
+    await replication.close();
+    if (!host.shard.hasBase) {
+      this.#options.logger.error({ epoch }, 'this copy has no state to begin with: it can not lead yet');
+      await election.release();
+      return;
+    }
+    const guard = (): boolean => election.epoch === epoch && election.guard();
+    const shard = await host.shard.promote({ epoch, acknowledge: this.#options.acknowledge, guard });
+    await this.#lead(shard);
+    // Deposed while it was promoted: nobody was there to be fenced.
+    if (election.epoch !== epoch) this.#deposed('it was deposed while it was promoted');
+  }
+
+  async #lead(shard: OpenedShard): Promise<void> {
+    const { identity, clientAddress, clock, logger, replication: settings, events, inSyncMin } = this.#options;
+    const election = this.#election;
+    const replication = new LeaderReplication({
+      cluster: identity.cluster,
+      shard: identity.shard,
+      member: identity.member,
+      clientAddress,
+      log: shard.replica,
+      clock,
+      logger: logger.child({ module: 'replication' }),
+      settings,
+      publish: (members) => election?.changeInSync(members) ?? Promise.resolve(true),
+      onNewerEpoch: () => election?.poke(),
+      onInSyncChange: (members) => logger.info({ inSync: members }, 'the in-sync set has changed'),
+    });
+    const tenure: Tenure = { shard, replication, epoch: shard.epoch };
+    shard.limitBy({
+      refusal: () =>
+        replication.inSync.length < inSyncMin ? tooFewInSync(identity.shard, replication.inSync, inSyncMin) : undefined,
+      settleMs: this.#options.settleMs,
+    });
+    this.#state = { kind: 'leader', ...tenure };
+    this.#know({ member: identity.member, epoch: tenure.epoch, clientAddress });
+    events.onLeading(tenure);
+  }
+
+  /** Nothing more is acknowledged from here on; the rest may take its time. */
+  #deposed(reason: string): void {
+    if (this.#state.kind === 'leader') {
+      const { shard, epoch } = this.#state;
+      shard.replica.fence(
+        new MqError(
+          'HA_NOT_AVAILABLE',
+          `broker ${this.#options.identity.shard} is changing its master, nothing was stored: try again`,
+          { details: { epoch, reason } },
+        ),
+      );
+    }
+    this.#changeLater(async () => {
+      if (this.#state.kind !== 'leader' || this.#stopping) return;
+      await this.#leave();
+      await this.#follow();
+    });
+  }
+
+  async #leave(): Promise<void> {
+    const state = this.#state;
+    this.#logEpoch();
+    this.#know(undefined);
+    if (state.kind === 'leader') {
+      state.replication.close();
+      this.#options.events.onLeadingEnds();
+      await state.shard.close();
+    } else if (state.kind === 'follower') {
+      await state.replication.close();
+      await state.host.shard.close();
+    }
+    this.#state = { kind: 'closed' };
+  }
+
+  async #follow(): Promise<void> {
+    const { identity, clock, logger, replication: settings, files, connect } = this.#options;
+    const host = new Host(files, await files.openFollower(), {
+      onOpened: (copy) => this.#options.events.onFollowing(copy),
+      onFatal: (error) => this.#options.onFatal(error),
+    });
+    const replication = new FollowerReplication({
+      identity,
+      host,
+      clock,
+      logger: logger.child({ module: 'replication' }),
+      settings,
+      connect,
+      onAccepted: (leader) => {
+        this.#hasFollowed = true;
+        this.#know(leader);
+      },
+      onLost: () => {
+        this.#know(undefined);
+        this.#election?.poke();
+        if (this.#options.role.kind === 'static') this.#lookUpLeader(this.#options.role);
+      },
+    });
+    this.#state = { kind: 'follower', host, replication };
+    this.#options.events.onFollowing(host.shard);
+    const lease = this.#election?.lease;
+    if (lease?.holder !== undefined && lease.holder !== identity.member) {
+      replication.follow(lease.replicationAddress, lease.epoch);
+    }
+    this.#election?.poke();
+  }
+
+  #lookUpLeader(role: StaticRole): void {
+    const again = (): void => {
+      this.#options.clock.setTimer(LOOK_UP_MS, () => this.#lookUpLeader(role));
+    };
+    const state = this.#state;
+    if (this.#stopping || state.kind !== 'follower' || state.replication.isFollowing) return;
+    role.leaderAddress().then(
+      (address) => {
+        if (address !== undefined && !this.#stopping) state.replication.follow(address);
+        if (!state.replication.isFollowing) again();
+      },
+      () => again(),
+    );
+  }
+
+  #know(leader: LeaderPlace | undefined): void {
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    this.#options.events.onLeaderKnown(leader);
+  }
+}
+
+/** The copy of a follower, opened again when the stream says so. */
+class Host implements FollowerHost {
+  readonly #files: ShardFiles;
+  readonly #events: { onOpened(copy: FollowerShard): void; onFatal(error: Error): void };
+  shard: FollowerShard;
+
+  constructor(
+    files: ShardFiles,
+    shard: FollowerShard,
+    events: { onOpened(copy: FollowerShard): void; onFatal(error: Error): void },
+  ) {
+    this.#files = files;
+    this.shard = shard;
+    this.#events = events;
+  }
+
+  get copy(): FollowerShard {
+    return this.shard;
+  }
+
+  /** @throws Error when the leader lacks what was confirmed here: an operator made a copy lead that was not in sync */
+  async cut(offset: number): Promise<void> {
+    const { confirmedOffset } = this.shard.replica;
+    if (offset < confirmedOffset) {
+      throw new Error(
+        `the leader has this copy's log only up to ${offset}, but everything before ${confirmedOffset} was confirmed: it ` +
+          'leads without regard to the in-sync set; to give up what is only here, empty the data directory',
+      );
+    }
+    await this.#reopen(() => this.#files.truncate(offset, confirmedOffset));
+  }
+
+  startAnew(): Promise<void> {
+    return this.#reopen(() => this.#files.wipe());
+  }
+
+  async #reopen(change: () => Promise<void>): Promise<void> {
+    try {
+      await this.shard.close();
+      await change();
+      this.shard = await this.#files.openFollower();
+    } catch (error) {
+      this.#events.onFatal(error as Error);
+      throw error;
+    }
+    this.#events.onOpened(this.shard);
+  }
+}

@@ -6,7 +6,7 @@ import { ROOT } from './repository.ts';
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const page = read('docs/compatibility.md');
-const VERB_FILES = ['apps/mqadmin/src/verbs.ts', 'apps/mqadmin/src/offset-verbs.ts'];
+const VERB_FILES = ['apps/mqadmin/src/verbs.ts', 'apps/mqadmin/src/offset-verbs.ts', 'apps/mqadmin/src/lite-verbs.ts'];
 
 /** Rows of the page's tables that name a call, verb or attribute. */
 function rowsNaming(name: string): string[] {

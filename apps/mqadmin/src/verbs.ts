@@ -1,3 +1,4 @@
+import { LITE_VERBS } from './lite-verbs.ts';
 import { OFFSET_VERBS } from './offset-verbs.ts';
 import { QUERY_VERBS } from './query-verbs.ts';
 import { REPLICATION_VERBS } from './replication-verbs.ts';
@@ -27,7 +28,10 @@ const topicVerbs: readonly Verb[] = [
       option('-r, --readQueueNums <count>', 'read queues, 1…1024; a new topic gets 8'),
       option('-w, --writeQueueNums <count>', 'write queues, 1…1024; a new topic gets 8'),
       option('-p, --perm <permission>', '2 write, 4 read, 6 both; a new topic gets 6'),
-      option('-a, --attributes <attributes>', '+message.type=FIFO,+reserve.time=3600000,-reserve.bytes'),
+      option(
+        '-a, --attributes <attributes>',
+        '+message.type=FIFO,+reserve.time=3600000,-reserve.bytes,+lite.topic.expiration=60',
+      ),
       option('-o, --order <order>', IGNORED),
       option('-u, --unit <unit>', IGNORED),
       option('-s, --hasUnitSub <flag>', IGNORED),
@@ -89,7 +93,7 @@ const groupVerbs: readonly Verb[] = [
       option('-o, --consumeMessageOrderly <flag>', 'FIFO: keep the order within a message group'),
       option('-r, --retryMaxTimes <count>', 'deliveries after the first one; a new group gets 16'),
       option('-p, --groupRetryPolicy <json>', 'when a message comes again, in the form of the original'),
-      option('--attributes <attributes>', '+priority.factor=80,-fifo.blocking'),
+      option('--attributes <attributes>', '+priority.factor=80,-fifo.blocking,+lite.bind.topic=orders'),
       option('-m, --consumeFromMinEnable <flag>', IGNORED),
       option('-d, --consumeBroadcastEnable <flag>', IGNORED),
       option('-q, --retryQueueNums <count>', IGNORED),
@@ -257,4 +261,5 @@ export const VERBS: readonly Verb[] = [
   ...messageVerbs,
   ...REPLICATION_VERBS,
   ...QUERY_VERBS,
+  ...LITE_VERBS,
 ];

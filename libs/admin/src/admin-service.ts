@@ -15,10 +15,11 @@ import type { ClientDirectory } from './client-directory.ts';
 import { consumersOf, producersOf, topicsSubscribed, wireClientOf } from './clients.ts';
 import { findMessages, readMessages, tellStory } from './find-messages.ts';
 import { type GroupDefaults, groupConfigOf, wireGroupOf } from './group-request.ts';
+import { brokerLiteInfo, liteClientInfo, liteGroupInfo, liteTopicInfo, parentTopicInfo } from './lite.ts';
 import { groupNamed, noGroup, noTopic, topicNamed } from './lookup.ts';
 import { setOffsets } from './offsets.ts';
 import { pageOf } from './page.ts';
-import { progressOnAll, progressOnTopic } from './progress.ts';
+import { progressOnAll, progressOnLite, progressOnTopic } from './progress.ts';
 import { redriveDeadLetters } from './redrive.ts';
 import { cancelTimedMessages, listTimedMessages } from './timed-messages.ts';
 import { topicConfigOf, wireTopicOf } from './topic-request.ts';
@@ -70,6 +71,13 @@ export function adminMethods(options: AdminServiceOptions): BoundMethod[] {
       const found = producersOf(clients.connections(), topic);
       return { clients: found.map((client) => wireClientOf(client, clock.monotonicMs())) };
     }),
+    unary(BrokerAdminDefinition, 'brokerLiteInfo', () => brokerLiteInfo(shard, clients)),
+    unary(BrokerAdminDefinition, 'parentTopicInfo', ({ topic }) => parentTopicInfo(shard, topic)),
+    unary(BrokerAdminDefinition, 'liteTopicInfo', (request) => liteTopicInfo(shard, clients, request)),
+    unary(BrokerAdminDefinition, 'liteClientInfo', (request) =>
+      liteClientInfo(shard, clients, request, clock.monotonicMs()),
+    ),
+    unary(BrokerAdminDefinition, 'liteGroupInfo', (request) => liteGroupInfo(shard, request)),
     unary(BrokerAdminDefinition, 'listTimedMessages', ({ selection }) => listTimedMessages(shard, selection)),
     unary(BrokerAdminDefinition, 'cancelTimedMessages', ({ selection }) => cancelTimedMessages(shard, selection)),
     unary(BrokerAdminDefinition, 'listTransactions', (request) => listTransactions(shard, request)),
@@ -117,5 +125,7 @@ function consumerProgress(
 ): ConsumerProgressResponse {
   const group = groupNamed(shard, request.group);
   if (request.topic !== '') return { queues: progressOnTopic(shard, group, topicNamed(shard, request.topic)) };
+  const lite = progressOnLite(shard, group);
+  if (lite.length > 0) return { queues: lite };
   return { queues: progressOnAll(shard, group, topicsSubscribed(clients.connections(), group.name)) };
 }

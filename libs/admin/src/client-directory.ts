@@ -14,7 +14,22 @@ export interface ConnectedClient {
   readonly lastSeenMs: number;
 }
 
+/** A client that reads lite topics. */
+export interface LiteReader {
+  readonly clientId: string;
+  readonly group: string;
+  /** The parent. */
+  readonly topic: string;
+  /** What it subscribes to. */
+  readonly liteTopics: ReadonlySet<string>;
+  /** It reads all lite topics of the parent. */
+  readonly isWildcard: boolean;
+  /** Monotonic milliseconds of when it last said so. */
+  readonly refreshedMs: number;
+}
+
 /** Who is connected to this broker; the messaging service knows. */
 export interface ClientDirectory {
   connections(): readonly ConnectedClient[];
+  liteReaders(): readonly LiteReader[];
 }

@@ -1,3 +1,4 @@
+import { liteGroupOf } from '@orbitmq/protocol';
 import type { QueueProgress as WireProgress } from '@orbitmq/protocol/orbitmq.admin.v1';
 import type { QueueProgress, Shard } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
@@ -5,6 +6,15 @@ import type { Group, Topic } from '@orbitmq/views';
 /** How far a group is on each queue of a topic. */
 export function progressOnTopic(shard: Shard, group: Group, topic: Topic): WireProgress[] {
   return shard.progress(group, topic).map((queue) => wireProgressOf(topic.name, queue));
+}
+
+/** How far a group is on the lite topics of its parent, all together; nothing for a group that reads none. */
+export function progressOnLite(shard: Shard, group: Group): WireProgress[] {
+  const topic = shard.metadata.topic(liteGroupOf(group.attributes)?.bindTopic ?? '');
+  if (topic?.messageType !== 'LITE') return [];
+  const { lagCount, inflightCount } = shard.liteLag(group, topic, 0);
+  const none = { minOffset: 0n, maxOffset: 0n, consumerOffset: 0n, nextOffset: 0n, readyAgainCount: 0n };
+  return [{ topic: topic.name, queueId: -1, ...none, inflightCount: BigInt(inflightCount), lag: BigInt(lagCount) }];
 }
 
 /** How far a group is on the topics that it has begun to consume or that its clients subscribe to, by name. */
@@ -21,7 +31,8 @@ function hasBegun(queue: QueueProgress): boolean {
   return queue.begun;
 }
 
-function wireProgressOf(topic: string, queue: QueueProgress): WireProgress {
+/** A group's progress on a queue as operators see it. */
+export function wireProgressOf(topic: string, queue: QueueProgress): WireProgress {
   const lag = queue.maxOffset - queue.nextOffset + queue.inflightCount + queue.readyAgainCount;
   return {
     topic,

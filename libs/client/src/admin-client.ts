@@ -1,11 +1,17 @@
 import {
   BrokerAdminDefinition,
+  type BrokerLiteInfoResponse,
   type ConsumerProgressResponse,
   type FindMessagesRequest,
   type FindMessagesResponse,
-  type GetReplicationResponse,
   type Group,
   type ListClientsResponse,
+  type LiteClientInfoRequest,
+  type LiteClientInfoResponse,
+  type LiteGroupInfoRequest,
+  type LiteGroupInfoResponse,
+  type LiteTopicInfoResponse,
+  type ParentTopicInfoResponse,
   type PutGroupRequest,
   type PutGroupResponse,
   type PutTopicRequest,
@@ -14,7 +20,6 @@ import {
   type ReadMessagesResponse,
   type RedriveDeadLettersRequest,
   type RedriveDeadLettersResponse,
-  ReplicationAdminDefinition,
   type SetOffsetsRequest,
   type SetOffsetsResponse,
   type TellStoryRequest,
@@ -53,22 +58,6 @@ export class AdminClient {
     });
     this.#options = { timeoutMs: options.timeoutMs ?? 5000 };
     this.#queryOptions = { timeoutMs: 6 * this.#options.timeoutMs };
-  }
-
-  /** How the member of a shard stands. @param attest the leader also compares the state of its followers with its own */
-  replication(attest: boolean): Promise<GetReplicationResponse> {
-    return this.#rpc.unary(ReplicationAdminDefinition, 'getReplication', { attest }, this.#options);
-  }
-
-  /** @param member undefined = any in-sync one @returns why it was not done; empty when it was */
-  async handOver(member: number | undefined): Promise<string> {
-    const options = { timeoutMs: 3 * this.#options.timeoutMs };
-    return (await this.#rpc.unary(ReplicationAdminDefinition, 'handOver', { member }, options)).refusal;
-  }
-
-  /** @returns why it was not done; empty when it was */
-  async takeUncleanly(): Promise<string> {
-    return (await this.#rpc.unary(ReplicationAdminDefinition, 'takeUncleanly', {}, this.#options)).refusal;
   }
 
   putTopic(request: PutTopicRequest): Promise<PutTopicResponse> {
@@ -191,6 +180,26 @@ export class AdminClient {
 
   async endTransaction(topic: string, { id, slot }: Transaction, commit: boolean): Promise<void> {
     await this.#rpc.unary(BrokerAdminDefinition, 'endTransaction', { topic, id, slot, commit }, this.#options);
+  }
+
+  brokerLiteInfo(): Promise<BrokerLiteInfoResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'brokerLiteInfo', {}, this.#options);
+  }
+
+  parentTopicInfo(topic: string): Promise<ParentTopicInfoResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'parentTopicInfo', { topic }, this.#options);
+  }
+
+  liteTopicInfo(topic: string, liteTopic: string): Promise<LiteTopicInfoResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'liteTopicInfo', { topic, liteTopic }, this.#options);
+  }
+
+  liteClientInfo(request: LiteClientInfoRequest): Promise<LiteClientInfoResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'liteClientInfo', request, this.#options);
+  }
+
+  liteGroupInfo(request: LiteGroupInfoRequest): Promise<LiteGroupInfoResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'liteGroupInfo', request, this.#options);
   }
 
   async status(): Promise<Map<string, string>> {

@@ -1,5 +1,6 @@
 import type { ClientType } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { ClientLanguage } from './caller.ts';
+import type { LiteClients } from './lite-clients.ts';
 import type { Sessions } from './sessions.ts';
 
 /** One client, for metrics and for the administrator. */
@@ -14,6 +15,32 @@ export interface Connection {
   readonly topics: readonly { readonly topic: string; readonly expression: string | undefined }[];
   /** Monotonic milliseconds of its last sign of life. */
   readonly lastSeenMs: number;
+}
+
+/** A client that reads lite topics, for the administrator. */
+export interface LiteReader {
+  readonly clientId: string;
+  readonly group: string;
+  /** The parent. */
+  readonly topic: string;
+  /** What it subscribes to; changes with it. */
+  readonly liteTopics: ReadonlySet<string>;
+  /** It reads all lite topics of the parent. */
+  readonly isWildcard: boolean;
+  /** Monotonic milliseconds of when it last said so. */
+  readonly refreshedMs: number;
+}
+
+/** All clients that read lite topics. */
+export function liteReadersOf(clients: LiteClients): LiteReader[] {
+  return Array.from(clients.all(), ({ session, group, topic, subscriber, refreshedMs }) => ({
+    clientId: session.clientId,
+    group: group.name,
+    topic: topic.name,
+    liteTopics: subscriber.liteTopics,
+    isWildcard: subscriber.isWildcard,
+    refreshedMs,
+  }));
 }
 
 /** All clients that are known. */

@@ -35,7 +35,7 @@ import { answering } from './answers.ts';
 import { changeInvisibleDuration } from './change-invisible.ts';
 import { CheckIntervals } from './check-interval.ts';
 import type { MessagingConfig } from './config.ts';
-import { type Connection, connectionsOf } from './connections.ts';
+import { type Connection, connectionsOf, type LiteReader, liteReadersOf } from './connections.ts';
 import type { MessagingContext } from './context.ts';
 import { forwardToDeadLetterQueue } from './dead-letter.ts';
 import type { MessagingEvents } from './events.ts';
@@ -99,6 +99,8 @@ export interface MessagingService {
   gauges(): MessagingGauges;
   /** Clients that are known now. */
   connections(): Connection[];
+  /** Those that read lite topics. */
+  liteReaders(): LiteReader[];
   /**
    * Ends a transaction by hand, as EndTransaction does.
    * @throws MqError INVALID_TRANSACTION_ID when it ended otherwise before, or is not known
@@ -159,6 +161,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
       liteSubscriptions: shard.liteSubscriptionCount,
     }),
     connections: () => connectionsOf(context.sessions),
+    liteReaders: () => liteReadersOf(context.liteClients),
     endTransaction: (topic, half, end) => ending.end(topic, half, end),
   };
 }

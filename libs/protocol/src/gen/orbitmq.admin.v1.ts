@@ -3,6 +3,8 @@
 
 export {
   BrokerAdminDefinition,
+  BrokerLiteInfoRequest,
+  BrokerLiteInfoResponse,
   BrokerStatusRequest,
   BrokerStatusResponse,
   BrokerStatusResponse_EntriesEntry,
@@ -38,7 +40,18 @@ export {
   ListTopicsResponse,
   ListTransactionsRequest,
   ListTransactionsResponse,
+  LiteClientInfoRequest,
+  LiteClientInfoResponse,
+  LiteGroupInfoRequest,
+  LiteGroupInfoResponse,
+  LiteLag,
+  LiteSubscriber,
+  LiteTopicInfoRequest,
+  LiteTopicInfoResponse,
+  LiteTopicState,
   OffsetChange,
+  ParentTopicInfoRequest,
+  ParentTopicInfoResponse,
   PutGroupRequest,
   PutGroupRequest_AttributesPutEntry,
   PutGroupResponse,
@@ -74,16 +87,3 @@ export {
   Topic_AttributesEntry,
   Transaction,
 } from "./orbitmq/admin/v1/admin.ts";
-
-export {
-  GetReplicationRequest,
-  GetReplicationResponse,
-  GetReplicationResponse_EpochSpan,
-  GetReplicationResponse_Follower,
-  GetReplicationResponse_Role,
-  HandOverRequest,
-  HandOverResponse,
-  ReplicationAdminDefinition,
-  TakeUncleanlyRequest,
-  TakeUncleanlyResponse,
-} from "./orbitmq/admin/v1/replication_admin.ts";

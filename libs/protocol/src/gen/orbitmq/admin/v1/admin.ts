@@ -58,7 +58,7 @@ export interface PutTopicRequest {
   permission?:
     | number
     | undefined;
-  /** `message.type` (NORMAL, FIFO, DELAY, MIXED), `reserve.time` (milliseconds, -1 = as the cluster), `reserve.bytes` (-1 = no limit). */
+  /** `message.type` (NORMAL, FIFO, DELAY, TRANSACTION, PRIORITY, LITE, MIXED), `lite.topic.expiration` (minutes, of LITE), `reserve.time` (milliseconds, -1 = as the cluster), `reserve.bytes` (-1 = no limit). */
   attributesPut: Map<string, string>;
   /** Attributes that go back to their default. */
   attributesRemoved: string[];
@@ -229,6 +229,7 @@ export interface ConsumerProgressResponse {
 
 export interface QueueProgress {
   topic: string;
+  /** -1 stands for all lite topics of the topic; then only the counts and the lag are told. */
   queueId: number;
   /** First offset that is still there. */
   minOffset: bigint;
@@ -598,6 +599,97 @@ export interface GetConfigResponse {
 export interface GetConfigResponse_EntriesEntry {
   key: string;
   value: string;
+}
+
+export interface BrokerLiteInfoRequest {
+}
+
+export interface BrokerLiteInfoResponse {
+  liteTopicCount: bigint;
+  /** Lite topics that clients have named, of all clients together. */
+  subscriptionCount: bigint;
+  /** Clients that read lite topics. */
+  clientCount: bigint;
+  /** All topics of type LITE, by name. */
+  topics: ParentTopicInfoResponse[];
+}
+
+export interface ParentTopicInfoRequest {
+  topic: string;
+}
+
+export interface ParentTopicInfoResponse {
+  topic: string;
+  /** Minutes after its last message when a lite topic goes; -1 = never. */
+  expirationMinutes: number;
+  liteTopicCount: bigint;
+  /** Bound to the topic, by name. */
+  groups: string[];
+}
+
+export interface LiteTopicInfoRequest {
+  topic: string;
+  liteTopic: string;
+}
+
+export interface LiteTopicInfoResponse {
+  /** Absent: there is no such lite topic (yet, or any more); it may be subscribed to all the same. */
+  state?: LiteTopicState | undefined;
+  subscribers: LiteSubscriber[];
+}
+
+export interface LiteTopicState {
+  minOffset: bigint;
+  maxOffset: bigint;
+  /** When its last message was sent, milliseconds since 1970. */
+  lastSentMs: bigint;
+}
+
+export interface LiteSubscriber {
+  group: string;
+  /** `*` for all clients of a group that reads all lite topics. */
+  clientId: string;
+}
+
+export interface LiteClientInfoRequest {
+  topic: string;
+  group: string;
+  clientId: string;
+  /** Lite topics to be named, 0…10000. */
+  limit: number;
+}
+
+export interface LiteClientInfoResponse {
+  /** -1: this broker knows no such client of the group. */
+  liteTopicCount: bigint;
+  liteTopics: string[];
+  /** Since the client last said what it subscribes to, milliseconds. */
+  refreshedAgoMs: bigint;
+}
+
+export interface LiteGroupInfoRequest {
+  group: string;
+  /** Only this one; empty = all lite topics of the group's topic. */
+  liteTopic: string;
+  /** Lite topics to be named, those with the most lag; 0…1000. */
+  top: number;
+}
+
+export interface LiteGroupInfoResponse {
+  topic: string;
+  /** Messages that are not settled. */
+  lagCount: bigint;
+  inflightCount: bigint;
+  /** Lite topics that the group has begun, or that its clients name. */
+  liteTopicCount: bigint;
+  top: LiteLag[];
+  /** Of the one that was asked for; absent when there is no such lite topic. */
+  progress?: QueueProgress | undefined;
+}
+
+export interface LiteLag {
+  liteTopic: string;
+  lagCount: bigint;
 }
 
 function createBaseTopic(): Topic {
@@ -5735,6 +5827,896 @@ export const GetConfigResponse_EntriesEntry: MessageFns<GetConfigResponse_Entrie
   },
 };
 
+function createBaseBrokerLiteInfoRequest(): BrokerLiteInfoRequest {
+  return {};
+}
+
+export const BrokerLiteInfoRequest: MessageFns<BrokerLiteInfoRequest> = {
+  encode(_: BrokerLiteInfoRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BrokerLiteInfoRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBrokerLiteInfoRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBrokerLiteInfoResponse(): BrokerLiteInfoResponse {
+  return { liteTopicCount: 0n, subscriptionCount: 0n, clientCount: 0n, topics: [] };
+}
+
+export const BrokerLiteInfoResponse: MessageFns<BrokerLiteInfoResponse> = {
+  encode(message: BrokerLiteInfoResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.liteTopicCount !== 0n) {
+      if (BigInt.asIntN(64, message.liteTopicCount) !== message.liteTopicCount) {
+        throw new globalThis.Error("value provided for field message.liteTopicCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.liteTopicCount);
+    }
+    if (message.subscriptionCount !== 0n) {
+      if (BigInt.asIntN(64, message.subscriptionCount) !== message.subscriptionCount) {
+        throw new globalThis.Error("value provided for field message.subscriptionCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.subscriptionCount);
+    }
+    if (message.clientCount !== 0n) {
+      if (BigInt.asIntN(64, message.clientCount) !== message.clientCount) {
+        throw new globalThis.Error("value provided for field message.clientCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.clientCount);
+    }
+    for (const v of message.topics) {
+      ParentTopicInfoResponse.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BrokerLiteInfoResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBrokerLiteInfoResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.liteTopicCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.subscriptionCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.clientCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.topics.push(ParentTopicInfoResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseParentTopicInfoRequest(): ParentTopicInfoRequest {
+  return { topic: "" };
+}
+
+export const ParentTopicInfoRequest: MessageFns<ParentTopicInfoRequest> = {
+  encode(message: ParentTopicInfoRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ParentTopicInfoRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParentTopicInfoRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseParentTopicInfoResponse(): ParentTopicInfoResponse {
+  return { topic: "", expirationMinutes: 0, liteTopicCount: 0n, groups: [] };
+}
+
+export const ParentTopicInfoResponse: MessageFns<ParentTopicInfoResponse> = {
+  encode(message: ParentTopicInfoResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.expirationMinutes !== 0) {
+      writer.uint32(16).int32(message.expirationMinutes);
+    }
+    if (message.liteTopicCount !== 0n) {
+      if (BigInt.asIntN(64, message.liteTopicCount) !== message.liteTopicCount) {
+        throw new globalThis.Error("value provided for field message.liteTopicCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.liteTopicCount);
+    }
+    for (const v of message.groups) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ParentTopicInfoResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParentTopicInfoResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expirationMinutes = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.liteTopicCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.groups.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteTopicInfoRequest(): LiteTopicInfoRequest {
+  return { topic: "", liteTopic: "" };
+}
+
+export const LiteTopicInfoRequest: MessageFns<LiteTopicInfoRequest> = {
+  encode(message: LiteTopicInfoRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.liteTopic !== "") {
+      writer.uint32(18).string(message.liteTopic);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteTopicInfoRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteTopicInfoRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.liteTopic = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteTopicInfoResponse(): LiteTopicInfoResponse {
+  return { state: undefined, subscribers: [] };
+}
+
+export const LiteTopicInfoResponse: MessageFns<LiteTopicInfoResponse> = {
+  encode(message: LiteTopicInfoResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== undefined) {
+      LiteTopicState.encode(message.state, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.subscribers) {
+      LiteSubscriber.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteTopicInfoResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteTopicInfoResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = LiteTopicState.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subscribers.push(LiteSubscriber.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteTopicState(): LiteTopicState {
+  return { minOffset: 0n, maxOffset: 0n, lastSentMs: 0n };
+}
+
+export const LiteTopicState: MessageFns<LiteTopicState> = {
+  encode(message: LiteTopicState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.minOffset !== 0n) {
+      if (BigInt.asIntN(64, message.minOffset) !== message.minOffset) {
+        throw new globalThis.Error("value provided for field message.minOffset of type int64 too large");
+      }
+      writer.uint32(8).int64(message.minOffset);
+    }
+    if (message.maxOffset !== 0n) {
+      if (BigInt.asIntN(64, message.maxOffset) !== message.maxOffset) {
+        throw new globalThis.Error("value provided for field message.maxOffset of type int64 too large");
+      }
+      writer.uint32(16).int64(message.maxOffset);
+    }
+    if (message.lastSentMs !== 0n) {
+      if (BigInt.asIntN(64, message.lastSentMs) !== message.lastSentMs) {
+        throw new globalThis.Error("value provided for field message.lastSentMs of type int64 too large");
+      }
+      writer.uint32(24).int64(message.lastSentMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteTopicState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteTopicState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.minOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lastSentMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteSubscriber(): LiteSubscriber {
+  return { group: "", clientId: "" };
+}
+
+export const LiteSubscriber: MessageFns<LiteSubscriber> = {
+  encode(message: LiteSubscriber, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.clientId !== "") {
+      writer.uint32(18).string(message.clientId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteSubscriber {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteSubscriber();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clientId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteClientInfoRequest(): LiteClientInfoRequest {
+  return { topic: "", group: "", clientId: "", limit: 0 };
+}
+
+export const LiteClientInfoRequest: MessageFns<LiteClientInfoRequest> = {
+  encode(message: LiteClientInfoRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.group !== "") {
+      writer.uint32(18).string(message.group);
+    }
+    if (message.clientId !== "") {
+      writer.uint32(26).string(message.clientId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(32).int32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteClientInfoRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteClientInfoRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clientId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteClientInfoResponse(): LiteClientInfoResponse {
+  return { liteTopicCount: 0n, liteTopics: [], refreshedAgoMs: 0n };
+}
+
+export const LiteClientInfoResponse: MessageFns<LiteClientInfoResponse> = {
+  encode(message: LiteClientInfoResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.liteTopicCount !== 0n) {
+      if (BigInt.asIntN(64, message.liteTopicCount) !== message.liteTopicCount) {
+        throw new globalThis.Error("value provided for field message.liteTopicCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.liteTopicCount);
+    }
+    for (const v of message.liteTopics) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.refreshedAgoMs !== 0n) {
+      if (BigInt.asIntN(64, message.refreshedAgoMs) !== message.refreshedAgoMs) {
+        throw new globalThis.Error("value provided for field message.refreshedAgoMs of type int64 too large");
+      }
+      writer.uint32(24).int64(message.refreshedAgoMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteClientInfoResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteClientInfoResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.liteTopicCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.liteTopics.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.refreshedAgoMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteGroupInfoRequest(): LiteGroupInfoRequest {
+  return { group: "", liteTopic: "", top: 0 };
+}
+
+export const LiteGroupInfoRequest: MessageFns<LiteGroupInfoRequest> = {
+  encode(message: LiteGroupInfoRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.liteTopic !== "") {
+      writer.uint32(18).string(message.liteTopic);
+    }
+    if (message.top !== 0) {
+      writer.uint32(24).int32(message.top);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteGroupInfoRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteGroupInfoRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.liteTopic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.top = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteGroupInfoResponse(): LiteGroupInfoResponse {
+  return { topic: "", lagCount: 0n, inflightCount: 0n, liteTopicCount: 0n, top: [], progress: undefined };
+}
+
+export const LiteGroupInfoResponse: MessageFns<LiteGroupInfoResponse> = {
+  encode(message: LiteGroupInfoResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.lagCount !== 0n) {
+      if (BigInt.asIntN(64, message.lagCount) !== message.lagCount) {
+        throw new globalThis.Error("value provided for field message.lagCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.lagCount);
+    }
+    if (message.inflightCount !== 0n) {
+      if (BigInt.asIntN(64, message.inflightCount) !== message.inflightCount) {
+        throw new globalThis.Error("value provided for field message.inflightCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.inflightCount);
+    }
+    if (message.liteTopicCount !== 0n) {
+      if (BigInt.asIntN(64, message.liteTopicCount) !== message.liteTopicCount) {
+        throw new globalThis.Error("value provided for field message.liteTopicCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.liteTopicCount);
+    }
+    for (const v of message.top) {
+      LiteLag.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.progress !== undefined) {
+      QueueProgress.encode(message.progress, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteGroupInfoResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteGroupInfoResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lagCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.inflightCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.liteTopicCount = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.top.push(LiteLag.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.progress = QueueProgress.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLiteLag(): LiteLag {
+  return { liteTopic: "", lagCount: 0n };
+}
+
+export const LiteLag: MessageFns<LiteLag> = {
+  encode(message: LiteLag, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.liteTopic !== "") {
+      writer.uint32(10).string(message.liteTopic);
+    }
+    if (message.lagCount !== 0n) {
+      if (BigInt.asIntN(64, message.lagCount) !== message.lagCount) {
+        throw new globalThis.Error("value provided for field message.lagCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.lagCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiteLag {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiteLag();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.liteTopic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lagCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /**
  * Served by every broker on its admin port, which is bound to the loopback address unless configured otherwise.
  * Refusals come as gRPC statuses: INVALID_ARGUMENT (a value is wrong; the text names it), NOT_FOUND,
@@ -5935,6 +6917,66 @@ export const BrokerAdminDefinition = {
       requestType: ListProducersRequest as typeof ListProducersRequest,
       requestStream: false,
       responseType: ListClientsResponse as typeof ListClientsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * How many lite topics and subscriptions to them there are, by parent.
+     * Permission: Get on the cluster.
+     */
+    brokerLiteInfo: {
+      name: "BrokerLiteInfo",
+      requestType: BrokerLiteInfoRequest as typeof BrokerLiteInfoRequest,
+      requestStream: false,
+      responseType: BrokerLiteInfoResponse as typeof BrokerLiteInfoResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * A topic of type LITE, with the groups that are bound to it.
+     * Permission: Get on the topic.
+     */
+    parentTopicInfo: {
+      name: "ParentTopicInfo",
+      requestType: ParentTopicInfoRequest as typeof ParentTopicInfoRequest,
+      requestStream: false,
+      responseType: ParentTopicInfoResponse as typeof ParentTopicInfoResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * A lite topic, with the clients that subscribe to it.
+     * Permission: Get on the topic.
+     */
+    liteTopicInfo: {
+      name: "LiteTopicInfo",
+      requestType: LiteTopicInfoRequest as typeof LiteTopicInfoRequest,
+      requestStream: false,
+      responseType: LiteTopicInfoResponse as typeof LiteTopicInfoResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Which lite topics a client subscribes to.
+     * Permission: Get on the group.
+     */
+    liteClientInfo: {
+      name: "LiteClientInfo",
+      requestType: LiteClientInfoRequest as typeof LiteClientInfoRequest,
+      requestStream: false,
+      responseType: LiteClientInfoResponse as typeof LiteClientInfoResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * How far a group is behind with all its lite topics, or with one.
+     * Permission: Get on the group.
+     */
+    liteGroupInfo: {
+      name: "LiteGroupInfo",
+      requestType: LiteGroupInfoRequest as typeof LiteGroupInfoRequest,
+      requestStream: false,
+      responseType: LiteGroupInfoResponse as typeof LiteGroupInfoResponse,
       responseStream: false,
       options: {},
     },

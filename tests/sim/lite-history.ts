@@ -244,8 +244,9 @@ export class LiteHistory {
     }
     try {
       for (const batch of batches.values()) {
-        if (heldUntilMs === undefined) model.deliveredMeanwhile(batch);
-        else model.delivered(batch, this.#clock.monotonicMs(), heldUntilMs, restCount);
+        const taken = { messages: batch, leaseId: deliveries[0]!.leaseId };
+        if (heldUntilMs === undefined) model.deliveredMeanwhile(taken);
+        else model.delivered(taken, this.#clock.monotonicMs(), heldUntilMs, restCount);
       }
     } catch (error) {
       this.#violation ??= error as Error;

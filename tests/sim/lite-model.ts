@@ -28,6 +28,14 @@ interface Holding {
   settled: Settled;
   /** It is handed out at least up to then; 0 when it is not. */
   heldUntilMs: number;
+  /** The newest one that is known. */
+  leaseId: number;
+}
+
+/** A part of what one receive gave: messages of one lite topic. */
+export interface LiteBatch {
+  readonly messages: readonly LiteMessage[];
+  readonly leaseId: number;
 }
 
 /** What one group knows of lite topics, and what it may therefore be given. */
@@ -54,7 +62,7 @@ export class LiteModel {
   holding(message: LiteMessage): Holding {
     let holding = this.#holdings.get(message.id);
     if (holding === undefined) {
-      holding = { settled: 'no', heldUntilMs: 0 };
+      holding = { settled: 'no', heldUntilMs: 0, leaseId: 0 };
       this.#holdings.set(message.id, holding);
     }
     return holding;
@@ -65,36 +73,34 @@ export class LiteModel {
    * @param heldUntilMs the earliest moment at which its leases may end
    * @param restCount as it was when the batch was asked for
    */
-  delivered(batch: readonly LiteMessage[], nowMs: number, heldUntilMs: number, restCount: number): void {
-    const inBatch = new Set(batch);
+  delivered({ messages, leaseId }: LiteBatch, nowMs: number, heldUntilMs: number, restCount: number): void {
     const isUndisturbed = restCount === this.#restCount;
-    for (const [index, message] of batch.entries()) {
-      if (message.life.isOver) continue;
+    // Answers may overtake each other: an older one says nothing about what is known from a newer one.
+    const isNews = (message: LiteMessage): boolean => this.holding(message).leaseId < leaseId;
+    for (const [index, message] of messages.entries()) {
+      if (message.life.isOver || !isNews(message)) continue;
       assert.notEqual(message.state, 'lost', `${message.id} comes although another has its place`);
       if (message.state === 'unknown') message.state = 'stored';
-      const holding = this.holding(message);
       const about = `${this.name}: ${message.id} of ${message.life.name}`;
-      assert.notEqual(holding.settled, 'yes', `C4: ${about} comes although it is settled`);
+      assert.notEqual(this.holding(message).settled, 'yes', `C4: ${about} comes although it is settled`);
       for (const other of message.life.messages) {
         const held = this.holding(other);
-        const isBefore = other.id < message.id;
-        const goesBefore = inBatch.has(other) && batch.indexOf(other) < index;
-        if (isBefore && other.state === 'stored' && !goesBefore) {
+        const goesBefore = messages.lastIndexOf(other, index) >= 0;
+        if (other.id < message.id && other.state === 'stored' && !goesBefore) {
           assert.notEqual(held.settled, 'no', `O1: ${about} comes before ${other.id} is settled`);
         }
-        assert.ok(held.heldUntilMs <= nowMs || !isUndisturbed, `O1: ${about} comes while ${other.id} is handed out`);
+        const isHeld = held.heldUntilMs > nowMs && isUndisturbed && isNews(other);
+        assert.ok(!isHeld, `O1: ${about} comes while ${other.id} is handed out`);
       }
     }
-    for (const message of batch) {
-      const holding = this.holding(message);
-      holding.settled = 'no';
-      holding.heldUntilMs = heldUntilMs;
+    for (const message of messages) {
+      if (isNews(message)) Object.assign(this.holding(message), { settled: 'no', heldUntilMs, leaseId });
     }
   }
 
   /** A batch has come, and an offset was set while it was under way. */
-  deliveredMeanwhile(batch: readonly LiteMessage[]): void {
-    for (const message of batch) Object.assign(this.holding(message), { settled: 'asked', heldUntilMs: 0 });
+  deliveredMeanwhile({ messages }: LiteBatch): void {
+    for (const message of messages) Object.assign(this.holding(message), { settled: 'asked', heldUntilMs: 0 });
   }
 
   /** One message, or all that is handed out of its life, rests until then at least. */
@@ -123,6 +129,7 @@ export class LiteModel {
     for (const holding of this.#holdings.values()) {
       if (holding.settled === 'rewound' || holding.settled === 'skipped') holding.settled = 'asked';
       holding.heldUntilMs = 0;
+      holding.leaseId = 0;
     }
   }
 

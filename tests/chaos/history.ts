@@ -31,12 +31,16 @@ export class History {
     for (const group of groups) this.events.push({ f: 'group', g: group, t0: now(), t1: now() });
   }
 
-  /** Sends one message for `target.group` and notes the outcome; never throws. Returns whether it was stored for certain. */
+  /**
+   * Sends one message for `target.group` and notes the outcome; never throws. Returns whether it was stored for certain.
+   * @param bodyBytes length of the body at least, which begins with the id
+   */
   async send(
     client: MessagingClient,
     target: { topic: string; group: string },
     id: string,
     messageGroup?: string,
+    bodyBytes = 0,
   ): Promise<boolean> {
     const t0 = now();
     const { topic } = target;
@@ -52,7 +56,7 @@ export class History {
       const type = messageGroup === undefined ? MessageType.NORMAL : MessageType.FIFO;
       const answer = await client.send({
         topic,
-        body: Buffer.from(id),
+        body: bodyOf(id, bodyBytes),
         type,
         ...(messageGroup === undefined ? {} : { group: messageGroup }),
       });
@@ -153,7 +157,7 @@ export class History {
     const batch = `${fields.group}-${t1}`;
     const invisibleNs = fields.invisibleMs * 1e6;
     for (const [index, message] of messages.entries()) {
-      const id = Buffer.from(message.body).toString();
+      const id = idIn(message.body);
       this.events.push({ f: 'recv', id, g: fields.group, b: batch, i: index, inv: invisibleNs, r: 'ok', t0, t1 });
     }
     for (const message of messages) {
@@ -162,6 +166,11 @@ export class History {
       else if (await this.#forward(client, fields, message, id)) onForwarded(id);
     }
     return messages.length;
+  }
+
+  /** Events of a kind with this outcome. */
+  countOf(kind: 'send' | 'recv' | 'ack', outcome: 'ok' | 'fail' | 'info'): number {
+    return this.events.filter(({ f, r }) => f === kind && r === outcome).length;
   }
 
   /** Promises that were broken, the first of them; the history must have been drained. */
@@ -212,7 +221,7 @@ export class History {
     message: Awaited<ReturnType<MessagingClient['receiveMessages']>>[number],
   ): Promise<void> {
     const t0 = now();
-    const event = { f: 'ack', id: Buffer.from(message.body).toString(), g: group, t0 };
+    const event = { f: 'ack', id: idIn(message.body), g: group, t0 };
     try {
       const answer = await client.ack(topic, group, message.systemProperties!.receiptHandle!);
       this.events.push({ ...event, r: answer.status?.code === OK ? 'ok' : 'info', t1: now() });
@@ -220,6 +229,17 @@ export class History {
       this.events.push({ ...event, r: 'info', t1: now() });
     }
   }
+}
+
+/** The id, and zeros up to the length. */
+function bodyOf(id: string, bodyBytes: number): Buffer {
+  const text = Buffer.from(id);
+  return Buffer.concat([text, Buffer.alloc(Math.max(0, bodyBytes - text.length))]);
+}
+
+function idIn(body: Uint8Array): string {
+  const end = body.indexOf(0);
+  return Buffer.from(end < 0 ? body : body.subarray(0, end)).toString();
 }
 
 function now(): string {

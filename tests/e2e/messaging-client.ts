@@ -82,12 +82,15 @@ function duration(milliseconds: number): { seconds: bigint; nanos: number } {
 export class MessagingClient implements Disposable {
   readonly rpc: RpcClient;
   readonly metadata: readonly (readonly [string, string])[];
+  readonly #timeoutMs: number;
 
   /**
    * @param endpoint `host:port` of a broker or name server
    * @param clientId null sends none
+   * @param timeoutMs deadline of calls that do not wait
    */
-  constructor(endpoint: string, clientId: string | null = `test@${process.pid}`) {
+  constructor(endpoint: string, clientId: string | null = `test@${process.pid}`, timeoutMs = TIMEOUT_MS) {
+    this.#timeoutMs = timeoutMs;
     this.rpc = createRpcClient({ addresses: [endpoint], tls: undefined });
     this.metadata = clientId === null ? [] : [['x-mq-client-id', clientId]];
   }
@@ -124,7 +127,7 @@ export class MessagingClient implements Disposable {
       longPollingTimeout: duration(pollingMs),
       ...(fields.attemptId === undefined ? {} : { attemptId: fields.attemptId }),
     };
-    const options = { metadata: this.metadata, timeoutMs: pollingMs + TIMEOUT_MS };
+    const options = { metadata: this.metadata, timeoutMs: pollingMs + this.#timeoutMs };
     const parts: ReceiveMessageResponse[] = [];
     for await (const part of this.rpc.serverStream(MessagingServiceDefinition, 'receiveMessage', request, options)) {
       parts.push(part);
@@ -179,7 +182,7 @@ export class MessagingClient implements Disposable {
   }
 
   #options() {
-    return { metadata: this.metadata, timeoutMs: TIMEOUT_MS };
+    return { metadata: this.metadata, timeoutMs: this.#timeoutMs };
   }
 }
 

@@ -10,6 +10,17 @@ const CLIENTS = join(import.meta.dirname, 'clients');
 const WORK = join(import.meta.dirname, '.work');
 const BUILD_MS_MAX = 20 * 60_000;
 
+/** What a client library can do with lite topics. */
+export interface LiteTraits {
+  readonly hasSimpleConsumer: boolean;
+  /** A subscription can say where it begins. */
+  readonly hasOffsets: boolean;
+  /** A listener can suspend a lite topic. */
+  readonly canSuspend: boolean;
+  /** Refuses names and numbers of subscriptions by itself. */
+  readonly checksQuota: boolean;
+}
+
 /** What a client library can do, as far as the scenarios differ by it. */
 export interface ClientTraits {
   readonly hasPushConsumer: boolean;
@@ -22,6 +33,8 @@ export interface ClientTraits {
   readonly canRecall: boolean;
   /** The lowest priority that it can give a message; undefined where it can't give any. */
   readonly priorityMin: number | undefined;
+  /** Its consumers of lite topics, and what they can. */
+  readonly lite: LiteTraits | undefined;
   /** Several messages in one SendMessage. */
   readonly canSendBatch: boolean;
   /** Connects by TLS unless told otherwise, and takes any certificate then. */
@@ -65,6 +78,7 @@ const COMMON_TRAITS: ClientTraits = {
   deliveryStepMs: 1,
   canRecall: true,
   priorityMin: undefined,
+  lite: undefined,
   canSendBatch: false,
   usesTlsByDefault: false,
   canSpeakPlain: true,
@@ -73,11 +87,13 @@ const COMMON_TRAITS: ClientTraits = {
   bornResolutionMs: 1,
 };
 
+const LITE_TRAITS: LiteTraits = { hasSimpleConsumer: false, hasOffsets: true, canSuspend: true, checksQuota: true };
+
 const NODE: Recipe = {
   language: 'node',
   version: '1.0.8',
   // It hands `a:1,b:2` to its gRPC library, which takes that for one name; a priority of 0 is none to it.
-  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false, priorityMin: 1 },
+  traits: { ...COMMON_TRAITS, hasAccessPointFailover: false, priorityMin: 1, lite: LITE_TRAITS },
   sources: [],
   tools: [],
   build: async () => {},
@@ -87,7 +103,13 @@ const NODE: Recipe = {
 const PYTHON: Recipe = {
   language: 'python',
   version: '5.1.2',
-  traits: { ...COMMON_TRAITS, bornResolutionMs: 1000, deliveryStepMs: 1000, priorityMin: 0 },
+  traits: {
+    ...COMMON_TRAITS,
+    bornResolutionMs: 1000,
+    deliveryStepMs: 1000,
+    priorityMin: 0,
+    lite: { hasSimpleConsumer: true, hasOffsets: false, canSuspend: false, checksQuota: true },
+  },
   sources: ['python/requirements.txt'],
   tools: ['python3'],
   async build(folder) {
@@ -142,19 +164,20 @@ const RUST: Recipe = {
 };
 
 function javaRecipe(language: string, version: string, traits: Partial<ClientTraits>): Recipe {
-  const source = join(CLIENTS, 'java', 'Driver.java');
+  const files = traits.lite ? ['Driver.java', 'Lite.java'] : ['Driver.java'];
+  const sources = files.map((file) => join(CLIENTS, 'java', file));
   return {
     language,
     version,
     traits: { ...COMMON_TRAITS, usesTlsByDefault: true, ...traits },
-    sources: ['java/pom.xml', 'java/Driver.java'],
+    sources: ['java/pom.xml', ...files.map((file) => `java/${file}`)],
     tools: ['mvn', 'javac', 'java'],
     async build(folder) {
       const jars = join(folder, 'lib');
       const settings = [`-Dclient.version=${version}`, `-DoutputDirectory=${jars}`];
       const pom = join(CLIENTS, 'java', 'pom.xml');
       await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', ...settings], { timeout: BUILD_MS_MAX });
-      await run('javac', ['-nowarn', '-cp', join(jars, '*'), '-d', join(folder, 'classes'), source]);
+      await run('javac', ['-nowarn', '-cp', join(jars, '*'), '-d', join(folder, 'classes'), ...sources]);
     },
     command: (folder) => ({
       command: 'java',
@@ -170,10 +193,15 @@ function javaRecipe(language: string, version: string, traits: Partial<ClientTra
 const RECIPES = {
   node: NODE,
   python: PYTHON,
-  go: goRecipe('go', '5.1.4', { priorityMin: 0 }, 'go'),
+  go: goRecipe(
+    'go',
+    '5.1.4',
+    { priorityMin: 0, lite: { ...LITE_TRAITS, hasOffsets: false, checksQuota: false } },
+    'go',
+  ),
   'go-old': goRecipe('go-old', '5.1.3', { canRecall: false }, 'older'),
   rust: RUST,
-  java: javaRecipe('java', '5.2.0', { priorityMin: 0 }),
+  java: javaRecipe('java', '5.2.0', { priorityMin: 0, lite: { ...LITE_TRAITS, canSuspend: false } }),
   'java-old': javaRecipe('java-old', '5.0.3', { canSpeakPlain: false, hasNamespace: false, canRecall: false }),
 } as const;
 

@@ -18,6 +18,8 @@ export interface OutgoingMessage {
   readonly priority?: number;
   /** Not before this moment, milliseconds since 1970. */
   readonly deliveryMs?: number;
+  /** A lite topic of the topic. */
+  readonly lite?: string;
 }
 
 /** A message as a client showed it to its application. */
@@ -30,6 +32,8 @@ export interface ReceivedMessage {
   readonly group: string | null;
   /** Absent where the client does not tell. */
   readonly priority?: number | null;
+  /** Absent where the client knows no lite topics. */
+  readonly lite?: string | null;
   readonly attempt: number;
   readonly bornHost: string;
   readonly bornTimestampMs: number;
@@ -73,6 +77,13 @@ interface Line {
   readonly acked?: number;
   readonly messageId?: string;
 }
+
+/** Where a subscription to a lite topic begins. */
+export type LiteOffset =
+  | { readonly policy: 'min' | 'max' | 'last' }
+  | { readonly offset: number }
+  | { readonly tail: number }
+  | { readonly timestampMs: number };
 
 /** What a producer's checker answers when it is asked about a transaction. */
 export type CheckerAnswer = 'commit' | 'rollback' | 'unknown';
@@ -245,6 +256,40 @@ export class Driver {
     options: ConsumerOptions & { readonly awaitMs: number },
   ): Promise<void> {
     await this.call('startSimpleConsumer', { name, ...connection, ...options });
+  }
+
+  /** Starts a consumer of lite topics; it begins with none. */
+  async startLitePushConsumer(
+    name: string,
+    connection: Connection,
+    options: {
+      group: string;
+      topic: string;
+      holdMs?: number;
+      /** The listener fails each message the first time. */
+      failsOnce?: boolean;
+      /** The listener suspends the first message that it is given. */
+      suspendFirstMs?: number;
+    },
+  ): Promise<void> {
+    this.#messages.set(name, []);
+    await this.call('startLitePushConsumer', { name, ...connection, ...options });
+  }
+
+  async startLiteSimpleConsumer(
+    name: string,
+    connection: Connection,
+    options: { group: string; topic: string; awaitMs: number },
+  ): Promise<void> {
+    await this.call('startLiteSimpleConsumer', { name, ...connection, ...options });
+  }
+
+  async subscribeLite(name: string, lite: string, offset?: LiteOffset): Promise<void> {
+    await this.call('subscribeLite', { name, lite, ...(offset && { offset }) });
+  }
+
+  async unsubscribeLite(name: string, lite: string): Promise<void> {
+    await this.call('unsubscribeLite', { name, lite });
   }
 
   async receive(name: string, max: number, invisibleMs: number): Promise<ReceivedMessage[]> {

@@ -8,7 +8,7 @@ import { MessagingClient } from '../e2e/messaging-client.ts';
 import { waitUntil } from './child.ts';
 
 /** Message types a topic is made for. */
-export type TopicType = 'NORMAL' | 'FIFO' | 'PRIORITY' | 'TRANSACTION' | 'DELAY';
+export type TopicType = 'NORMAL' | 'FIFO' | 'PRIORITY' | 'TRANSACTION' | 'DELAY' | 'LITE';
 
 /** Faults that a target lets the scenarios cause. */
 export interface TargetFaults {
@@ -38,6 +38,8 @@ export interface Target {
     isFifo: boolean,
     retry?: { readonly timesMax: number; readonly delayMs: number },
   ): Promise<void>;
+  /** An ordered group that reads the lite topics of a topic. @param attributes RocketMQ's, besides the topic */
+  createLiteGroup(group: string, topic: string, attributes?: Readonly<Record<string, string>>): Promise<void>;
   /** Undefined where scenarios may not break anything. */
   readonly faults: TargetFaults | undefined;
   stop(): Promise<void>;
@@ -79,6 +81,18 @@ async function startOurTarget(brokerProperties: Properties): Promise<Target> {
           attributesRemoved: [],
         }),
       ),
+    createLiteGroup: (name, topic, attributes = {}) => {
+      const attributesPut = new Map(Object.entries({ 'lite.bind.topic': topic, ...attributes }));
+      return forEachBroker((admin) =>
+        admin.putGroup({
+          name,
+          consumeMessageOrderly: true,
+          retryPolicy: undefined,
+          attributesPut,
+          attributesRemoved: [],
+        }),
+      );
+    },
     faults: {
       killNameServer: async (index) => void (await cluster.nameServers[index]!.kill()),
       startNameServer: (index) => startMember(cluster, cluster.nameServers[index]!),
@@ -109,11 +123,17 @@ async function waitForTopicRoutes(cluster: Cluster, topic: string, brokerCount: 
 
 async function startApacheTarget(): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'apache-rocketmq-'));
-  const cluster = await startApacheCluster({ folder, flushDiskType: 'ASYNC_FLUSH' });
+  // without these it stores messages of lite topics, and delivers none
+  const brokerProperties = { enableLmq: true, enableMultiDispatch: true };
+  const cluster = await startApacheCluster({ folder, flushDiskType: 'ASYNC_FLUSH', brokerProperties });
   return {
     endpoints: [cluster.endpoints],
     createTopic: (topic, type) => cluster.createTopic(topic, type),
     createGroup: (group, isFifo) => cluster.createGroup(group, isFifo),
+    createLiteGroup(group, topic, attributes = {}) {
+      const all = Object.entries({ 'lite.bind.topic': topic, ...attributes });
+      return cluster.createGroup(group, true, all.map(([name, value]) => `+${name}=${value}`).join(','));
+    },
     faults: undefined,
     async stop() {
       await cluster.stop();

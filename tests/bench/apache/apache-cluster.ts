@@ -23,7 +23,7 @@ const BOOTED: Readonly<Record<ServerName, string>> = {
   proxy: '',
 };
 const START_ATTEMPTS = 5;
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 180_000;
 
 /** How the original is set up for a run. */
 export interface ApacheClusterOptions {

@@ -30,6 +30,7 @@ type outgoing struct {
 	Group      *string           `json:"group"`
 	Priority   *int32            `json:"priority"`
 	DeliveryMs int64             `json:"deliveryMs"`
+	Lite       string            `json:"lite"`
 }
 
 type request struct {
@@ -58,6 +59,9 @@ type request struct {
 	Checker          string            `json:"checker"`
 	End              string            `json:"end"`
 	RecallHandle     string            `json:"recallHandle"`
+	Lite             string            `json:"lite"`
+	SuspendFirstMs   int               `json:"suspendFirstMs"`
+	FailsOnce        bool              `json:"failsOnce"`
 }
 
 type fields map[string]any
@@ -129,7 +133,7 @@ func describe(view *rmq.MessageView) fields {
 		"messageId": view.GetMessageId(), "topic": view.GetTopic(), "tag": view.GetTag(), "group": view.GetMessageGroup(),
 		"keys": append([]string{}, view.GetKeys()...), "properties": view.GetProperties(),
 		"attempt": view.GetDeliveryAttempt(), "bornHost": view.GetBornHost(), "bornTimestampMs": int64(0),
-		"corrupted": false, "sizeBytes": len(body), "md5": hex.EncodeToString(digest[:]), "body": nil,
+		"lite": liteTopicOf(view), "corrupted": false, "sizeBytes": len(body), "md5": hex.EncodeToString(digest[:]), "body": nil,
 	}
 	if view.GetProperties() == nil {
 		described["properties"] = fields{}
@@ -225,6 +229,9 @@ func build(r request) (*rmq.Message, error) {
 		if err := setPriority(message, *r.Message.Priority); err != nil {
 			return nil, err
 		}
+	}
+	if r.Message.Lite != "" {
+		setLiteTopic(message, r.Message.Lite)
 	}
 	message.SetKeys(r.Message.Keys...)
 	for key, value := range r.Message.Properties {
@@ -371,6 +378,7 @@ func closeClient(r request) (fields, error) {
 var operations = map[string]func(request) (fields, error){
 	"startProducer": startProducer, "send": send, "recall": recall, "sendInTransaction": sendInTransaction,
 	"sendMany": sendMany, "startPushConsumer": startPushConsumer, "startSimpleConsumer": startSimpleConsumer,
+	"startLitePushConsumer": startLitePushConsumer, "subscribeLite": subscribeLite, "unsubscribeLite": unsubscribeLite,
 	"receive": receive, "ack": ack, "changeInvisible": changeInvisible, "close": closeClient,
 }
 

@@ -6,6 +6,7 @@ import java.io.BufferedReader;
 import java.io.Closeable;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -17,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -28,6 +30,7 @@ import org.apache.rocketmq.client.apis.ClientServiceProvider;
 import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
 import org.apache.rocketmq.client.apis.consumer.FilterExpression;
 import org.apache.rocketmq.client.apis.consumer.FilterExpressionType;
+import org.apache.rocketmq.client.apis.consumer.MessageListener;
 import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
 import org.apache.rocketmq.client.apis.message.Message;
 import org.apache.rocketmq.client.apis.message.MessageBuilder;
@@ -84,6 +87,8 @@ public final class Driver {
             case "sendMany": return sendMany(request);
             case "startPushConsumer": return startPushConsumer(request);
             case "startSimpleConsumer": return startSimpleConsumer(request);
+            case "startLitePushConsumer": case "subscribeLite": case "unsubscribeLite": case "liteTopics":
+                return runLite(request);
             case "receive": return receive(request);
             case "ack": simple(request).ack(unacked.get(text(request, "handle"))); return null;
             case "changeInvisible":
@@ -161,6 +166,9 @@ public final class Driver {
             // Older versions have no such method.
             MessageBuilder.class.getMethod("setPriority", int.class).invoke(builder, number(fields, "priority", 0));
         }
+        if (text(fields, "lite") != null) {
+            MessageBuilder.class.getMethod("setLiteTopic", String.class).invoke(builder, text(fields, "lite"));
+        }
         if (fields.has("deliveryMs")) builder.setDeliveryTimestamp(fields.get("deliveryMs").getAsLong());
         if (fields.has("keys")) builder.setKeys(GSON.fromJson(fields.get("keys"), String[].class));
         if (fields.has("properties")) {
@@ -215,20 +223,38 @@ public final class Driver {
     }
 
     private Object startPushConsumer(JsonObject request) throws Exception {
-        int failUntilAttempt = number(request, "failUntilAttempt", 1);
-        int holdMs = number(request, "holdMs", 0);
-        String name = text(request, "name");
-        clients.put(name, PROVIDER.newPushConsumerBuilder()
+        clients.put(text(request, "name"), PROVIDER.newPushConsumerBuilder()
             .setClientConfiguration(configuration(request))
             .setConsumerGroup(text(request, "group"))
             .setSubscriptionExpressions(subscriptions(request))
-            .setMessageListener(view -> {
-                write(Map.of("event", "message", "name", name, "message", describe(view)));
-                pause(holdMs);
-                return view.getDeliveryAttempt() < failUntilAttempt ? ConsumeResult.FAILURE : ConsumeResult.SUCCESS;
-            })
+            .setMessageListener(listener(request))
             .build());
         return null;
+    }
+
+    private static MessageListener listener(JsonObject request) {
+        int failUntilAttempt = number(request, "failUntilAttempt", 1);
+        int holdMs = number(request, "holdMs", 0);
+        boolean failsOnce = "true".equals(text(request, "failsOnce"));
+        Set<String> failed = ConcurrentHashMap.newKeySet();
+        String name = text(request, "name");
+        return view -> {
+            write(Map.of("event", "message", "name", name, "message", describe(view)));
+            pause(holdMs);
+            if (failsOnce && failed.add(view.getMessageId().toString())) return ConsumeResult.FAILURE;
+            return view.getDeliveryAttempt() < failUntilAttempt ? ConsumeResult.FAILURE : ConsumeResult.SUCCESS;
+        };
+    }
+
+    /** Older versions of the client have no lite topics, and this program then has no such class. */
+    private Object runLite(JsonObject request) throws Exception {
+        try {
+            return Class.forName("Lite").getMethod("run", JsonObject.class, Map.class, MessageListener.class)
+                .invoke(null, request, clients, listener(request));
+        } catch (InvocationTargetException failure) {
+            if (failure.getCause() instanceof Exception) throw (Exception) failure.getCause();
+            throw failure;
+        }
     }
 
     private Object startSimpleConsumer(JsonObject request) throws Exception {
@@ -264,7 +290,8 @@ public final class Driver {
         described.put("keys", new ArrayList<>(view.getKeys()));
         described.put("properties", view.getProperties());
         described.put("group", view.getMessageGroup().orElse(null));
-        described.put("priority", priority(view));
+        described.put("priority", optional(view, "getPriority"));
+        described.put("lite", optional(view, "getLiteTopic"));
         described.put("attempt", view.getDeliveryAttempt());
         described.put("bornHost", view.getBornHost());
         described.put("bornTimestampMs", view.getBornTimestamp());
@@ -275,9 +302,10 @@ public final class Driver {
         return described;
     }
 
-    private static Object priority(MessageView view) {
+    /** Null where the message has none, and where the version of the client has no such method. */
+    private static Object optional(MessageView view, String method) {
         try {
-            return ((Optional<?>) MessageView.class.getMethod("getPriority").invoke(view)).orElse(null);
+            return ((Optional<?>) MessageView.class.getMethod(method).invoke(view)).orElse(null);
         } catch (ReflectiveOperationException old) {
             return null;
         }
@@ -293,7 +321,7 @@ public final class Driver {
         }
     }
 
-    private static ClientConfiguration configuration(JsonObject request) throws Exception {
+    static ClientConfiguration configuration(JsonObject request) throws Exception {
         ClientConfigurationBuilder builder = ClientConfiguration.newBuilder().setEndpoints(text(request, "endpoints"));
         boolean tls = request.get("tls").getAsBoolean();
         try {
@@ -332,7 +360,7 @@ public final class Driver {
         return Duration.ofMillis(number(request, "invisibleMs", 10_000));
     }
 
-    private static String text(JsonObject object, String key) {
+    static String text(JsonObject object, String key) {
         JsonElement value = object.get(key);
         return value == null || value.isJsonNull() ? null : value.getAsString();
     }

@@ -2,7 +2,16 @@
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConsumeResult, FilterExpression, Producer, PushConsumer, SimpleConsumer } from 'rocketmq-client-nodejs';
+import {
+  ConsumeResult,
+  ConsumeResultSuspend,
+  FilterExpression,
+  LitePushConsumerBuilder,
+  OffsetOption,
+  Producer,
+  PushConsumer,
+  SimpleConsumer,
+} from 'rocketmq-client-nodejs';
 
 const BODY_SHOWN_MAX = 64 * 1024;
 const clients = new Map();
@@ -39,6 +48,7 @@ function describeMessage(view) {
     properties: Object.fromEntries(view.properties),
     group: view.messageGroup || null,
     priority: view.priority ?? null,
+    lite: view.liteTopic || null,
     attempt: view.deliveryAttempt,
     bornHost: view.bornHost,
     bornTimestampMs: view.bornTimestamp ? view.bornTimestamp.getTime() : 0,
@@ -58,6 +68,7 @@ function messageOptions(message) {
     properties: new Map(Object.entries(message.properties ?? {})),
     messageGroup: message.group ?? undefined,
     priority: message.priority ?? undefined,
+    liteTopic: message.lite ?? undefined,
     deliveryTimestamp: message.deliveryMs ? new Date(message.deliveryMs) : undefined,
   };
 }
@@ -72,6 +83,14 @@ function checkerOf(request) {
       return RESOLUTIONS[request.checker];
     },
   };
+}
+
+function offsetOptionOf(offset) {
+  if (offset === undefined) return undefined;
+  if (offset.tail !== undefined) return OffsetOption.ofTailN(offset.tail);
+  if (offset.offset !== undefined) return OffsetOption.ofOffset(offset.offset);
+  if (offset.timestampMs !== undefined) return OffsetOption.ofTimestamp(offset.timestampMs);
+  return { min: OffsetOption.MIN_OFFSET, max: OffsetOption.MAX_OFFSET, last: OffsetOption.LAST_OFFSET }[offset.policy];
 }
 
 async function sendMany(request) {
@@ -137,6 +156,38 @@ const operations = {
     });
     await consumer.startup();
     clients.set(request.name, consumer);
+  },
+  async startLitePushConsumer(request) {
+    let isFirst = true;
+    const failed = new Set();
+    const listener = {
+      async consume(view) {
+        write({ event: 'message', name: request.name, message: describeMessage(view) });
+        if (request.holdMs) await sleep(request.holdMs);
+        const suspends = isFirst && request.suspendFirstMs;
+        isFirst = false;
+        if (suspends) return ConsumeResultSuspend.of(request.suspendFirstMs);
+        if (!request.failsOnce || failed.has(view.messageId)) return ConsumeResult.SUCCESS;
+        failed.add(view.messageId);
+        return ConsumeResult.FAILURE;
+      },
+    };
+    const consumer = await new LitePushConsumerBuilder()
+      .setClientConfiguration(baseOptions(request))
+      .setConsumerGroup(request.group)
+      .bindTopic(request.topic)
+      .setMessageListener(listener)
+      .build();
+    clients.set(request.name, consumer);
+  },
+  async subscribeLite(request) {
+    await clients.get(request.name).subscribeLite(request.lite, offsetOptionOf(request.offset));
+  },
+  async unsubscribeLite(request) {
+    await clients.get(request.name).unsubscribeLite(request.lite);
+  },
+  async liteTopics(request) {
+    return { names: [...clients.get(request.name).getLiteTopicSet()] };
   },
   async startSimpleConsumer(request) {
     const consumer = new SimpleConsumer({

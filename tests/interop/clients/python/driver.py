@@ -9,8 +9,9 @@ import threading
 import time
 import traceback
 
-from rocketmq import (ClientConfiguration, ConsumeResult, Credentials, FilterExpression, Message, MessageListener,
-                      Producer, PushConsumer, SimpleConsumer, TransactionChecker, TransactionResolution)
+from rocketmq import (ClientConfiguration, ConsumeResult, Credentials, FilterExpression, LitePushConsumer,
+                      LiteSimpleConsumer, Message, MessageListener, Producer, PushConsumer, SimpleConsumer,
+                      TransactionChecker, TransactionResolution)
 from rocketmq.grpc_protocol import FilterType
 
 BODY_SHOWN_MAX = 64 * 1024
@@ -48,6 +49,7 @@ def describe(message):
         "properties": dict(message.properties),
         "group": message.message_group or None,
         "priority": message.priority,
+        "lite": message.lite_topic,
         "attempt": message.delivery_attempt,
         "bornHost": message.born_host,
         "bornTimestampMs": int(message.born_timestamp),
@@ -68,6 +70,8 @@ def build(fields):
         message.message_group = fields["group"]
     if fields.get("priority") is not None:
         message.priority = fields["priority"]
+    if fields.get("lite"):
+        message.lite_topic = fields["lite"]
     if fields.get("deliveryMs"):
         # The client takes seconds.
         message.delivery_timestamp = fields["deliveryMs"] // 1000
@@ -81,11 +85,15 @@ def build(fields):
 class Listener(MessageListener):
     def __init__(self, request):
         self.request = request
+        self.failed = set()
 
     def consume(self, message):
         write({"event": "message", "name": self.request["name"], "message": describe(message)})
         time.sleep(self.request.get("holdMs", 0) / 1000)
         fails = message.delivery_attempt < self.request.get("failUntilAttempt", 1)
+        if self.request.get("failsOnce") and message.message_id not in self.failed:
+            self.failed.add(message.message_id)
+            fails = True
         return ConsumeResult.FAILURE if fails else ConsumeResult.SUCCESS
 
 
@@ -167,6 +175,28 @@ def start_push_consumer(request):
     clients[request["name"]] = consumer
 
 
+def start_lite_push_consumer(request):
+    consumer = LitePushConsumer(configuration(request), request["group"], request["topic"], Listener(request),
+                                tls_enable=request["tls"])
+    consumer.startup()
+    clients[request["name"]] = consumer
+
+
+def start_lite_simple_consumer(request):
+    consumer = LiteSimpleConsumer(request["topic"], configuration(request), request["group"],
+                                  await_duration=request["awaitMs"] // 1000, tls_enable=request["tls"])
+    consumer.startup()
+    clients[request["name"]] = consumer
+
+
+def subscribe_lite(request):
+    clients[request["name"]].subscribe_lite(request["lite"])
+
+
+def unsubscribe_lite(request):
+    clients[request["name"]].unsubscribe_lite(request["lite"])
+
+
 def start_simple_consumer(request):
     consumer = SimpleConsumer(configuration(request), request["group"], subscriptions(request),
                               await_duration=request["awaitMs"] // 1000, tls_enable=request["tls"])
@@ -203,6 +233,10 @@ OPERATIONS = {
     "sendInTransaction": send_in_transaction,
     "sendMany": send_many,
     "startPushConsumer": start_push_consumer,
+    "startLitePushConsumer": start_lite_push_consumer,
+    "startLiteSimpleConsumer": start_lite_simple_consumer,
+    "subscribeLite": subscribe_lite,
+    "unsubscribeLite": unsubscribe_lite,
     "startSimpleConsumer": start_simple_consumer,
     "receive": receive,
     "ack": ack,

@@ -4,6 +4,7 @@ import {
   type ConsumerProgressResponse,
   type FindMessagesRequest,
   type FindMessagesResponse,
+  type GetReplicationResponse,
   type Group,
   type ListClientsResponse,
   type LiteClientInfoRequest,
@@ -20,6 +21,7 @@ import {
   type ReadMessagesResponse,
   type RedriveDeadLettersRequest,
   type RedriveDeadLettersResponse,
+  ReplicationAdminDefinition,
   type SetOffsetsRequest,
   type SetOffsetsResponse,
   type TellStoryRequest,
@@ -58,6 +60,22 @@ export class AdminClient {
     });
     this.#options = { timeoutMs: options.timeoutMs ?? 5000 };
     this.#queryOptions = { timeoutMs: 6 * this.#options.timeoutMs };
+  }
+
+  /** How the member of a shard stands. @param attest the leader also compares the state of its followers with its own */
+  replication(attest: boolean): Promise<GetReplicationResponse> {
+    return this.#rpc.unary(ReplicationAdminDefinition, 'getReplication', { attest }, this.#options);
+  }
+
+  /** @param member undefined = any in-sync one @returns why it was not done; empty when it was */
+  async handOver(member: number | undefined): Promise<string> {
+    const options = { timeoutMs: 3 * this.#options.timeoutMs };
+    return (await this.#rpc.unary(ReplicationAdminDefinition, 'handOver', { member }, options)).refusal;
+  }
+
+  /** @returns why it was not done; empty when it was */
+  async takeUncleanly(): Promise<string> {
+    return (await this.#rpc.unary(ReplicationAdminDefinition, 'takeUncleanly', {}, this.#options)).refusal;
   }
 
   putTopic(request: PutTopicRequest): Promise<PutTopicResponse> {

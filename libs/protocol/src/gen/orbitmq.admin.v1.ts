@@ -87,3 +87,16 @@ export {
   Topic_AttributesEntry,
   Transaction,
 } from "./orbitmq/admin/v1/admin.ts";
+
+export {
+  GetReplicationRequest,
+  GetReplicationResponse,
+  GetReplicationResponse_EpochSpan,
+  GetReplicationResponse_Follower,
+  GetReplicationResponse_Role,
+  HandOverRequest,
+  HandOverResponse,
+  ReplicationAdminDefinition,
+  TakeUncleanlyRequest,
+  TakeUncleanlyResponse,
+} from "./orbitmq/admin/v1/replication_admin.ts";

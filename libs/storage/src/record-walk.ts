@@ -26,9 +26,10 @@ export async function walkRecords(
   visit: (record: StoredRecord) => boolean,
 ): Promise<number> {
   let position = from;
-  let loaded = await load(file, segment, position, READ_BYTES);
+  let loaded = await load(file, segment, position, readBytes(position, to));
   for (;;) {
-    const ahead = loaded.endOffset < to ? load(file, segment, loaded.endOffset, READ_BYTES) : undefined;
+    const { endOffset } = loaded;
+    const ahead = endOffset < to ? load(file, segment, endOffset, readBytes(endOffset, to), HEADROOM_BYTES) : undefined;
     // The walk may end without it; its failure then means nothing.
     ahead?.catch(() => {});
     const step = walkLoaded(loaded, segment, position, to, visit);
@@ -39,7 +40,7 @@ export async function walkRecords(
       loaded = next;
       continue;
     }
-    loaded = await load(file, segment, position, Math.max(READ_BYTES, step.wantedBytes));
+    loaded = await load(file, segment, position, Math.max(readBytes(position, to), step.wantedBytes));
     if (loaded.endOffset - position < step.wantedBytes) return position;
   }
 }
@@ -90,14 +91,26 @@ function walkLoaded(
   return { position, wantedBytes: 0 };
 }
 
-async function load(file: VfsFile, segment: Segment, from: number, sizeBytes: number): Promise<Loaded> {
-  const wanted = Math.min(sizeBytes, segment.endOffset - from);
-  const bytes = Buffer.allocUnsafeSlow(HEADROOM_BYTES + wanted);
-  const count = await file.read(bytes.subarray(HEADROOM_BYTES), from - segment.startOffset);
-  return Object.assign(new ByteWindow(bytes), { firstOffset: from - HEADROOM_BYTES, endOffset: from + count });
+/** How much of what is walked is read next: a short walk reads no more than it walks. */
+function readBytes(from: number, to: number): number {
+  return Math.min(READ_BYTES, Math.max(to - from, HEADER_BYTES));
 }
 
-/** Puts what is left of `loaded` from `position` on before `next`, where there is room for it. */
+/** @param headroomBytes left free before what is read, see `join` */
+async function load(
+  file: VfsFile,
+  segment: Segment,
+  from: number,
+  sizeBytes: number,
+  headroomBytes = 0,
+): Promise<Loaded> {
+  const wanted = Math.min(sizeBytes, segment.endOffset - from);
+  const bytes = Buffer.allocUnsafeSlow(headroomBytes + wanted);
+  const count = await file.read(bytes.subarray(headroomBytes), from - segment.startOffset);
+  return Object.assign(new ByteWindow(bytes), { firstOffset: from - headroomBytes, endOffset: from + count });
+}
+
+/** Puts what is left of `loaded` from `position` on before `next`, which was read with headroom, where that is enough. */
 function join(loaded: Loaded, next: Loaded, position: number): Loaded | undefined {
   const left = loaded.endOffset - position;
   if (left > HEADROOM_BYTES) return undefined;

@@ -133,11 +133,13 @@ export class KeyIndexing {
       // The log may not have begun the segment yet when the one before ended.
       if (this.#partEnd === Number.POSITIVE_INFINITY) this.#goTo(this.#position);
       if (this.#position >= this.#partEnd || this.#index.isFull) await this.#filePart();
-      const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, this.#core.confirmedOffset);
+      const { confirmedOffset } = this.#core;
+      const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, confirmedOffset);
       if (to <= this.#position) return undefined;
       this.#position = await log.scan(this.#position, to, (record) => this.#note(record));
       this.#unreadSinceMs = undefined;
-      return SLICE_PAUSE_MS;
+      // What comes meanwhile is worth a read of its own only when there is more of it.
+      return to < confirmedOffset ? SLICE_PAUSE_MS : REST_MS;
     } catch (error) {
       if (error instanceof CorruptionError || this.#isUnreadForLong(error)) {
         logger.error({ err: error }, 'a part of the log is damaged and its keys can not be looked up');

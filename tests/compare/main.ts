@@ -9,7 +9,7 @@ import {
 } from './differences.ts';
 import { type Difference, differencesOf, type Outcomes } from './outcome.ts';
 import { probes } from './probes/index.ts';
-import { compareWith, outcomesLike, runProbes } from './run.ts';
+import { askOriginal, compareWith, hasFailed } from './run.ts';
 import { type CompareTarget, startApache, startOurs } from './targets.ts';
 
 const USAGE = `npm run compare -- [--ours | --record] [--only PREFIX] [--json FILE]
@@ -47,9 +47,10 @@ async function withTarget<Result>(
 /** What the original does now, or did when it was recorded. */
 async function theirOutcomes(recorded: Outcomes): Promise<Outcomes> {
   if (options.ours) return recorded;
-  if (!options.record) return withTarget(startApache(), (target) => outcomesLike(target, chosen, recorded));
-  const theirs = await withTarget(startApache(), (target) => runProbes(target, chosen));
-  const failed = Object.entries(theirs).filter(([, outcome]) => JSON.stringify(outcome).startsWith('{"failed":'));
+  const expected = options.record ? undefined : recorded;
+  const theirs = await withTarget(startApache(), (target) => askOriginal(target, chosen, expected));
+  if (!options.record) return theirs;
+  const failed = Object.entries(theirs).filter(([, outcome]) => hasFailed(outcome));
   if (failed.length > 0) throw new Error(`nothing was recorded, as probes failed: ${JSON.stringify(failed)}`);
   writeFileSync(RECORDED_FILE, `${JSON.stringify(sorted({ ...readRecorded(), ...theirs }), undefined, 1)}\n`);
   return theirs;

@@ -6,7 +6,7 @@ import {
   type Status,
   TelemetryCommand,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type BidiCall, createRpcClient, type RpcClient } from '@orbitmq/rpc';
+import type { BidiCall, RpcClient } from '@orbitmq/rpc';
 import { type Answer, codeName, failureName } from './answer.ts';
 
 type Methods = typeof MessagingServiceDefinition.methods;
@@ -41,9 +41,9 @@ export class ProbeClient {
   readonly #rpc: RpcClient;
   readonly #sessions: TelemetrySession[] = [];
 
-  /** @param endpoint `host:port` */
-  constructor(endpoint: string, options: ProbeClientOptions) {
-    this.#rpc = createRpcClient({ addresses: [endpoint], tls: undefined });
+  /** @param rpc a connection to the server, which others may use, too */
+  constructor(rpc: RpcClient, options: ProbeClientOptions) {
+    this.#rpc = rpc;
     this.options = options;
   }
 
@@ -105,9 +105,9 @@ export class ProbeClient {
     return session;
   }
 
+  /** Cuts its telemetry streams. */
   close(): void {
     for (const session of this.#sessions) session.close();
-    this.#rpc.close();
   }
 
   #metadata(): [string, string][] {

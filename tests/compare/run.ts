@@ -1,3 +1,4 @@
+import { Connections } from './connections.ts';
 import { type Judgement, judge, type KnownDifference, probeOf } from './differences.ts';
 import { type Difference, differencesOf, type Outcome, type Outcomes } from './outcome.ts';
 import type { Probe } from './probe.ts';
@@ -35,15 +36,24 @@ export async function compareWith(
   }
 }
 
-/** Asks the original, and again what is not as it was recorded. */
-export async function outcomesLike(
+/** Whether a probe could not find out anything. */
+export function hasFailed(outcome: Outcome | undefined): boolean {
+  return typeof outcome === 'object' && outcome !== null && 'failed' in outcome;
+}
+
+/** Asks the original, and again what failed or is not as it was recorded, if it was. */
+export async function askOriginal(
   target: CompareTarget,
   probes: readonly Probe[],
-  recorded: Outcomes,
+  recorded: Outcomes | undefined,
 ): Promise<Outcomes> {
   let theirs = await runProbes(target, probes);
   for (let attempt = 1; attempt < ATTEMPTS_MAX; attempt++) {
-    const suspects = new Set(differencesOf(theirs, recorded).map(({ at }) => probeOf(at)));
+    const suspects = new Set(
+      recorded === undefined
+        ? Object.keys(theirs).filter((id) => hasFailed(theirs[id]))
+        : differencesOf(theirs, recorded).map(({ at }) => probeOf(at)),
+    );
     if (suspects.size === 0) break;
     theirs = { ...theirs, ...(await runProbes(target, onlyOf(probes, suspects))) };
   }
@@ -56,7 +66,8 @@ export async function outcomesLike(
  */
 export async function runProbes(target: CompareTarget, probes: readonly Probe[]): Promise<Outcomes> {
   const run = `${Date.now().toString(36).slice(-5)}${runs++}`;
-  const worlds = probes.map((probe) => new World(target, probe.id, run));
+  const connections = new Connections(target.address);
+  const worlds = probes.map((probe) => new World(target, connections, probe.id, run));
   await Promise.all(probes.map((probe, index) => prepare(probe, worlds[index]!)));
   const outcomes: Record<string, Outcome> = {};
   const waiting = probes.map((probe, index) => ({ probe, world: worlds[index]! })).reverse();
@@ -65,7 +76,11 @@ export async function runProbes(target: CompareTarget, probes: readonly Probe[])
       outcomes[next.probe.id] = await runProbe(next.probe, next.world);
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  try {
+    await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  } finally {
+    connections.close();
+  }
   return outcomes;
 }
 

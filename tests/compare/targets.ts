@@ -30,6 +30,8 @@ export interface GroupWish {
   readonly retryExponential?: { readonly initial: number; readonly max: number; readonly multiplier: number };
   readonly isConsumable?: boolean;
   readonly attributes?: Readonly<Record<string, string>>;
+  /** Key of the topic whose lite topics the group reads. */
+  readonly liteTopicsOf?: string;
 }
 
 /** A cluster of one broker that probes are run against. */
@@ -99,9 +101,10 @@ export async function startOurs(from: 'bundle' | 'source'): Promise<CompareTarge
   };
 }
 
-/** Starts the original with what it has switched off by default and we have not: filters on properties and recalls. */
+/** Starts the original with what it has switched off and we have not: property filters, recalls, lite and MIXED topics. */
 export async function startApache(): Promise<CompareTarget> {
   const folder = mkdtempSync(join(tmpdir(), 'apache-rocketmq-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
   const cluster = await startApacheCluster({
     folder,
     flushDiskType: 'ASYNC_FLUSH',
@@ -114,10 +117,13 @@ export async function startApache(): Promise<CompareTarget> {
       enableLmq: true,
       enableMultiDispatch: true,
     },
+  }).catch((error: unknown) => {
+    remove();
+    throw error;
   });
   return attachApache(cluster.endpoints, cluster.brokerAddress, async () => {
     await cluster.stop();
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   });
 }
 

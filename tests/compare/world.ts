@@ -6,6 +6,7 @@ import {
   type SendResultEntry,
   type Settings,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Connections } from './connections.ts';
 import { ProbeClient, type ProbeClientOptions } from './probe-client.ts';
 import {
   consumerSettings,
@@ -52,9 +53,12 @@ export class World {
   readonly #probe: string;
   readonly #run: string;
 
+  readonly #connections: Connections;
+
   /** @param run tells the names of this run from those of others against the same target */
-  constructor(target: CompareTarget, probe: string, run: string) {
+  constructor(target: CompareTarget, connections: Connections, probe: string, run: string) {
     this.target = target;
+    this.#connections = connections;
     this.#probe = probe.replaceAll('.', '-');
     this.#run = run;
   }
@@ -74,13 +78,15 @@ export class World {
   }
 
   putGroup(key: string, wish: GroupWish): Promise<void> {
-    return this.target.putGroup(this.name(key), wish);
+    const { liteTopicsOf } = wish;
+    const bound = liteTopicsOf === undefined ? {} : { 'lite.bind.topic': this.name(liteTopicsOf) };
+    return this.target.putGroup(this.name(key), { ...wish, attributes: { ...wish.attributes, ...bound } });
   }
 
   /** A client that has said nothing yet. */
   client(options: Partial<ProbeClientOptions> = {}): ProbeClient {
     const clientId = `client-host@${process.pid}@${this.#clients.length}@${this.#probe}-${this.#run}`;
-    const client = new ProbeClient(this.target.address, { clientId, ...options });
+    const client = new ProbeClient(this.#connections.next(), { clientId, ...options });
     this.#clients.push(client);
     return client;
   }

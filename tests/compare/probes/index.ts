@@ -2,6 +2,7 @@ import type { Probe } from '../probe.ts';
 import { clientProbes } from './clients.ts';
 import { deliveryProbes } from './delivery.ts';
 import { handleProbes } from './handles.ts';
+import { liteProbes } from './lite.ts';
 import { groupNameProbes, topicNameProbes } from './names.ts';
 import { orderProbes } from './order.ts';
 import { pullProbes } from './pull.ts';
@@ -25,4 +26,5 @@ export const probes: readonly Probe[] = [
   timedProbes,
   transactionProbes,
   pullProbes,
+  liteProbes,
 ].flat();

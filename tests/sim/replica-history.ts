@@ -224,8 +224,26 @@ export class ReplicaHistory {
     this.#confirmedOffset = Math.max(this.#confirmedOffset, Math.min(leader.storedOffset, follower.storedOffset));
   }
 
+  /** The follower is in the midst of storing what its leader has fsynced long ago, batch by batch. */
+  async #lagBehind(): Promise<void> {
+    const leader = this.#leading;
+    for (let batch = 2 + this.#random.below(6); batch > 0; batch--) {
+      this.#append(1 + this.#random.below(5));
+      await this.#clock.runUntil(() => leader.storedOffset === leader.endOffset);
+    }
+    const end = leader.storedOffset;
+    const chunks = [];
+    for (let from = this.#following.endOffset; from < end; from = chunks.at(-1)!.endOffset) {
+      chunks.push(await this.#clock.settle(Promise.resolve(leader.readChunk(from, 9000))));
+    }
+    await this.#clock.advance(10);
+    for (const chunk of chunks) if (chunk.startOffset === this.#following.endOffset) this.#following.receive(chunk);
+    await this.#clock.advance(this.#random.below(8));
+  }
+
   async #end(): Promise<void> {
     const random = this.#random;
+    if (random.below(2) === 0) await this.#lagBehind();
     const ends: End[] = ['power', 'power', 'kill', 'close'];
     const which = random.below(4);
     for (const [index, node] of this.#nodes.entries()) {

@@ -37,8 +37,10 @@ async function live(broker: TestBroker, clientId: string, ms: number): Promise<v
   }
 }
 
-const free = async (broker: TestBroker): Promise<string[]> =>
-  idsOf(await broker.receive({ pollingMs: 5_000, invisibleMs: 10_000 }, as('other')));
+/** Messages that anybody could have now; a receive would move time on while the network takes its own. */
+function freeCount({ shard }: TestBroker): number {
+  return shard.progress(shard.metadata.group('group')!, shard.metadata.topic('orders')!)[0]!.readyAgainCount;
+}
 
 for (const [how, downMs] of [
   ['at once', 0],
@@ -71,11 +73,13 @@ for (const [how, downMs] of [
       await live(after, 'back', 20_000);
       const acked = await after.ack(late.messages.map(handleOf), { options: as('back') });
       assert.equal(acked.status?.code, Code.OK);
-      assert.deepEqual(await free(after), downMs === 0 ? [] : ['unproven']);
+      assert.equal(freeCount(after), downMs === 0 ? 0 : 1, 'what may never have arrived');
       await live(after, 'back', 45_000);
-      assert.deepEqual((await free(after)).sort(), ['freed', 'unproven']);
+      assert.equal(freeCount(after), 2);
       await live(after, 'back', 1_800_000);
-      assert.ok(!(await free(after)).includes('kept'));
+      assert.equal(freeCount(after), 2);
+      const freed = await after.receive({ invisibleMs: 10_000 }, as('other'));
+      assert.deepEqual(idsOf(freed).sort(), ['freed', 'unproven']);
       assert.equal(after.service.gauges().renewedMessages, 2);
     } finally {
       await after.stop();

@@ -36,6 +36,8 @@ export class LeaderCalls {
   readonly #brokerName: string;
   readonly #clock: Clock;
   readonly #waiters = new Set<() => void>();
+  /** Settles when somebody else serves: streams of clients then end, and are opened again with who serves then. */
+  #ended = Promise.withResolvers<void>();
   #server: Server | undefined;
   #place: LeaderPlace | undefined;
 
@@ -84,6 +86,8 @@ export class LeaderCalls {
   #become(server: Server | undefined): void {
     const before = this.#server;
     this.#server = server;
+    this.#ended.resolve();
+    this.#ended = Promise.withResolvers();
     if (before?.kind === 'leader') before.client.close();
     const waiters = [...this.#waiters];
     this.#waiters.clear();
@@ -167,7 +171,7 @@ export class LeaderCalls {
     const server = await this.#settled(call);
     if (server.kind === 'here') {
       const method = server.methods.get(path)!;
-      await method.handler(decoding(requests, method), call, encoding(sink, method));
+      await method.handler(decoding(requests, method, this.#ended.promise), call, encoding(sink, method));
       return;
     }
     const there = server.client.raw.bidi(path, { metadata: passedMetadata(call) });
@@ -205,6 +209,17 @@ function encoding(sink: Sink<unknown>, method: BoundMethod): Sink<unknown> {
   return { write: (response) => sink.write(new Passed(method.encode(response))) };
 }
 
-async function* decoding(requests: AsyncIterable<unknown>, method: BoundMethod): AsyncIterable<unknown> {
-  for await (const request of requests) yield method.decode((request as Passed).bytes);
+/** Ends with the requests, or when somebody else serves. */
+async function* decoding(
+  requests: AsyncIterable<unknown>,
+  method: BoundMethod,
+  ended: Promise<void>,
+): AsyncIterable<unknown> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const end = ended.then(() => undefined);
+  for (;;) {
+    const next = await Promise.race([iterator.next(), end]);
+    if (next === undefined || next.done === true) return;
+    yield method.decode((next.value as Passed).bytes);
+  }
 }

@@ -1,3 +1,4 @@
+import { LeaseConflict, LeaseUnreachable } from '@orbitmq/coordination';
 import {
   type GetReplicationResponse,
   ReplicationAdminDefinition,
@@ -35,7 +36,12 @@ export function replicationAdminMethods(options: ReplicationAdminOptions): Bound
 async function takeUncleanly({ election, tenure }: ShardMember): Promise<string> {
   if (election === undefined) return 'roles are static: start this member as master';
   if (tenure !== undefined) return 'this member leads already';
-  return (await election.takeUncleanly()) ? '' : 'this member leads already, or is stopping';
+  try {
+    return (await election.takeUncleanly()) ? '' : 'this member leads already, or is stopping';
+  } catch (error) {
+    if (error instanceof LeaseConflict || error instanceof LeaseUnreachable) return error.message;
+    throw error;
+  }
 }
 
 function replicationOf(identity: FollowerIdentity, member: ShardMember): GetReplicationResponse {

@@ -271,6 +271,8 @@ export class ShardMember {
     if (!host.shard.hasBase) {
       this.#options.logger.error({ epoch }, 'this copy has no state to begin with: it can not lead yet');
       await election.release();
+      await this.#leave();
+      await this.#follow();
       return;
     }
     const guard = (): boolean => election.epoch === epoch && election.guard();

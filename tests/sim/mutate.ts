@@ -3,6 +3,7 @@ import { LITE_MUTANTS } from './lite-mutants.ts';
 import { MUTANTS } from './mutants.ts';
 import { ORDERED_MUTANTS } from './ordered-mutants.ts';
 import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
+import { WHOLE_MUTANTS } from './whole/whole-mutants.ts';
 
 /*
  * Loaded before a history (`--import`), it puts the mutant that is named into the engine's source as it is read:
@@ -10,8 +11,8 @@ import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
  *   node --conditions=@orbitmq/source --import ./tests/sim/mutate.ts tests/sim/run.ts --mutant fifo-unblocked
  */
 const wanted = process.argv[process.argv.indexOf('--mutant') + 1] ?? '';
-const mutant = [...MUTANTS, ...ORDERED_MUTANTS, ...TRANSACTION_MUTANTS, ...LITE_MUTANTS].find(({ name }) =>
-  name.startsWith(`${wanted}:`),
+const mutant = [...MUTANTS, ...ORDERED_MUTANTS, ...TRANSACTION_MUTANTS, ...LITE_MUTANTS, ...WHOLE_MUTANTS].find(
+  ({ name }) => name.startsWith(`${wanted}:`),
 );
 if (mutant === undefined) throw new Error(`there is no mutant ${wanted}`);
 

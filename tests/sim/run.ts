@@ -5,19 +5,29 @@ import { OffsetHistory } from './offset-history.ts';
 import { OrderedHistory } from './ordered-history.ts';
 import { TimedHistory } from './timed-history.ts';
 import { TransactionHistory } from './transaction-history.ts';
+import { WholeHistory } from './whole/whole-history.ts';
 
 /*
  * Runs simulated histories of a shard:
  *
- *   node --conditions=@orbitmq/source tests/sim/run.ts --seed 17          one, with what happened
- *   node --conditions=@orbitmq/source tests/sim/run.ts --from 0 --count 10000
- *   node --conditions=@orbitmq/source tests/sim/run.ts --timed --from 0 --count 1000
+ *   node --conditions=@orbitmq/source tests/sim/run.ts --whole --seed 17          one, with what happened
+ *   node --conditions=@orbitmq/source tests/sim/run.ts --whole --seed 17 --trace 200 --about standard
+ *   node --conditions=@orbitmq/source tests/sim/run.ts --whole --from 0 --count 10000
+ *   node --conditions=@orbitmq/source tests/sim/run.ts --whole --from 0 --minutes 30
  */
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     from: { type: 'string', default: '0' },
     count: { type: 'string', default: '1000' },
+    /** Goes on for so long, instead of a count. */
+    minutes: { type: 'string' },
+    /** Histories of everything at once. */
+    whole: { type: 'boolean', default: false },
+    /** Of a history of everything: how much of what happened is told when it fails; default 60. */
+    trace: { type: 'string' },
+    /** Words; only what has to do with one of them is told. */
+    about: { type: 'string', multiple: true, default: [] },
     /** Histories of timed messages. */
     timed: { type: 'boolean', default: false },
     /** Histories of transactions. */
@@ -33,24 +43,45 @@ const { values } = parseArgs({
   },
 });
 
-function historyOf(seed: number): { run(): Promise<object> } {
-  if (values.lite) return new LiteHistory(seed);
-  if (values.offsets) return new OffsetHistory(seed);
-  if (values.ordered) return new OrderedHistory(seed);
-  if (values.transactions) return new TransactionHistory(seed);
-  return values.timed ? new TimedHistory(seed) : new History(seed);
+interface RunnableHistory {
+  run(): Promise<object>;
+  /** What happened, for the one who looks for a bug. */
+  trace?(countMax: number, words: readonly string[]): string;
+}
+
+const KINDS = ['whole', 'lite', 'offsets', 'ordered', 'transactions', 'timed'] as const;
+const kind = KINDS.find((each) => values[each]);
+
+function historyOf(seed: number): RunnableHistory {
+  if (kind === 'whole') return new WholeHistory(seed);
+  if (kind === 'lite') return new LiteHistory(seed);
+  if (kind === 'offsets') return new OffsetHistory(seed);
+  if (kind === 'ordered') return new OrderedHistory(seed);
+  if (kind === 'transactions') return new TransactionHistory(seed);
+  return kind === 'timed' ? new TimedHistory(seed) : new History(seed);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
 const from = Number(values.seed ?? values.from);
-const count = values.seed === undefined ? Number(values.count) : 1;
-for (let seed = from; seed < from + count; seed++) {
+const countMax = values.seed !== undefined ? 1 : values.minutes === undefined ? Number(values.count) : 2 ** 31;
+const untilMs = performance.now() + Number(values.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
+let count = 0;
+for (; count < countMax && performance.now() < untilMs; count++) {
+  const seed = from + count;
+  const history = historyOf(seed);
   try {
-    const summary = await historyOf(seed).run();
-    if (values.seed !== undefined) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    const summary = await history.run();
+    if (values.seed !== undefined) say(JSON.stringify(summary));
+    if (values.trace !== undefined) say(history.trace?.(Number(values.trace), values.about) ?? '');
   } catch (error) {
-    process.stdout.write(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.stdout.write(`again: node --conditions=@orbitmq/source tests/sim/run.ts --seed ${seed}\n`);
+    say(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`);
+    say(history.trace?.(Number(values.trace ?? 60), values.about) ?? '');
+    const which = kind === undefined ? '' : ` --${kind}`;
+    say(`again: node --conditions=@orbitmq/source tests/sim/run.ts${which} --seed ${seed}`);
     process.exit(1);
   }
 }
-if (values.seed === undefined) process.stdout.write(`${count} histories from seed ${from}: all promises held\n`);
+if (values.seed === undefined) say(`${count} histories from seed ${from}: all promises held`);

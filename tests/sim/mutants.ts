@@ -12,8 +12,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'send-before-settled: an answer is given before the log has stored the message',
     file: 'libs/shard/src/log-shard.ts',
-    from: 'return this.#core.log.settled();',
-    to: 'return Promise.resolve();',
+    from: 'const settling = this.#core.log.settled();',
+    to: 'const settling = Promise.resolve();',
   },
   {
     name: 'lease-unsettled: messages are handed out before their lease is stored',

@@ -19,6 +19,7 @@ class TestMember {
   heardMs: number | undefined;
   answeredMs: number | undefined;
   epoch = 0;
+  hasState = true;
 
   constructor(world: World, member: number, acknowledge: Acknowledgement, mayCreate: boolean) {
     this.clock = world.clock.process();
@@ -33,6 +34,7 @@ class TestMember {
         acknowledge,
         replicationAddress: `m${member}:1`,
         logEpoch: () => this.epoch,
+        hasState: () => this.hasState,
         mayLackStored: () => false,
         leaderHeardMs: () => this.heardMs,
         followersAnsweredMs: () => this.answeredMs,
@@ -110,6 +112,26 @@ describe('election', () => {
     assert.deepEqual(two.told, ['follow 0 1']);
     assert.equal(one.election.guard(), true);
     assert.equal(two.election.guard(), false);
+  });
+
+  it('lets a new shard be begun again, until somebody has data', async () => {
+    const world = new World();
+    const first = world.member(0);
+    first.hasState = false;
+    await world.clock.advance(10);
+    assert.deepEqual([first.told, world.lease?.inSync], [['lead 1'], []]);
+    first.kill();
+    const second = world.member(0);
+    second.hasState = false;
+    await world.clock.advance(1000);
+    assert.deepEqual(second.told, ['lead 2']);
+    assert.equal(await world.clock.settle(second.election.changeInSync([0])), true);
+    second.kill();
+    const emptied = world.member(0);
+    emptied.hasState = false;
+    await world.clock.advance(60_000);
+    assert.deepEqual(emptied.told, []);
+    assert.match(emptied.election.refusal ?? '', /log is empty/);
   });
 
   it('keeps a leader that renews', async () => {

@@ -20,6 +20,8 @@ export interface Candidate {
   readonly replicationAddress: string;
   /** Highest epoch in this member's log; 0 when the log is empty. */
   logEpoch(): number;
+  /** It has a state to begin with: an empty copy must not lead a shard that has data somewhere. */
+  hasState(): boolean;
   /** See `TakeOverFacts.mayLackStored`. */
   mayLackStored(): boolean;
   /** When the leader of `epoch` was last heard, by the monotonic clock; undefined = never. Asked of a follower. */
@@ -49,7 +51,7 @@ export interface ElectionOptions {
   readonly candidate: Candidate;
   readonly events: ElectionEvents;
   readonly times: ElectionTimes;
-  /** Makes the Lease when there is none; only for a shard without data, or at an operator's word. */
+  /** This member may begin a shard of which nobody has data yet. */
   readonly mayCreate: () => boolean;
 }
 
@@ -239,6 +241,11 @@ export class Election {
   async #takeIfAllowed(stored: StoredLease): Promise<void> {
     const { candidate, clock, times } = this.#options;
     const { lease } = stored;
+    if (isOfNothing(lease)) {
+      if (this.#options.mayCreate()) await this.#take(stored);
+      else this.#refuse('the shard has no data yet, and this member may not begin it');
+      return;
+    }
     const refusal = refusalToLead(
       {
         member: candidate.member,
@@ -250,8 +257,9 @@ export class Election {
       },
       times,
     );
-    if (refusal === undefined) await this.#take(stored);
-    else this.#refuse(refusal);
+    if (refusal !== undefined) this.#refuse(refusal);
+    else if (candidate.hasState()) await this.#take(stored);
+    else this.#refuse('its log is empty, although the shard has data: it waits for a copy that has them');
   }
 
   async #take(expected: StoredLease | undefined): Promise<void> {
@@ -261,7 +269,8 @@ export class Election {
     const lease: Lease = {
       holder: candidate.member,
       epoch,
-      inSync: [candidate.member],
+      // Until its log has begun nobody is in sync, so that a member that loses an empty log then may begin again.
+      inSync: expected === undefined || isOfNothing(expected.lease) ? [] : [candidate.member],
       acknowledge: candidate.acknowledge,
       replicationAddress: candidate.replicationAddress,
       durationMs: times.durationMs,
@@ -358,4 +367,9 @@ export class Election {
     if (!this.#unreachable) this.#options.logger.warn({ err: error }, 'the lease can not be reached');
     this.#unreachable = true;
   }
+}
+
+/** The Lease of a shard whose log has not begun. */
+function isOfNothing(lease: Lease): boolean {
+  return lease.inSync.length === 0;
 }

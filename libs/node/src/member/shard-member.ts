@@ -224,6 +224,7 @@ export class ShardMember {
         acknowledge,
         replicationAddress,
         logEpoch: () => this.#logEpoch(),
+        hasState: () => this.#state.kind === 'follower' && this.#state.host.shard.hasBase,
         mayLackStored: () => !this.#hasFollowed && role.mayLackStored(),
         leaderHeardMs: (epoch) =>
           this.#state.kind === 'follower' ? this.#state.replication.heardMs(epoch) : undefined,
@@ -268,18 +269,20 @@ export class ShardMember {
     if (this.#state.kind !== 'follower' || election.epoch !== epoch) return;
     const { host, replication } = this.#state;
     await replication.close();
-    if (!host.shard.hasBase) {
-      this.#options.logger.error({ epoch }, 'this copy has no state to begin with: it can not lead yet');
-      await election.release();
-      await this.#leave();
-      await this.#follow();
-      return;
-    }
     const guard = (): boolean => election.epoch === epoch && election.guard();
-    const shard = await host.shard.promote({ epoch, acknowledge: this.#options.acknowledge, guard });
-    await this.#lead(shard);
+    const lead = { epoch, acknowledge: this.#options.acknowledge, guard };
+    await this.#lead(host.shard.hasBase ? await host.shard.promote(lead) : await this.#begin(host, lead));
     // Deposed while it was promoted: nobody was there to be fenced.
     if (election.epoch !== epoch) this.#deposed('it was deposed while it was promoted');
+  }
+
+  /** Begins the log of a shard of which nobody has data, or of which an operator has given them up. */
+  async #begin(host: Host, lead: LeadOptions): Promise<OpenedShard> {
+    const { files } = this.#options;
+    const { endOffset } = host.shard.replica;
+    await host.shard.close();
+    if (endOffset > 0) await files.wipe();
+    return await files.openLeader(lead);
   }
 
   async #lead(shard: OpenedShard): Promise<void> {
@@ -305,6 +308,8 @@ export class ShardMember {
       settleMs: this.#options.settleMs,
     });
     this.#state = { kind: 'leader', ...tenure };
+    // The Lease of a new shard says from here on that somebody has data.
+    if (election?.lease?.inSync.length === 0) await election.changeInSync([identity.member]);
     this.#know({ member: identity.member, epoch: tenure.epoch, clientAddress });
     events.onLeading(tenure);
   }

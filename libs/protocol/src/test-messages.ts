@@ -18,6 +18,8 @@ export function messageOf(parts: Partial<Message>): Message {
 const record = <T>(parts: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
   fc.record(parts, { noNullPrototype: true }) as fc.Arbitrary<T>;
 const text = fc.string({ unit: 'grapheme', maxLength: 20 });
+/** Where an empty text counts as none. */
+const someText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
 const time = record({
   seconds: fc.bigInt({ min: -1_000_000_000n, max: 253_402_300_799n }),
@@ -27,8 +29,8 @@ const name = record({ resourceNamespace: text, name: text });
 
 /** System properties of every shape, those that only a server sets included. */
 const systemArbitrary: fc.Arbitrary<SystemProperties> = record({
-  tag: maybe(text),
-  keys: fc.array(text, { maxLength: 3 }),
+  tag: maybe(someText),
+  keys: fc.array(someText, { maxLength: 3 }),
   messageId: text,
   bodyDigest: maybe(record({ type: fc.constantFrom(0, 1, 2, 3), checksum: text })),
   bodyEncoding: fc.constantFrom(0, 1, 2),
@@ -43,7 +45,7 @@ const systemArbitrary: fc.Arbitrary<SystemProperties> = record({
   queueOffset: maybe(fc.bigInt({ min: 0n, max: 2n ** 62n })),
   invisibleDuration: maybe(time),
   deliveryAttempt: maybe(fc.nat()),
-  messageGroup: maybe(text),
+  messageGroup: maybe(someText),
   traceContext: maybe(text),
   orphanedTransactionRecoveryDuration: maybe(time),
   deadLetterQueue: maybe(record({ topic: text, messageId: text })),

@@ -18,8 +18,12 @@ const LATENESS_RECEIVES = 64;
 /** How far ahead the messages are sent whose lateness is measured. */
 const AHEAD_MS_MIN = 1_000;
 const AHEAD_MS_MAX = 3_000;
+/** By then all of a burst have been sent. */
+const BURST_AHEAD_MS = 60_000;
 const TIMED = 'bench-timed';
-const LATE = 'bench-late';
+/** One for each measurement: a new group begins with the first message. */
+const LATE_BESIDE_SOME = 'bench-late-some';
+const LATE_BESIDE_ALL = 'bench-late-all';
 const BURST = 'bench-burst';
 const OTHER = 'bench-other';
 
@@ -34,7 +38,7 @@ export const timers: Scenario = {
 async function measure({ options }: ScenarioContext, targets: ScenarioTargets): Promise<void> {
   const { bodyBytes, durationMs } = options;
   for (const target of targets.brokers) {
-    for (const topic of [TIMED, LATE, BURST]) await target.createTopic(topic, 'DELAY');
+    for (const topic of [TIMED, LATE_BESIDE_SOME, LATE_BESIDE_ALL, BURST]) await target.createTopic(topic, 'DELAY');
     await target.createTopic(OTHER, 'NORMAL');
     await send(target, distant(bodyBytes), { durationMs: options.warmUpMs });
     await send(target, new SendRequestTemplate({ topic: OTHER, bodyBytes }), { durationMs: options.warmUpMs });
@@ -46,8 +50,8 @@ async function measure({ options }: ScenarioContext, targets: ScenarioTargets): 
   for (const target of targets.brokers) {
     await burst(targets, target, options.burstCount);
     await layUp(targets, target, target.name === 'apache' ? options.pendingCount / 10 : options.pendingCount);
-    await lateness(targets, target, { durationMs: 3 * durationMs, otherRate: 1_000 });
-    await lateness(targets, target, { durationMs: 3 * durationMs, otherRate: undefined });
+    await lateness(targets, target, { topic: LATE_BESIDE_SOME, durationMs: 3 * durationMs, otherRate: 1_000 });
+    await lateness(targets, target, { topic: LATE_BESIDE_ALL, durationMs: 3 * durationMs, otherRate: undefined });
   }
 }
 
@@ -87,11 +91,11 @@ async function layUp(targets: ScenarioTargets, target: BenchTarget, count: numbe
 async function lateness(
   targets: ScenarioTargets,
   target: BenchTarget,
-  load: { durationMs: number; otherRate: number | undefined },
+  load: { topic: string; durationMs: number; otherRate: number | undefined },
 ): Promise<void> {
   const late = new Latencies();
   const timed = new SendRequestTemplate({
-    topic: LATE,
+    topic: load.topic,
     bodyBytes: 256,
     deliveryTimestampMs: () => Math.floor(Date.now() + AHEAD_MS_MIN + Math.random() * (AHEAD_MS_MAX - AHEAD_MS_MIN)),
   });
@@ -105,7 +109,7 @@ async function lateness(
     runReceiveLoad({
       port: target.port,
       brokerName: target.brokerName,
-      topic: LATE,
+      topic: load.topic,
       groups: [freshGroup()],
       concurrency: LATENESS_RECEIVES,
       durationMs: load.durationMs,
@@ -148,7 +152,7 @@ function rateOf(rate: number | undefined): { rate?: number } {
 
 /** All are due at the same moment: how quickly they come to consumers, and into their queues. */
 async function burst(targets: ScenarioTargets, target: BenchTarget, count: number): Promise<void> {
-  const dueMs = Date.now() + 60_000;
+  const dueMs = Date.now() + BURST_AHEAD_MS;
   const template = new SendRequestTemplate({ topic: BURST, bodyBytes: 256, deliveryTimestampMs: () => dueMs });
   await send(target, template, { countMax: count });
   const earlyMs = Date.now() - dueMs;

@@ -6,6 +6,16 @@ import { appCommand, bundleApps, freePort, ServiceProcess, waitForBrokers } from
 /** Keys and values of a properties file. */
 export type Properties = Readonly<Record<string, string | number | boolean>>;
 
+/** Where the members of a cluster run, when it is not on loopback of this machine. */
+export interface Placement {
+  /** Address on which a member listens, and at which other members find it. */
+  addressOf(name: string): string;
+  /** What starts a member in its place. */
+  commandOf(name: string, command: readonly string[]): readonly string[];
+  /** Makes ports of a member reachable from here, at the same ports of 127.0.0.1. */
+  open(name: string, ports: readonly number[]): Promise<void>;
+}
+
 /** What a test asks of its cluster. */
 export interface ClusterOptions {
   /** Default 1. */
@@ -26,6 +36,7 @@ export interface ClusterOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Keeps logs and data here instead of in a directory that goes with the cluster. */
   readonly directory?: string;
+  readonly placement?: Placement;
 }
 
 /** A name server or broker of a cluster; `kill()`, `stop()`, `start()` and `waitReady()` come from the process. */
@@ -114,6 +125,12 @@ export interface Cluster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+const LOOPBACK: Placement = {
+  addressOf: () => '127.0.0.1',
+  commandOf: (_name, command) => command,
+  open: () => Promise.resolve(),
+};
+
 interface Ports {
   readonly replication?: number;
   readonly client: number;
@@ -134,7 +151,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   for (let index = 0; index < (options.nameServerCount ?? 1); index++) {
     nameServers.push(await nameServer(`namesrv-${index + 1}`, directory, from, options));
   }
-  const namesrvAddr = nameServers.map((member) => `127.0.0.1:${member.adminPort}`).join(';');
+  const { placement = LOOPBACK } = options;
+  const namesrvAddr = nameServers.map(({ name, adminPort }) => `${placement.addressOf(name)}:${adminPort}`).join(';');
   const brokers: Member[] = [];
   for (let index = 0; index < (options.brokerCount ?? 1); index++) {
     brokers.push(await broker(`broker-${String.fromCharCode(97 + index)}`, directory, from, namesrvAddr, options));
@@ -163,6 +181,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     [Symbol.asyncDispose]: stop,
   };
   try {
+    for (const { name, clientPort, adminPort, httpPort } of members) {
+      await placement.open(name, [clientPort, adminPort, httpPort]);
+    }
     for (const member of members) member.start();
     await Promise.all(members.map((member) => member.waitReady()));
     await cluster.waitForRoutes();
@@ -181,15 +202,17 @@ async function nameServer(
   options: ClusterOptions,
 ): Promise<Member> {
   const ports = { client: await freePort(), admin: await freePort(), http: await freePort() };
+  const { placement = LOOPBACK } = options;
+  const address = placement.addressOf(name);
   const properties: Properties = {
-    bindAddress: '127.0.0.1',
+    bindAddress: address,
     listenPort: ports.admin,
     grpcServerPort: ports.client,
-    metricsPromExporterHost: '127.0.0.1',
+    metricsPromExporterHost: address,
     metricsPromExporterPort: ports.http,
     ...options.nameServerProperties,
   };
-  const command = [...appCommand('namesrv', from), ...flagsOf(properties)];
+  const command = placement.commandOf(name, [...appCommand('namesrv', from), ...flagsOf(properties)]);
   return new Member({ name, command, directory, ports, environment: options.environment ?? {} });
 }
 
@@ -201,7 +224,7 @@ async function broker(
   options: ClusterOptions,
 ): Promise<Member> {
   const ports = await brokerPorts();
-  const properties = { ...brokerProperties(name, name, directory, ports), ...options.brokerProperties };
+  const properties = { ...brokerProperties(name, name, directory, ports, options), ...options.brokerProperties };
   return brokerProcess(
     name,
     'broker',
@@ -227,7 +250,7 @@ async function slave(
   const ports = await brokerPorts();
   const isElected = options.brokerProperties?.coordinator !== undefined;
   const properties = {
-    ...brokerProperties(master.name, name, directory, ports),
+    ...brokerProperties(master.name, name, directory, ports, options),
     ...options.brokerProperties,
     brokerId: id,
     ...(isElected ? {} : { brokerRole: 'SLAVE' }),
@@ -250,15 +273,18 @@ function brokerProperties(
   name: string,
   directory: string,
   ports: Ports & { readonly replication: number },
+  { placement = LOOPBACK }: ClusterOptions,
 ): Properties {
+  const address = placement.addressOf(name);
   return {
     brokerName,
-    brokerIP1: '127.0.0.1',
-    bindAddress: '127.0.0.1',
+    brokerIP1: address,
+    bindAddress: address,
+    adminBindAddress: address,
     listenPort: ports.client,
     adminListenPort: ports.admin,
     haListenPort: ports.replication,
-    metricsPromExporterHost: '127.0.0.1',
+    metricsPromExporterHost: address,
     metricsPromExporterPort: ports.http,
     storePathRootDir: join(directory, name),
   };
@@ -281,7 +307,8 @@ function brokerProcess(
       .map(([key, value]) => `${key}=${value}\n`)
       .join(''),
   );
-  const command = [...appCommand(app, from), '-c', file, '-n', namesrvAddr];
+  const { placement = LOOPBACK } = options;
+  const command = placement.commandOf(name, [...appCommand(app, from), '-c', file, '-n', namesrvAddr]);
   return new Member({ name, command, directory, ports, environment: options.environment ?? {} });
 }
 

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as Listener } from 'node:net';
 
 /** What of a Lease object matters here. */
 interface LeaseObject {
@@ -25,10 +25,13 @@ export class LeaseApi implements AsyncDisposable {
     this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
-  /** Starts on a free port of 127.0.0.1. */
-  static async start(host = '127.0.0.1'): Promise<LeaseApi> {
+  /** @param listener takes connections already; without it, a free port of 127.0.0.1 does */
+  static async start(listener?: Listener): Promise<LeaseApi> {
     const api = new LeaseApi();
-    await new Promise<void>((resolve) => api.#server.listen(0, host, resolve));
+    await new Promise<void>((resolve) => {
+      if (listener === undefined) api.#server.listen(0, '127.0.0.1', resolve);
+      else api.#server.listen(listener, resolve);
+    });
     return api;
   }
 

@@ -62,13 +62,14 @@ export async function waitForLeader(members: readonly Member[], epoch = 0n, pati
 
 /** Waits until the leader's state and that of all others was compared at one position, and is equal. */
 export async function waitForEqualState(leader: Member, others: readonly Member[]): Promise<void> {
+  const endOffset = (await replicationOf(leader))?.endOffset ?? 0n;
   await replicationOf(leader, true);
   for (const other of others) {
     await waitForReplication(
       other,
       'compared with the leader',
       ({ attestedPosition, attestedChecksum, attestedLeaderChecksum }) =>
-        attestedPosition > 0n && attestedChecksum === attestedLeaderChecksum,
+        attestedPosition >= endOffset && attestedChecksum === attestedLeaderChecksum,
     );
   }
 }

@@ -26,8 +26,11 @@ export class History {
   readonly events: Record<string, unknown>[] = [];
   /** Ids that some consumer wanted to be dead letters, whether it heard an answer or not. */
   readonly forwardsAsked = new Set<string>();
+  readonly #hasOneQueue: boolean;
 
-  constructor(groups: readonly string[]) {
+  /** @param hasOneQueue each topic has a single queue on a single broker, so that offsets of messages can be compared */
+  constructor(groups: readonly string[], hasOneQueue = false) {
+    this.#hasOneQueue = hasOneQueue;
     for (const group of groups) this.events.push({ f: 'group', g: group, t0: now(), t1: now() });
   }
 
@@ -62,7 +65,8 @@ export class History {
       });
       const code = answer.entries[0]?.status?.code ?? answer.status?.code ?? 0;
       const r = code === OK ? 'ok' : CERTAIN_REFUSALS.has(code) ? 'fail' : 'info';
-      this.events.push({ ...event, r, t1: now() });
+      const place = this.#hasOneQueue && r === 'ok' ? { q: topic, off: Number(answer.entries[0]!.offset) } : {};
+      this.events.push({ ...event, ...place, r, t1: now() });
       return code === OK;
     } catch {
       this.events.push({ ...event, r: 'info', t1: now() });
@@ -173,6 +177,21 @@ export class History {
     return this.events.filter(({ f, r }) => f === kind && r === outcome).length;
   }
 
+  /** Notes a time in which what was acknowledged may come again. */
+  window(t0: string, t1: string): void {
+    this.events.push({ f: 'window', t0, t1 });
+  }
+
+  /** What must come and has not yet, to any group that is named as its reader. */
+  missing(): string[] {
+    const seen = new Set(this.events.filter(({ f }) => f === 'recv').map(({ id }) => String(id)));
+    const committed = new Set(this.events.filter(({ f, res }) => f === 'end' && res === 'commit').map(({ id }) => id));
+    return this.events
+      .filter(({ f, r, tx, id }) => f === 'send' && r === 'ok' && (tx !== true || committed.has(id)))
+      .map(({ id }) => String(id))
+      .filter((id) => !seen.has(id));
+  }
+
   /** Promises that were broken, the first of them; the history must have been drained. */
   broken(): string[] {
     return check(this.events)
@@ -242,6 +261,7 @@ function idIn(body: Uint8Array): string {
   return Buffer.from(end < 0 ? body : body.subarray(0, end)).toString();
 }
 
-function now(): string {
+/** Now, as histories tell it. */
+export function now(): string {
   return String(process.hrtime.bigint());
 }

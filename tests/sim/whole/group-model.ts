@@ -233,9 +233,11 @@ export class GroupModel {
       if (other === message || !this.#isBehindEachOther(message, other) || before.has(other.spec.id)) continue;
       const standing = this.#standings.get(other.spec.id);
       if (standing !== undefined && !this.#isCertainlyOpen(standing, context)) continue;
+      const { position, queueId, queueOffset } = other.place!;
+      // It was skipped before anybody knew where it is.
+      if (this.#isSkipped(`${context.topic}/${queueId}`, queueOffset, standing)) continue;
       const facts = { group: this.spec.name, message, other, standing, leaseId: received.leaseId, nowMs };
       const isOut = standing !== undefined && standing.leaseId !== received.leaseId && nowMs < standing.earliestEndMs;
-      const { position, queueId } = other.place!;
       const isEarlier = position < received.position;
       // What was given back may come while something behind it, of another queue, is still out.
       const isInTheWay = isEarlier || queueId === received.queueId;

@@ -2,7 +2,7 @@ import { type Random, seededRandom } from '@orbitmq/base';
 import { SimClock } from '@orbitmq/testkit';
 import type { ClusterUnderTest } from './cluster.ts';
 import { ShardCluster } from './shard-cluster.ts';
-import { Workload } from './workload.ts';
+import { type Trace, Workload } from './workload.ts';
 
 /** What a history has done, for the curious. */
 export interface WholeSummary {
@@ -24,7 +24,24 @@ const END_MS_MAX = 120_000;
 const TRACED_MAX = 4000;
 
 /** Makes the cluster of a seed. */
-export type ClusterOf = (clock: SimClock, seed: number) => ClusterUnderTest;
+export type ClusterOf = (clock: SimClock, seed: number, note: Trace) => ClusterUnderTest;
+
+/** How long a history is, and how much happens in it. Times in simulated milliseconds. */
+export interface Pace {
+  readonly stepsMin: number;
+  /** One more than the most. */
+  readonly stepsEnd: number;
+  /** Longest time of a step. */
+  readonly stepMs: number;
+  /** Of a hundred steps so many are mishaps. */
+  readonly mishaps: number;
+  /** Where something may be forgotten, that topics and groups are there is so old before anything happens. */
+  readonly oldMs: number;
+  /** Dead letters are handed back at the end, and consumed. */
+  readonly redrives: boolean;
+}
+
+const UNHURRIED: Pace = { stepsMin: 40, stepsEnd: 120, stepMs: 60, mishaps: 10, oldMs: 3000, redrives: true };
 
 const shardCluster: ClusterOf = (clock, seed) => new ShardCluster(clock, seed);
 
@@ -38,20 +55,20 @@ export class WholeHistory {
   readonly #clock = new SimClock();
   readonly #cluster: ClusterUnderTest;
   readonly #workload: Workload;
+  readonly #pace: Pace;
   readonly #traced: (readonly [number, string, readonly unknown[]])[] = [];
   /** When the mishaps ended and consumers began to wait. */
   #calm = { atMs: 0, wallMs: 0 };
   #deathCount = 0;
   #letterCount = 0;
 
-  constructor(seed: number, clusterOf: ClusterOf = shardCluster) {
+  constructor(seed: number, clusterOf: ClusterOf = shardCluster, pace: Pace = UNHURRIED) {
     this.#seed = seed;
     this.#random = seededRandom(seed * 4 + 7);
-    this.#cluster = clusterOf(this.#clock, seed);
-    this.#workload = new Workload(this.#cluster, this.#clock, seed, (what, ...facts) => {
-      this.#traced.push([this.#clock.monotonicMs(), what, facts]);
-      if (this.#traced.length > TRACED_MAX) this.#traced.splice(0, TRACED_MAX / 2);
-    });
+    this.#pace = pace;
+    const note: Trace = (what, ...facts) => this.#note(what, ...facts);
+    this.#cluster = clusterOf(this.#clock, seed, note);
+    this.#workload = new Workload(this.#cluster, this.#clock, seed, note);
   }
 
   async run(): Promise<WholeSummary> {
@@ -65,8 +82,9 @@ export class WholeHistory {
     });
     await this.#clock.settle(workload.begin());
     // What is so young may be forgotten, and nothing would be left to look at.
-    if (this.#cluster.forgets) await this.#clock.advance(3000);
-    const steps = 40 + this.#random.below(80);
+    const { oldMs, stepsMin, stepsEnd } = this.#pace;
+    if (this.#cluster.forgets) await this.#clock.advance(oldMs);
+    const steps = stepsMin + this.#random.below(stepsEnd - stepsMin);
     for (let step = 0; step < steps; step++) await this.#step();
     await this.#end();
     return {
@@ -94,11 +112,12 @@ export class WholeHistory {
 
   async #step(): Promise<void> {
     const dice = this.#random.below(100);
-    if (dice < 10) await this.#mishap();
-    else if (dice < 14) await this.#clock.advance(this.#random.below(1500));
-    else if (dice < 16) await this.#lookAtLags();
+    const { mishaps, stepMs } = this.#pace;
+    if (dice < mishaps) await this.#mishap();
+    else if (dice < mishaps + 4) await this.#clock.advance(this.#random.below(1500));
+    else if (dice < mishaps + 6) await this.#lookAtLags();
     else this.#workload.step();
-    await this.#clock.advance(this.#random.below(60));
+    await this.#clock.advance(this.#random.below(stepMs));
     await this.#cluster.heal();
     this.#workload.check();
   }
@@ -109,7 +128,7 @@ export class WholeHistory {
     for (const { name, weight, run } of mishaps) {
       dice -= weight;
       if (dice >= 0) continue;
-      this.#note(name);
+      this.#note(`── ${name}`);
       return await run();
     }
   }
@@ -121,18 +140,22 @@ export class WholeHistory {
   }
 
   async #end(): Promise<void> {
-    this.#note('calm');
+    this.#note('── calm');
     await this.#cluster.calm();
     this.#workload.dropHand();
     this.#calm = { atMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
     await this.#drain();
     await this.#judge();
-    for (const group of this.#workload.groups) await this.#clock.settle(this.#workload.redriveAll(group));
-    await this.#drain();
-    await this.#judge();
+    if (this.#pace.redrives) await this.#redriveAll();
     await this.#cluster.verify();
     await this.#cluster.stop();
     this.#workload.check();
+  }
+
+  async #redriveAll(): Promise<void> {
+    for (const group of this.#workload.groups) await this.#clock.settle(this.#workload.redriveAll(group));
+    await this.#drain();
+    await this.#judge();
   }
 
   /** Nothing but consumers, until nothing has come for so long that nothing will. */
@@ -155,7 +178,7 @@ export class WholeHistory {
       if (this.#clock.monotonicMs() - quietSinceMs > QUIET_MS) break;
     }
     isOver = true;
-    this.#note('drained');
+    this.#note('── drained');
   }
 
   async #judge(): Promise<void> {
@@ -170,8 +193,9 @@ export class WholeHistory {
     workload.checkLags();
   }
 
-  #note(what: string): void {
-    this.#traced.push([this.#clock.monotonicMs(), `── ${what}`, []]);
+  #note(what: string, ...facts: readonly unknown[]): void {
+    this.#traced.push([this.#clock.monotonicMs(), what, facts]);
+    if (this.#traced.length > TRACED_MAX) this.#traced.splice(0, TRACED_MAX / 2);
   }
 }
 

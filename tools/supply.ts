@@ -12,7 +12,9 @@ const LICENSES: ReadonlySet<string> = new Set([
   '(Apache-2.0 AND BSD-3-Clause)',
   'ISC',
   'MIT',
+  'PSF-2.0',
   'Python-2.0',
+  'Unlicense',
 ]);
 /** npm does not run them here, and what they would do is not needed. */
 const SCRIPTS_NOT_RUN: ReadonlySet<string> = new Set(['protobufjs']);

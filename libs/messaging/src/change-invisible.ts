@@ -49,7 +49,8 @@ function change(
 
 function handleOf(context: MessagingContext, lease: LeaseRef, leaseId: number): string {
   const { group, topic, queueId, queueOffset } = lease;
-  return context.handles.encode({ groupUid: group.uid, topicUid: topic.uid, queueId, queueOffset, leaseId });
+  const { epoch } = context.shard;
+  return context.handles.encode({ groupUid: group.uid, topicUid: topic.uid, queueId, queueOffset, leaseId, epoch });
 }
 
 function invisibleMsOf(duration: Duration | undefined): number {

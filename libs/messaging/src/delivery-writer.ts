@@ -66,6 +66,7 @@ export class DeliveryWriter {
         queueId,
         queueOffset,
         leaseId,
+        epoch: this.context.shard.epoch,
       }),
       // clients know no queues of lite topics
       queueId: isLiteQueueId(queueId) ? 0 : queueId,

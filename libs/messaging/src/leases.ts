@@ -36,11 +36,11 @@ export function consumptionOf(
 
 /**
  * The lease that a receipt handle names: it is genuine, and of this group and topic.
- * @returns undefined when its topic, group or queue has been deleted since
+ * @returns undefined when its topic, group or queue has been deleted since, or the lease was lost
  * @throws MqError INVALID_RECEIPT_HANDLE
  */
 export function leaseOf(context: MessagingContext, consumption: Consumption, text: string): LeaseRef | undefined {
-  const { groupUid, topicUid, queueId, queueOffset, leaseId } = context.handles.decode(text);
+  const { groupUid, topicUid, queueId, queueOffset, leaseId, epoch } = context.handles.decode(text);
   const { group, topic } = consumption;
   const { metadata } = context.shard;
   const owner = metadata.groupByUid(groupUid);
@@ -48,6 +48,7 @@ export function leaseOf(context: MessagingContext, consumption: Consumption, tex
   if (owner && owner !== group) throw foreign('consumer group', consumption.groupName, text);
   if (source && source !== topic) throw foreign('topic', consumption.topicName, text);
   if (!owner || !source || !group || !topic || !hasQueue(topic, queueId)) return undefined;
+  if (!context.shard.isKept(epoch, leaseId)) return undefined;
   return { group, topic, queueId, queueOffset, leaseId };
 }
 
@@ -73,7 +74,7 @@ const REASONS: Readonly<Record<LeaseOutcome | 'gone', string>> = {
   settled: 'whose message has been acknowledged already; nothing is left to do',
   superseded: 'whose message has been handed out again or given a new handle since; use the newest handle',
   unknown: 'whose message this broker does not know as handed out; receive it again',
-  gone: 'whose topic or consumer group has been deleted; nothing is left to do',
+  gone: 'whose topic or consumer group has been deleted, or which was lost with the last moments before a crash; nothing is left to do',
 };
 
 function foreign(what: string, name: string, text: string): MqError {

@@ -26,14 +26,14 @@ export async function recallMessage(
   }
   const topic = provision.topic(request.topic?.name ?? '');
   if (topic.messageType !== 'DELAY' && topic.messageType !== 'MIXED') throw takesNone(topic);
-  const { topicUid, slot, id } = recallHandles.decode(request.recallHandle);
+  const { topicUid, slot, id, epoch } = recallHandles.decode(request.recallHandle);
   if (topicUid !== topic.uid) {
     throw new MqError(
       'BAD_REQUEST',
       `the recall handle belongs to a message of another topic than ${quoted(topic.name)}; name the topic that it was sent to`,
     );
   }
-  const timed = await shard.findTimer(topic, { slot, id });
+  const timed = shard.isKept(epoch, id) ? await shard.findTimer(topic, { slot, id }) : undefined;
   if (timed === undefined || !shard.cancelTimer(topic, { slot, id })) {
     throw new MqError(
       'BAD_REQUEST',

@@ -1,10 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ClientType, Code, HeartbeatRequest, MessagingServiceDefinition } from '@orbitmq/protocol/apache.rocketmq.v2';
+import {
+  ClientType,
+  Code,
+  EndTransactionRequest,
+  HeartbeatRequest,
+  MessageType,
+  MessagingServiceDefinition,
+  TransactionResolution,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
 import { SimClock } from '@orbitmq/testkit';
 import { memoryVfs } from '@orbitmq/vfs';
 import { NO_MESSAGING_EVENTS } from './events.ts';
-import { as, handleOf, idsOf, message, TestBroker } from './test-broker.ts';
+import { as, handleOf, idsOf, message, resource, TestBroker } from './test-broker.ts';
+import { timestampOf } from './times.ts';
+
+const { COMMIT } = TransactionResolution;
 
 test('receipt handles outlive a restart of the broker', async () => {
   const storage = { clock: new SimClock(), vfs: memoryVfs() };
@@ -25,6 +36,48 @@ test('receipt handles outlive a restart of the broker', async () => {
     assert.equal((await after.receive()).status.code, Code.MESSAGE_NOT_FOUND);
   } finally {
     await after.stop();
+  }
+});
+
+test('handles of what was lost in a crash touch nothing that has its place now', async ({ mock }) => {
+  const broker = await TestBroker.start();
+  try {
+    for (const [name, type] of [
+      ['orders', 'NORMAL'],
+      ['tx', 'TRANSACTION'],
+      ['timed', 'DELAY'],
+    ] as const) {
+      await broker.makeTopic(name, type);
+    }
+    await broker.send(message('held'));
+    const [receiptHandle] = (await broker.receiveLater()).messages.map(handleOf);
+    const half = message('half', { topic: 'tx', system: { messageType: MessageType.TRANSACTION } });
+    const { transactionId } = (await broker.send(half)).entries[0]!;
+    const deliveryTimestamp = timestampOf(broker.clock.wallMs() + 3_600_000);
+    const timed = message('timed', { topic: 'timed', system: { messageType: MessageType.DELAY, deliveryTimestamp } });
+    const { recallHandle } = (await broker.send(timed)).entries[0]!;
+    const use = async (): Promise<(Code | undefined)[]> => {
+      const commit = { topic: resource('tx'), messageId: 'half', transactionId, resolution: COMMIT };
+      const ended = await broker.client.unary(
+        MessagingServiceDefinition,
+        'endTransaction',
+        { ...EndTransactionRequest.decode(new Uint8Array()), ...commit },
+        as('producer'),
+      );
+      const recalled = await broker.client.unary(
+        MessagingServiceDefinition,
+        'recallMessage',
+        { topic: resource('timed'), recallHandle },
+        as('producer'),
+      );
+      return [(await broker.ack([receiptHandle!])).status, ended.status, recalled.status].map((status) => status?.code);
+    };
+    const lost = mock.method(broker.shard, 'isKept', () => false);
+    assert.deepEqual(await use(), [Code.INVALID_RECEIPT_HANDLE, Code.INVALID_TRANSACTION_ID, Code.BAD_REQUEST]);
+    lost.mock.restore();
+    assert.deepEqual(await use(), [Code.OK, Code.OK, Code.OK]);
+  } finally {
+    await broker.stop();
   }
 });
 

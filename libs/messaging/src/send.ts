@@ -162,15 +162,16 @@ export class Sending {
 
   /** What the producer was told, or should have been told, when it sent this message before. */
   private receiptOf(topic: Topic, message: IncomingMessage, earlier: EarlierSend): Receipt {
-    const { recallHandles, transactionIds } = this.context;
+    const { recallHandles, shard, transactionIds } = this.context;
+    const { epoch } = shard;
     const receipt = { queueOffset: 0, transactionId: '', recallHandle: '', isRepeated: true };
     switch (earlier.kind) {
       case 'message':
         return { ...receipt, queueOffset: earlier.queueOffset };
       case 'timer':
-        return { ...receipt, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...earlier.timer }) };
+        return { ...receipt, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...earlier.timer, epoch }) };
       case 'half': {
-        const place = { topicUid: topic.uid, ...earlier.half };
+        const place = { topicUid: topic.uid, ...earlier.half, epoch };
         return { ...receipt, transactionId: transactionIds.encode(place, message.messageId) };
       }
     }
@@ -211,7 +212,7 @@ export class Sending {
       return { ...receipt, queueOffset: shard.send(request).queueOffset };
     }
     const { timer } = shard.sendTimed({ ...request, deliveryTimestampMs });
-    return { ...receipt, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...timer }) };
+    return { ...receipt, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...timer, epoch: shard.epoch }) };
   }
 }
 

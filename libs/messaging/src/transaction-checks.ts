@@ -146,7 +146,11 @@ export class TransactionChecks {
 
   private commandOf(topic: Topic, half: HalfRef, { message: bytes, storeTimestampMs }: StoredHalf): TelemetryCommand {
     const { system, rest } = bytes;
-    const transactionId = this.context.transactionIds.encode({ topicUid: topic.uid, ...half }, readMessageId(system));
+    const { shard, transactionIds } = this.context;
+    const transactionId = transactionIds.encode(
+      { topicUid: topic.uid, ...half, epoch: shard.epoch },
+      readMessageId(system),
+    );
     const message: Message = {
       ...Message.decode(rest),
       systemProperties: { ...SystemProperties.decode(system), storeTimestamp: timestampOf(storeTimestampMs) },

@@ -37,7 +37,7 @@ export function sendHalf(context: MessagingContext, message: IncomingMessage, re
   // As the original: a producer can only lengthen the time in which it is left alone.
   const immunityMs = Math.max(config.transactions.timeOutMs, Math.floor(message.recoveryDurationMs ?? 0));
   const { half } = shard.sendHalf({ ...request, immunityMs });
-  return transactionIds.encode({ topicUid: request.topic.uid, ...half }, message.messageId);
+  return transactionIds.encode({ topicUid: request.topic.uid, ...half, epoch: shard.epoch }, message.messageId);
 }
 
 /**
@@ -79,13 +79,14 @@ export class TransactionEnding {
   }
 
   async endTransaction(request: EndTransactionRequest, call: Call): Promise<EndTransactionResponse> {
-    const { provision, sessions, transactionIds } = this.context;
+    const { provision, sessions, shard, transactionIds } = this.context;
     sessions.seen(clientIdOf(call));
     const topicName = request.topic?.name ?? '';
     checkTopicName(topicName);
     const transaction = transactionIds.decode(request.transactionId);
     const topic = provision.topic(topicName);
     checkBelongs(transaction, topic, request.messageId);
+    if (!shard.isKept(transaction.epoch, transaction.id)) throw notOpen();
     const end = endOf(request.resolution);
     // A producer that does not know yet says so; it is asked again.
     if (end !== undefined) await this.end(topic, transaction, end);
@@ -127,16 +128,19 @@ function endOf(resolution: TransactionResolution): TransactionEnd | undefined {
 }
 
 function checkSame(outcome: Exclude<TransactionOutcome, { kind: 'ended' }>, end: TransactionEnd): void {
-  if (outcome.kind === 'unknown') {
-    throw new MqError(
-      'INVALID_TRANSACTION_ID',
-      'the transaction is not open; found none with this id: it ended long ago; there is nothing left to do',
-    );
-  }
+  if (outcome.kind === 'unknown') throw notOpen();
   const isSame = (outcome.end === TRANSACTION_END.committed) === (end === TRANSACTION_END.committed);
   if (isSame) return;
   throw new MqError(
     'INVALID_TRANSACTION_ID',
     `a transaction has one end; this one was already ${END_TEXTS[outcome.end]}, and that stays`,
+  );
+}
+
+function notOpen(): MqError {
+  return new MqError(
+    'INVALID_TRANSACTION_ID',
+    'the transaction is not open; found none with this id: it ended long ago, or was lost with the last moments before a crash; ' +
+      'there is nothing left to do',
   );
 }

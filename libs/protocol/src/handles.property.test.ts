@@ -38,7 +38,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
     code: 'INVALID_RECEIPT_HANDLE',
     texts: (name, key) =>
       fc
-        .record({ groupUid: uint32, topicUid: uint32, queueId: fc.nat(65_535), queueOffset: uint48, leaseId: uint48 })
+        .record({
+          groupUid: uint32,
+          topicUid: uint32,
+          queueId: fc.nat(65_535),
+          queueOffset: uint48,
+          leaseId: uint48,
+          epoch: uint32,
+        })
         .map((handle) => new ReceiptHandleCodec(name, key).encode(handle)),
     decode: (name, key, text) => new ReceiptHandleCodec(name, key).decode(text),
     brokerNameOf: brokerNameOfHandle,
@@ -47,7 +54,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     code: 'BAD_REQUEST',
     texts: (name, key) =>
       fc
-        .record({ topicUid: uint32, slot: uint32, id: uint48 })
+        .record({ topicUid: uint32, slot: uint32, id: uint48, epoch: uint32 })
         .map((handle) => new RecallHandleCodec(name, key).encode(handle)),
     decode: (name, key, text) => new RecallHandleCodec(name, key).decode(text),
     brokerNameOf: brokerNameOfRecallHandle,
@@ -56,7 +63,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     code: 'INVALID_TRANSACTION_ID',
     texts: (name, key) =>
       fc
-        .tuple(fc.record({ topicUid: uint32, slot: uint32, id: uint48 }), fc.string())
+        .tuple(fc.record({ topicUid: uint32, slot: uint32, id: uint48, epoch: uint32 }), fc.string())
         .map(([id, messageId]) => new TransactionIdCodec(name, key).encode(id, messageId)),
     decode: (name, key, text) => new TransactionIdCodec(name, key).decode(text),
     brokerNameOf: brokerNameOfTransaction,

@@ -8,17 +8,22 @@ const codec = new RecallHandleCodec('broker-a', Buffer.alloc(32, 1));
 test('a recall handle says what it was made of, and where it belongs', () => {
   const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
   fc.assert(
-    fc.property(uint32, uint32, fc.integer({ min: 0, max: 2 ** 48 - 1 }), (topicUid, slot, id) => {
-      const text = codec.encode({ topicUid, slot, id });
-      assert.deepEqual(codec.decode(text), { topicUid, slot, id });
+    fc.property(uint32, uint32, fc.integer({ min: 0, max: 2 ** 48 - 1 }), uint32, (topicUid, slot, id, epoch) => {
+      const text = codec.encode({ topicUid, slot, id, epoch });
+      assert.deepEqual(codec.decode(text), { topicUid, slot, id, epoch });
       assert.equal(brokerNameOfRecallHandle(text), 'broker-a');
     }),
   );
 });
 
 test('a forged, altered or foreign recall handle is refused', () => {
-  const text = codec.encode({ topicUid: 1, slot: 2, id: 3 });
-  const other = new RecallHandleCodec('broker-a', Buffer.alloc(32, 2)).encode({ topicUid: 1, slot: 2, id: 3 });
+  const text = codec.encode({ topicUid: 1, slot: 2, id: 3, epoch: 4 });
+  const other = new RecallHandleCodec('broker-a', Buffer.alloc(32, 2)).encode({
+    topicUid: 1,
+    slot: 2,
+    id: 3,
+    epoch: 4,
+  });
   for (let at = 0; at < text.length; at++) {
     const altered = `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`;
     assert.throws(() => codec.decode(altered), { code: 'BAD_REQUEST' });

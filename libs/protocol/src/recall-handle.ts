@@ -7,11 +7,12 @@
  * | 0 | 4 | topic uid |
  * | 4 | 4 | slot of the timer |
  * | 8 | 6 | id of the timer |
+ * | 14 | 4 | epoch of the log's writer |
  */
 import { MqError, quoted } from '@orbitmq/base';
 import { brokerNameOfSigned, SignedTextCodec, type SignedTextKind } from './signed-text.ts';
 
-const KIND: SignedTextKind = { kind: 3, payloadSize: 14 };
+const KIND: SignedTextKind = { kind: 3, payloadSize: 18 };
 
 /** What a recall handle is bound to. */
 export interface RecallHandle {
@@ -21,6 +22,8 @@ export interface RecallHandle {
   readonly slot: number;
   /** 0…2^48 − 1 */
   readonly id: number;
+  /** Of the log's writer when the handle was made: tells whether what it names is still there. 0…2^32 − 1 */
+  readonly epoch: number;
 }
 
 /**
@@ -42,11 +45,12 @@ export class RecallHandleCodec {
     this.#codec = new SignedTextCodec(KIND, brokerName, secret);
   }
 
-  encode({ topicUid, slot, id }: RecallHandle): string {
+  encode({ topicUid, slot, id, epoch }: RecallHandle): string {
     const payload = Buffer.alloc(KIND.payloadSize);
     payload.writeUInt32BE(topicUid, 0);
     payload.writeUInt32BE(slot, 4);
     payload.writeUIntBE(id, 8, 6);
+    payload.writeUInt32BE(epoch, 14);
     return this.#codec.encode(payload);
   }
 
@@ -58,6 +62,7 @@ export class RecallHandleCodec {
       topicUid: payload.readUInt32BE(0),
       slot: payload.readUInt32BE(4),
       id: payload.readUIntBE(8, 6),
+      epoch: payload.readUInt32BE(14),
     };
   }
 }

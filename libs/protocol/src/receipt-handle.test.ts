@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec } from './receipt-handle.ts';
 
 const secret = seededRandom(7).bytes(32);
-const HANDLE: ReceiptHandle = { groupUid: 3, topicUid: 4, queueId: 5, queueOffset: 6, leaseId: 7 };
+const HANDLE: ReceiptHandle = { groupUid: 3, topicUid: 4, queueId: 5, queueOffset: 6, leaseId: 7, epoch: 8 };
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 const isRefused = (run: () => unknown): void => {
@@ -29,6 +29,7 @@ test('a handle gives back what it was made from', () => {
           queueId: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
           queueOffset: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
           leaseId: fc.maxSafeNat(),
+          epoch: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
         },
         { noNullPrototype: true },
       ),

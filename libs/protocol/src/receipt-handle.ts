@@ -13,7 +13,8 @@
  * | 10 + n | 4 | queue id |
  * | 14 + n | 6 | queue offset |
  * | 20 + n | 7 | lease id |
- * | 27 + n | 16 | first 16 bytes of HMAC-SHA-256 of all before, keyed with the shard's secret |
+ * | 27 + n | 4 | epoch of the log's writer |
+ * | 31 + n | 16 | first 16 bytes of HMAC-SHA-256 of all before, keyed with the shard's secret |
  *
  * Everybody can read the broker's name, so that a relay needs no key; nobody but the shard can make or alter a handle.
  */
@@ -23,7 +24,7 @@ import { MAC_SIZE, Mac } from './mac.ts';
 
 const VERSION = 1;
 const NAME_LENGTH_MAX = 127;
-const NUMBERS_SIZE = 25;
+const NUMBERS_SIZE = 29;
 const TWO_POW_48 = 2 ** 48;
 const TEXT_LENGTH_MAX = Math.ceil(((2 + NAME_LENGTH_MAX + NUMBERS_SIZE + MAC_SIZE) * 4) / 3);
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
@@ -41,6 +42,8 @@ export interface ReceiptHandle {
   readonly queueOffset: number;
   /** 0…2^53 − 1 */
   readonly leaseId: number;
+  /** Of the log's writer when the handle was made: tells whether what it names is still there. 0…2^32 − 1 */
+  readonly epoch: number;
 }
 
 /**
@@ -86,6 +89,7 @@ export class ReceiptHandleCodec {
     bytes.writeUIntBE(handle.queueOffset, at + 12, 6);
     bytes[at + 18] = Math.floor(handle.leaseId / TWO_POW_48);
     bytes.writeUIntBE(handle.leaseId % TWO_POW_48, at + 19, 6);
+    bytes.writeUInt32BE(handle.epoch, at + 25);
     this.#mac.write(bytes, bytes, this.#macStart);
     return bytes.toString('base64url');
   }
@@ -103,6 +107,7 @@ export class ReceiptHandleCodec {
       queueId: bytes.readUInt32BE(at + 8),
       queueOffset: bytes.readUIntBE(at + 12, 6),
       leaseId: bytes[at + 18]! * TWO_POW_48 + bytes.readUIntBE(at + 19, 6),
+      epoch: bytes.readUInt32BE(at + 25),
     };
   }
 }

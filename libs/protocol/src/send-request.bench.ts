@@ -60,7 +60,7 @@ const facts = {
 };
 const stored = { rest: incoming.rest, system: encodeStoredSystem(incoming, facts) };
 const codec = new ReceiptHandleCodec('broker-a', Buffer.alloc(32, 7));
-const handle = { groupUid: 3, topicUid: 4, queueId: 5, queueOffset: 123_456, leaseId: 987_654_321 };
+const handle = { groupUid: 3, topicUid: 4, queueId: 5, queueOffset: 123_456, leaseId: 987_654_321, epoch: 3 };
 const receiptHandle = codec.encode(handle);
 const delivery = {
   receiptHandle,
@@ -91,7 +91,7 @@ bench('ReceiptHandleCodec.decode', () => codec.decode(receiptHandle));
 bench('encodeReceivedMessage', () => encodeReceivedMessage(stored, delivery));
 const recallHandles = new RecallHandleCodec('broker-a', Buffer.alloc(32, 7));
 const transactionIds = new TransactionIdCodec('broker-a', Buffer.alloc(32, 7));
-const ref = { topicUid: 4, slot: 77, id: 987_654_321 };
+const ref = { topicUid: 4, slot: 77, id: 987_654_321, epoch: 3 };
 const transactionId = transactionIds.encode(ref, '01'.repeat(17));
 bench('RecallHandleCodec.encode', () => recallHandles.encode(ref));
 bench('TransactionIdCodec.encode', () => transactionIds.encode(ref, '01'.repeat(17)));

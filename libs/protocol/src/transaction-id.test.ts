@@ -11,12 +11,12 @@ const refused = (use: () => unknown): void =>
   assert.throws(use, (error) => error instanceof MqError && error.code === 'INVALID_TRANSACTION_ID');
 
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
-const ids = fc.record({ topicUid: uint32, slot: uint32, id: fc.integer({ min: 0, max: 2 ** 48 - 1 }) });
+const ids = fc.record({ topicUid: uint32, slot: uint32, id: fc.integer({ min: 0, max: 2 ** 48 - 1 }), epoch: uint32 });
 
 test('an id says what it was made of, and which message it belongs to', () => {
   fc.assert(
-    fc.property(ids, fc.string(), ({ topicUid, slot, id: halfId }, messageId) => {
-      const id = { topicUid, slot, id: halfId };
+    fc.property(ids, fc.string(), ({ topicUid, slot, id: halfId, epoch }, messageId) => {
+      const id = { topicUid, slot, id: halfId, epoch };
       const text = codec.encode(id, messageId);
       const { isOf, ...read } = codec.decode(text);
       assert.deepEqual(read, id);
@@ -28,7 +28,7 @@ test('an id says what it was made of, and which message it belongs to', () => {
 });
 
 test('no other text passes', () => {
-  const text = codec.encode({ topicUid: 1, slot: 2, id: 3 }, 'm');
+  const text = codec.encode({ topicUid: 1, slot: 2, id: 3, epoch: 4 }, 'm');
   for (let index = 0; index < text.length; index++) {
     const other = text[index] === 'A' ? 'B' : 'A';
     refused(() => codec.decode(text.slice(0, index) + other + text.slice(index + 1)));
@@ -48,7 +48,8 @@ test('a receipt handle is no transaction id, nor the other way round', () => {
     queueId: 3,
     queueOffset: 4,
     leaseId: 5,
+    epoch: 6,
   });
   refused(() => codec.decode(handle));
-  assert.throws(() => brokerNameOfHandle(codec.encode({ topicUid: 1, slot: 2, id: 3 }, 'm')), MqError);
+  assert.throws(() => brokerNameOfHandle(codec.encode({ topicUid: 1, slot: 2, id: 3, epoch: 4 }, 'm')), MqError);
 });

@@ -7,13 +7,14 @@
  * | 0 | 4 | topic uid |
  * | 4 | 4 | slot of the half message |
  * | 8 | 6 | id of the half message |
- * | 14 | 8 | first 8 bytes of SHA-256 of the message id |
+ * | 14 | 4 | epoch of the log's writer |
+ * | 18 | 8 | first 8 bytes of SHA-256 of the message id |
  */
 import { hash } from 'node:crypto';
 import { MqError, quoted } from '@orbitmq/base';
 import { brokerNameOfSigned, SignedTextCodec, type SignedTextKind } from './signed-text.ts';
 
-const KIND: SignedTextKind = { kind: 2, payloadSize: 22 };
+const KIND: SignedTextKind = { kind: 2, payloadSize: 26 };
 const DIGEST_SIZE = 8;
 const DIGEST_START = KIND.payloadSize - DIGEST_SIZE;
 
@@ -25,6 +26,8 @@ export interface TransactionId {
   readonly slot: number;
   /** 0…2^48 − 1 */
   readonly id: number;
+  /** Of the log's writer when the id was made: tells whether what it names is still there. 0…2^32 − 1 */
+  readonly epoch: number;
 }
 
 /** What a transaction id says, and whether it is that of a certain message. */
@@ -51,11 +54,12 @@ export class TransactionIdCodec {
     this.#codec = new SignedTextCodec(KIND, brokerName, secret);
   }
 
-  encode({ topicUid, slot, id }: TransactionId, messageId: string): string {
+  encode({ topicUid, slot, id, epoch }: TransactionId, messageId: string): string {
     const payload = Buffer.alloc(KIND.payloadSize);
     payload.writeUInt32BE(topicUid, 0);
     payload.writeUInt32BE(slot, 4);
     payload.writeUIntBE(id, 8, 6);
+    payload.writeUInt32BE(epoch, 14);
     payload.set(digestOf(messageId), DIGEST_START);
     return this.#codec.encode(payload);
   }
@@ -68,6 +72,7 @@ export class TransactionIdCodec {
       topicUid: payload.readUInt32BE(0),
       slot: payload.readUInt32BE(4),
       id: payload.readUIntBE(8, 6),
+      epoch: payload.readUInt32BE(14),
       isOf: (messageId) => digestOf(messageId).equals(payload.subarray(DIGEST_START)),
     };
   }

@@ -96,7 +96,7 @@ export class TestBroker {
   }
 
   handle(queueOffset: number): string {
-    return this.handles.encode({ groupUid: 1, topicUid: 1, queueId: 0, queueOffset, leaseId: 1 });
+    return this.handles.encode({ groupUid: 1, topicUid: 1, queueId: 0, queueOffset, leaseId: 1, epoch: 1 });
   }
 
   callsOf(method: string): number {

@@ -86,8 +86,6 @@ export interface OpenedShard extends Shard {
   readonly recovery: RecoveryReport;
   /** Where the views came from at the start. */
   readonly viewsRecovery: ViewsReport;
-  /** Incarnation of the log that this process writes: higher at each start, whatever the clock says. */
-  readonly epoch: number;
   /** Why sends are refused now; undefined when they are taken. */
   readonly sendRefusal: string | undefined;
   /** Takes sends, and waits for them, as replication demands; without it a shard answers for itself alone. */
@@ -192,6 +190,10 @@ export class LogShard implements OpenedShard {
 
   get epoch(): number {
     return this.#core.log.epoch;
+  }
+
+  isKept(epoch: number, id: number): boolean {
+    return this.#core.log.isKept(epoch, id);
   }
 
   get sendRefusal(): string | undefined {

@@ -378,6 +378,13 @@ export interface OffsetChange {
  */
 export interface Shard extends LiteShard {
   readonly metadata: Metadata;
+  /** Incarnation of the log that this process writes: higher at each start, whatever the clock says. It belongs into every handle. */
+  readonly epoch: number;
+  /**
+   * Whether the lease, timer or half message of a handle that was made in an `epoch` is the one that has its id now. A power loss
+   * under ASYNC_FLUSH, or a failover, may cost the end of the log, and ids, which are places in it, are given again.
+   */
+  isKept(epoch: number, id: number): boolean;
   /** Calls `listener` after each change of topics or groups has settled. */
   onMetadataChange(listener: () => void): () => void;
   /** Creates or alters a topic; resolves when it is stored. Queues are never removed by altering. */

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { MqError } from '@orbitmq/base';
 import { memoryVfs, type Vfs, VfsError } from '@orbitmq/vfs';
 import { CorruptionError, type SegmentInfo } from './log.ts';
-import { appendMany, imageOf, openTestLog, StoppedClock, scanAll } from './test-fixture.ts';
+import { appendMany, copyOf, imageOf, openTestLog, StoppedClock, scanAll } from './test-fixture.ts';
 
 describe('commit log', () => {
   it('gives back what was appended, from memory and from disk, after a restart too', async () => {
@@ -83,12 +83,39 @@ describe('commit log', () => {
     });
     appendMany(log, 3, 10);
     await log.settled();
+    const firstEnd = log.endOffset;
+    assert.equal(log.flushedOffset, firstEnd, 'the first batch brings the epoch to the disk');
+    appendMany(log, 3, 10);
+    await log.settled();
     assert.equal(log.settledOffset, log.endOffset);
-    assert.equal(log.flushedOffset, 0);
+    assert.equal(log.flushedOffset, firstEnd);
     clock.fire();
     await log.flush(log.endOffset);
     assert.equal(log.flushedOffset, log.endOffset);
-    assert.equal(log.statistics.syncCount, 1);
+    assert.equal(log.statistics.syncCount, 2);
+  });
+
+  it('knows what a power loss has cost from what took its place', async () => {
+    const options = { flushDiskType: 'ASYNC_FLUSH', segmentSizeBytes: 8192 } as const;
+    const lost: { epoch: number; physicalOffset: number }[] = [];
+    let vfs = memoryVfs();
+    for (let life = 0; life < 3; life++) {
+      const log = await openTestLog(vfs, { options });
+      appendMany(log, 1, 10);
+      await log.settled();
+      vfs = await copyOf(vfs);
+      const { physicalOffset } = appendMany(log, 1, 10)[0]!;
+      lost.push({ epoch: log.epoch, physicalOffset });
+      await log.close();
+    }
+    const log = await openTestLog(vfs, { options });
+    appendMany(log, 20, 10);
+    assert.equal(new Set(lost.map(({ epoch }) => epoch)).size, 3);
+    for (const { epoch, physicalOffset } of lost) {
+      assert.equal(log.isKept(epoch, physicalOffset - 8), true);
+      assert.equal(log.isKept(epoch, physicalOffset), false);
+      assert.equal(log.isKept(log.epoch, physicalOffset), true);
+    }
   });
 
   it('writes a flush mark when it is quiet, and only one', async () => {

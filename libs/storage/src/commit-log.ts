@@ -231,6 +231,10 @@ class SegmentedLog implements CommitLog {
     return own > this.#epochs.last ? [...starts, { epoch: own, startOffset: this.endOffset }] : starts;
   }
 
+  isKept(epoch: number, physicalOffset: number): boolean {
+    return this.#epochs.isKept(epoch, physicalOffset);
+  }
+
   readChunk(from: number, bytesMax: number): LogChunk | Promise<LogChunk> {
     return this.#chunks.read(from, bytesMax);
   }

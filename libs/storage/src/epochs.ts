@@ -23,6 +23,16 @@ export class Epochs {
     if (epoch > this.last) this.#starts.push({ epoch, startOffset: physicalOffset });
   }
 
+  /** Whether what lay at an offset when an epoch was the newest is what lies there now: no later one began at or before it. */
+  isKept(epoch: number, physicalOffset: number): boolean {
+    for (let index = this.#starts.length - 1; index >= 0; index--) {
+      const start = this.#starts[index]!;
+      if (start.epoch <= epoch) return true;
+      if (start.startOffset <= physicalOffset) return false;
+    }
+    return true;
+  }
+
   /** Of the bytes in [from, to): an epoch that began before begins at `from`. */
   within(from: number, to: number): EpochStart[] {
     const starts: EpochStart[] = [];

@@ -165,13 +165,15 @@ export class GroupCommit {
     this.#writing = batch.waiters;
     this.#gathering = new Deferred();
     this.#args.onTaken(batch.endOffset);
-    if (!this.#isPrepared) await this.#args.prepare();
+    const isFirst = !this.#isPrepared;
+    if (isFirst) await this.#args.prepare();
     this.#isPrepared = true;
     for (let index = 0; index < writes.length; index++) {
       await writer.write(writes[index]!);
       state.writtenOffset = writes[index + 1]?.physicalOffset ?? batch.endOffset;
     }
-    if (this.#isSync) await writer.syncTo(batch.endOffset);
+    // No answer before the epoch is on the disk: lost, it would be given again, and two lives could not be told apart.
+    if (this.#isSync || isFirst) await writer.syncTo(batch.endOffset);
     return batch;
   }
 

@@ -85,6 +85,11 @@ export interface CommitLog extends ReplicatedLog {
    */
   read(physicalOffset: number, length?: number): LogRecord | Promise<LogRecord>;
   /**
+   * Whether what lay at an offset while `epoch` was the newest is what lies there now: no later epoch began at or before it, as one
+   * does when the end of the log was lost, or was cut because another leader went on without it.
+   */
+  isKept(epoch: number, physicalOffset: number): boolean;
+  /**
    * Walks all records that begin in [from, to) in order, from disk; the visitor is called synchronously, reads are
    * large. The log's own records (kinds 1…4) are checked and passed over.
    * @param from begin of a record, or of a segment

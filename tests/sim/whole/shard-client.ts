@@ -28,9 +28,9 @@ import { encodeMessage, filterOf, type MessageSpec, readBody, tagHashOf } from '
 import { Unknown } from './open-calls.ts';
 import { HISTORY_MS_MAX } from './produced.ts';
 
-type TimerHandle = Handle & { readonly topic: string; readonly timer: TimerRef };
-type HalfHandle = Handle & { readonly topic: string; readonly half: HalfRef };
-type ReceiptHandle = Handle & { readonly lease: LeaseRef };
+type TimerHandle = Handle & { readonly topic: string; readonly timer: TimerRef; readonly epoch: number };
+type HalfHandle = Handle & { readonly topic: string; readonly half: HalfRef; readonly epoch: number };
+type ReceiptHandle = Handle & { readonly lease: LeaseRef; readonly epoch: number };
 type GroupHandle = Handle & { readonly uid: number };
 type Encoded = ReturnType<typeof encodeMessage>;
 
@@ -117,7 +117,8 @@ export abstract class ShardClient implements Cluster {
     return this.call(async (at) => {
       const message = encodeMessage(spec);
       const earlier = await this.#findSent(at, spec, message);
-      const sent = earlier === undefined ? this.#append(at.shard, spec, message) : repeated(spec, earlier);
+      const sent =
+        earlier === undefined ? this.#append(at.shard, spec, message) : repeated(spec, earlier, at.shard.epoch);
       await this.#settled(at);
       return sent;
     });
@@ -125,10 +126,12 @@ export abstract class ShardClient implements Cluster {
 
   endTransaction(handle: Handle, end: EndKind): Promise<Answer<Ended>> {
     return this.call(async (at) => {
-      const { topic, half } = handle as HalfHandle;
+      const { topic, half, epoch } = handle as HalfHandle;
       const wanted = end === 'commit' ? TRANSACTION_END.committed : TRANSACTION_END.rolledBack;
       const found = topicOf(at.shard, topic);
-      const outcome = at.shard.endTransaction(found, half, wanted, this.random.below(found.writeQueueCount));
+      const queueId = this.random.below(found.writeQueueCount);
+      const isKept = at.shard.isKept(epoch, half.id);
+      const outcome = isKept ? at.shard.endTransaction(found, half, wanted, queueId) : UNKNOWN_TRANSACTION;
       await this.#settled(at);
       if (outcome.kind === 'ended') return 'ended';
       at.checkCurrent();
@@ -158,8 +161,8 @@ export abstract class ShardClient implements Cluster {
 
   recall(handle: Handle): Promise<Answer<boolean>> {
     return this.call(async (at) => {
-      const { topic, timer } = handle as TimerHandle;
-      const wasWaiting = at.shard.cancelTimer(topicOf(at.shard, topic), timer);
+      const { topic, timer, epoch } = handle as TimerHandle;
+      const wasWaiting = at.shard.isKept(epoch, timer.id) && at.shard.cancelTimer(topicOf(at.shard, topic), timer);
       await this.#settled(at);
       if (!wasWaiting) at.checkCurrent();
       return wasWaiting;
@@ -194,7 +197,7 @@ export abstract class ShardClient implements Cluster {
       }
       return deliveries.map(({ queueId, queueOffset, physicalOffset, leaseId, attempt, message }) => {
         const lease: LeaseRef = { group, topic, queueId, queueOffset, leaseId };
-        const handle = { kind: 'receipt', lease } as ReceiptHandle;
+        const handle = { kind: 'receipt', lease, epoch: shard.epoch } as ReceiptHandle;
         return { ...readBody(message), queueId, queueOffset, position: physicalOffset, attempt, leaseId, handle };
       });
     });
@@ -202,7 +205,8 @@ export abstract class ShardClient implements Cluster {
 
   acknowledge(handle: Handle): Promise<Answer<Used>> {
     return this.call(async (at) => {
-      const outcome = at.shard.acknowledge((handle as ReceiptHandle).lease);
+      const lease = leaseOf(at.shard, handle);
+      const outcome = lease === undefined ? 'unknown' : at.shard.acknowledge(lease);
       await this.#settled(at);
       return usedOf(at, outcome);
     });
@@ -213,24 +217,28 @@ export abstract class ShardClient implements Cluster {
     invisibleMs: number,
   ): Promise<Answer<{ readonly used: Used; readonly handle: Handle; readonly leaseId: number }>> {
     return this.call(async (at) => {
-      const { lease } = handle as ReceiptHandle;
+      const lease = leaseOf(at.shard, handle);
+      if (lease === undefined) return { used: usedOf(at, 'unknown'), handle, leaseId: -1 };
       const { outcome, leaseId } = at.shard.changeInvisible(lease, invisibleMs);
       await this.#settled(at);
-      const changed = { kind: 'receipt', lease: { ...lease, leaseId } } as ReceiptHandle;
+      const changed = { kind: 'receipt', lease: { ...lease, leaseId }, epoch: at.shard.epoch } as ReceiptHandle;
       return { used: usedOf(at, outcome), handle: changed, leaseId };
     });
   }
 
   renew(handle: Handle, invisibleMs: number): Promise<Answer<void>> {
     return this.call(async (at) => {
-      at.shard.renew([(handle as ReceiptHandle).lease], invisibleMs);
+      const lease = leaseOf(at.shard, handle);
+      if (lease !== undefined) at.shard.renew([lease], invisibleMs);
       await this.#settled(at);
     });
   }
 
   forward(handle: Handle): Promise<Answer<Used>> {
     return this.call(async (at) => {
-      const outcome = await at.shard.deadLetter((handle as ReceiptHandle).lease).catch((error: unknown) => {
+      const lease = leaseOf(at.shard, handle);
+      if (lease === undefined) return usedOf(at, 'unknown');
+      const outcome = await at.shard.deadLetter(lease).catch((error: unknown) => {
         // It may have begun.
         throw error instanceof MqError ? new Unknown() : error;
       });
@@ -324,15 +332,16 @@ export abstract class ShardClient implements Cluster {
   #append(shard: OpenedShard, spec: MessageSpec, message: Encoded): Sent {
     const topic = topicOf(shard, spec.topic);
     const { deliveryMs, kind } = spec;
+    const { epoch } = shard;
     const [queueId, tagHash] = [this.#queueIdOf(spec, topic), tagHashOf(spec)];
     if (kind === 'half') {
       const { half } = shard.sendHalf({ topic, tagHash, message, immunityMs: IMMUNITY_MS });
-      return pendingSent(false, half.id, { kind: 'half', topic: topic.name, half } as HalfHandle);
+      return pendingSent(false, half.id, { kind: 'half', topic: topic.name, half, epoch } as HalfHandle);
     }
     if (kind === 'timed') {
       const request = { topic, queueId, tagHash, message, deliveryTimestampMs: deliveryMs! };
       const { timer } = shard.sendTimed(request);
-      return pendingSent(false, timer.id, { kind: 'timer', topic: topic.name, timer } as TimerHandle);
+      return pendingSent(false, timer.id, { kind: 'timer', topic: topic.name, timer, epoch } as TimerHandle);
     }
     const { queueOffset, physicalOffset } = shard.send({ topic, queueId, tagHash, message });
     return { ...NOTHING_PENDING, isRepeated: false, queueId, queueOffset, position: physicalOffset };
@@ -379,6 +388,7 @@ function withoutTimes({ newOffsetTimestampMs: _, floorTimestampMs: __, ...change
   return change;
 }
 
+const UNKNOWN_TRANSACTION = { kind: 'unknown' } as const;
 const NOTHING_PENDING = { handle: undefined, pendingId: undefined } as const;
 
 function usedOf(at: Place, outcome: string): Used {
@@ -391,14 +401,14 @@ function pendingSent(isRepeated: boolean, pendingId: number, handle: Handle): Se
   return { isRepeated, queueId: undefined, queueOffset: undefined, position: undefined, handle, pendingId };
 }
 
-function repeated({ topic }: MessageSpec, earlier: EarlierSend): Sent {
+function repeated({ topic }: MessageSpec, earlier: EarlierSend, epoch: number): Sent {
   if (earlier.kind === 'timer') {
     const { timer } = earlier;
-    return pendingSent(true, timer.id, { kind: 'timer', topic, timer } as TimerHandle);
+    return pendingSent(true, timer.id, { kind: 'timer', topic, timer, epoch } as TimerHandle);
   }
   if (earlier.kind === 'half') {
     const { half } = earlier;
-    return pendingSent(true, half.id, { kind: 'half', topic, half } as HalfHandle);
+    return pendingSent(true, half.id, { kind: 'half', topic, half, epoch } as HalfHandle);
   }
   const { queueOffset } = earlier;
   return { ...NOTHING_PENDING, isRepeated: true, queueId: undefined, queueOffset, position: undefined };
@@ -412,6 +422,12 @@ function topicOf(shard: OpenedShard, name: string): Topic {
   const topic = shard.metadata.topic(name);
   if (topic === undefined) throw new MqError('TOPIC_NOT_FOUND', `topic ${name} is not there`);
   return topic;
+}
+
+/** The lease of a handle; undefined when it was lost. */
+function leaseOf(shard: OpenedShard, handle: Handle): LeaseRef | undefined {
+  const { lease, epoch } = handle as ReceiptHandle;
+  return shard.isKept(epoch, lease.leaseId) ? lease : undefined;
 }
 
 function groupOf(shard: OpenedShard, handle: Handle): Group {

@@ -17,6 +17,14 @@ export interface Death {
   readonly forgottenFromMs: number;
 }
 
+/** What a recovery has found. */
+interface RecoveredState {
+  readonly position: number;
+  readonly checksum: number;
+  /** Something was due, and has been stored at once. */
+  readonly hasGrown: boolean;
+}
+
 /** A shard's process over a simulated disk: it starts, dies, and starts again on what the disk has kept. */
 export class ShardProcess {
   readonly options: ShardOptions;
@@ -140,7 +148,8 @@ export class ShardProcess {
     const once = await this.#recoverCopy(recovered, false);
     const again = recovered.copy();
     const twice = await this.#recoverCopy(again, true);
-    if (twice.position === once.position) {
+    // What is made at the start, as a topic for dead letters, has the time at which it was made.
+    if (!once.hasGrown && !twice.hasGrown) {
       assert.equal(twice.checksum, once.checksum, 'a second recovery gives the same state');
     }
     for (const [path, bytes] of again.image()) {
@@ -163,7 +172,7 @@ export class ShardProcess {
   }
 
   /** State of a copy of the files, as recovery finds it before time goes on. */
-  async #recoverCopy(disk: SimDisk, withoutViews: boolean): Promise<{ position: number; checksum: number }> {
+  async #recoverCopy(disk: SimDisk, withoutViews: boolean): Promise<RecoveredState> {
     const copy = disk.copy();
     copy.setCapacity(CAPACITY_BYTES);
     if (withoutViews) {
@@ -173,10 +182,11 @@ export class ShardProcess {
     }
     const clock = this.#clock.process();
     const shard = await this.#clock.settle(this.#open(copy, clock, () => {}));
-    const result = shard.checksum();
+    const { position, checksum } = shard.checksum();
+    const hasGrown = position > shard.recovery.endOffset;
     clock.stop();
     copy.kill();
-    return result;
+    return { position, checksum, hasGrown };
   }
 
   #open(vfs: SimDisk, clock: SimProcessClock, onFailure: () => void): Promise<OpenedShard> {

@@ -230,4 +230,50 @@ describe('when the number of queues changes', () => {
     }
     await bench.clock.settle(bench.shard.close());
   });
+
+  for (const [blocking, attributes] of [
+    ['queues', new Map<string, string>()],
+    ['message groups', new Map([['fifo.blocking', 'MESSAGE_GROUP']])],
+  ] as const) {
+    test(`dead letters that were handed back keep to it where ${blocking} block`, async () => {
+      const bench = new TestShard();
+      await bench.open();
+      const group = await grouped(bench, { retryMaxTimes: 0, attributes });
+      let topic = await bench.topic('topic', { readQueueCount: 3, writeQueueCount: 1 });
+      send(bench, topic, 'a1', 0);
+      topic = await bench.topic('topic', { readQueueCount: 3, writeQueueCount: 3 });
+      for (const [id, queueId] of [
+        ['a2', 1],
+        ['b2', 2],
+      ] as const) {
+        send(bench, topic, id, queueId);
+      }
+      await bench.settled();
+      for (let taken = 0; taken < 3; ) {
+        taken += (await bench.receive(group, topic, { invisibleMs: 100 })).length;
+        await bench.clock.advance(200);
+      }
+      const redriving = bench.shard.redrive({ group, selection: {}, fromOffset: 0, countMax: 9, isDryRun: false });
+      assert.equal((await bench.clock.settle(redriving)).results.length, 3);
+      const front = await bench.receive(group, topic);
+      assert.equal(idsOf(front), 'a1');
+      assert.equal(idsOf(await bench.receive(group, topic)), '');
+      let isReady = false;
+      void bench.shard.waitForMessages(group, topic).ready.then(() => {
+        isReady = true;
+      });
+      await bench.clock.advance(10);
+      assert.equal(isReady, false);
+      bench.shard.acknowledge(leaseOf(group, topic, front[0]!));
+      await bench.settled();
+      assert.equal(isReady, true);
+      assert.deepEqual(
+        idsOf(await bench.receive(group, topic))
+          .split(' ')
+          .sort(),
+        ['a2', 'b2'],
+      );
+      await bench.clock.settle(bench.shard.close());
+    });
+  }
 });

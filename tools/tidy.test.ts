@@ -83,6 +83,28 @@ test('sources keep to the rules of the house', () => {
   refuse(sources, /^\s*(export )?(const )?enum |^\s*(export )?namespace /, 'erasable syntax only');
 });
 
+test('no file imports itself in a circle, not even types', () => {
+  const importsOf = new Map(
+    product.map((path) => {
+      const targets = [...read(path).matchAll(/from '(\.\.?\/[^']+\.ts)'/g)].map((match) =>
+        join(dirname(path), match[1]!),
+      );
+      return [path, targets] as const;
+    }),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const walk = (path: string, way: readonly string[]): void => {
+    const begin = way.indexOf(path);
+    if (begin >= 0) circles.push([...way.slice(begin), path].join(' -> '));
+    if (begin >= 0 || done.has(path)) return;
+    for (const target of importsOf.get(path) ?? []) walk(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of importsOf.keys()) walk(path, []);
+  assert.deepEqual(circles, []);
+});
+
 test('index files only re-export', () => {
   const indexes = product.filter((path) => /^libs\/[^/]+\/src\/index\.ts$/.test(path));
   for (const path of indexes) {

@@ -1,11 +1,9 @@
 export type { ComparedChecksum, StateChecksum } from './attestation.ts';
+export type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './common-types.ts';
 export { type CutShardArguments, truncateShard, wipeShard } from './cut-shard.ts';
 export type { FollowerShard } from './follower-shard.ts';
 export {
   isLiteQueueId,
-  LITE_BIND_ATTRIBUTE,
-  LITE_EXPIRATION_ATTRIBUTE,
-  LITE_WILDCARD_ATTRIBUTE,
   type LiteGroupLag,
   type LiteLag,
   type LiteOffsetTarget,
@@ -30,7 +28,6 @@ export {
   viewDirectories,
 } from './recovery.ts';
 export type {
-  Delivery,
   EarlierSend,
   FoundMessage,
   FoundPage,
@@ -39,7 +36,6 @@ export type {
   HeldLease,
   LeaseOutcome,
   LeaseRef,
-  MessageBytes,
   MessageFilter,
   MessageQuery,
   MessageStory,
@@ -50,7 +46,6 @@ export type {
   Pulled,
   PulledMessage,
   PullRequest,
-  QueueProgress,
   ReceiveRequest,
   RedriveOutcome,
   RedrivePage,
@@ -59,7 +54,6 @@ export type {
   RedriveSelection,
   SendRequest,
   SentHalf,
-  SentMessage,
   SentTimer,
   Shard,
   StoredHalf,
@@ -70,7 +64,6 @@ export type {
   TimerPosition,
   TimerRef,
   TransactionOutcome,
-  Waiter,
 } from './shard.ts';
 export type {
   ShardStatistics,

@@ -1,8 +1,8 @@
 import { MINUTE_MS, MqError, type Timer } from '@orbitmq/base';
+import { LITE_EXPIRATION_ATTRIBUTE } from '@orbitmq/protocol';
 import type { LiteTopic, Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { encodeLiteEnd } from './lite-records.ts';
-import { LITE_EXPIRATION_ATTRIBUTE } from './lite-shard.ts';
 import { RECORD } from './records.ts';
 
 /** Lite topics in one record. */

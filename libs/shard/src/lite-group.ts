@@ -1,7 +1,7 @@
 import type { Group, LiteTopic, Topic } from '@orbitmq/views';
 import type { Availability } from './availability.ts';
-import type { LiteReader } from './lite-reader.ts';
-import { LiteReading } from './lite-reading.ts';
+import { LiteReading, type LiteSource } from './lite-reading.ts';
+import type { LiteSubscriber } from './lite-shard.ts';
 import type { ShardState } from './state.ts';
 import type { SubscribedQueue } from './subscription.ts';
 import type { Waiters } from './waiters.ts';
@@ -13,16 +13,22 @@ export interface LiteSurroundings {
   readonly waiters: Waiters;
 }
 
-const NOBODY: readonly LiteReader[] = [];
+/** A client as its group sees it. */
+export interface LiteMember extends LiteSubscriber {
+  /** What its receives draw from. */
+  readonly reading: LiteReading;
+}
+
+const NOBODY: readonly LiteMember[] = [];
 
 /** A group's reading of a parent's lite topics while this process lives: who has named which. */
-export class LiteGroup {
+export class LiteGroup implements LiteSource {
   readonly group: Group;
   readonly topic: Topic;
   readonly #surroundings: LiteSurroundings;
   /** Most lite topics have one reader, which needs no list. */
-  readonly #byName = new Map<string, LiteReader | readonly LiteReader[]>();
-  readonly #readers = new Set<LiteReader>();
+  readonly #byName = new Map<string, LiteMember | readonly LiteMember[]>();
+  readonly #readers = new Set<LiteMember>();
   /** Lite topics whose index comes from the disk: nobody else looks at them meanwhile. */
   readonly #loading = new Set<LiteTopic>();
   /** Shared by those who take everything. */
@@ -57,7 +63,7 @@ export class LiteGroup {
     return count;
   }
 
-  readers(): Iterable<LiteReader> {
+  readers(): Iterable<LiteMember> {
     return this.#readers;
   }
 
@@ -66,10 +72,10 @@ export class LiteGroup {
     return this.#byName.keys();
   }
 
-  readersOf(name: string): readonly LiteReader[] {
+  readersOf(name: string): readonly LiteMember[] {
     const found = this.#byName.get(name);
     if (found === undefined) return NOBODY;
-    return Array.isArray(found) ? found : [found as LiteReader];
+    return Array.isArray(found) ? found : [found as LiteMember];
   }
 
   /** Somebody is here to read the lite topic. */
@@ -77,12 +83,12 @@ export class LiteGroup {
     return this.#everything !== undefined || this.#byName.has(name);
   }
 
-  join(reader: LiteReader): void {
+  join(reader: LiteMember): void {
     this.#readers.add(reader);
     if (reader.isWildcard) this.#wildcardCount++;
   }
 
-  leave(reader: LiteReader): void {
+  leave(reader: LiteMember): void {
     this.#readers.delete(reader);
     if (reader.isWildcard && --this.#wildcardCount === 0) this.#everything = undefined;
   }
@@ -97,7 +103,7 @@ export class LiteGroup {
     return this.#everything;
   }
 
-  addName(name: string, reader: LiteReader): void {
+  addName(name: string, reader: LiteMember): void {
     const readers = this.readersOf(name);
     this.#byName.set(name, readers.length === 0 ? reader : [...readers, reader]);
     this.#nameCount++;
@@ -107,7 +113,7 @@ export class LiteGroup {
     this.#surroundings.waiters.wake(reader.reading);
   }
 
-  removeName(name: string, reader: LiteReader): void {
+  removeName(name: string, reader: LiteMember): void {
     const left = this.readersOf(name).filter((each) => each !== reader);
     if (left.length === 0) this.#byName.delete(name);
     else this.#byName.set(name, left.length === 1 ? left[0]! : left);
@@ -124,11 +130,10 @@ export class LiteGroup {
     if (queue === undefined || !this.hasAny(queue)) return;
     if (this.#everything !== undefined) this.#offerTo(this.#everything, liteTopic);
     if (found === undefined) return;
-    if (!Array.isArray(found)) this.#offerTo((found as LiteReader).reading, liteTopic);
-    else for (const { reading } of found as readonly LiteReader[]) this.#offerTo(reading, liteTopic);
+    if (!Array.isArray(found)) this.#offerTo((found as LiteMember).reading, liteTopic);
+    else for (const { reading } of found as readonly LiteMember[]) this.#offerTo(reading, liteTopic);
   }
 
-  /** A lite topic as this group stands to it; undefined when its life is over. */
   queueOf(liteTopic: LiteTopic): SubscribedQueue | undefined {
     const { index, progress } = this.#surroundings.state;
     const indexed = index.queue(liteTopic.uid);
@@ -137,19 +142,16 @@ export class LiteGroup {
     return { queue: liteTopic, indexed, progress: progressOfIt, picking: false, resting: false };
   }
 
-  /** It has something that the group may be given; what is handed out holds up all behind it. */
   hasAny(queue: SubscribedQueue): boolean {
     const { availability } = this.#surroundings;
     if (this.#loading.has(queue.queue as LiteTopic) || availability.isBlocked(queue, 'queue')) return false;
     return hasReady(queue) || availability.nextOffset(queue) < queue.indexed.visibleOffset;
   }
 
-  /** The bound on what is handed out allows it. */
   mayTake(queue: SubscribedQueue): boolean {
     return hasReady(queue) || !this.#surroundings.availability.isFull();
   }
 
-  /** Nobody else takes of the lite topic until something has come from the disk. */
   async hold(queue: SubscribedQueue, loaded: Promise<void>): Promise<void> {
     const liteTopic = queue.queue as LiteTopic;
     this.#loading.add(liteTopic);

@@ -1,8 +1,8 @@
 import type { Group, GroupQueue, LiteTopic, Topic } from '@orbitmq/views';
+import type { QueueProgress } from './common-types.ts';
 import type { ShardCore } from './core.ts';
 import type { LiteGroupLag, LiteLag, LiteTopicInfo, LiteTopicPage } from './lite-shard.ts';
 import { queueProgress } from './queue-progress.ts';
-import type { QueueProgress } from './shard.ts';
 
 /** How far a group is behind with lite topics of a parent. */
 export interface LiteStanding {

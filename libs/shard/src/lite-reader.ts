@@ -1,8 +1,8 @@
 import { MqError, quoted } from '@orbitmq/base';
+import type { Delivery, Waiter } from './common-types.ts';
 import type { LiteGroup } from './lite-group.ts';
 import { LiteReading } from './lite-reading.ts';
 import type { LiteReceiveRequest, LiteSubscriber } from './lite-shard.ts';
-import type { Delivery, Waiter } from './shard.ts';
 import type { Waiters } from './waiters.ts';
 
 /** What a reader does by others. */

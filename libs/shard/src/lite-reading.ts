@@ -1,5 +1,4 @@
-import type { LiteTopic } from '@orbitmq/views';
-import type { LiteGroup } from './lite-group.ts';
+import type { Group, LiteTopic, Topic } from '@orbitmq/views';
 import { ReadyLiteTopics } from './ready-lite-topics.ts';
 import type { SubscribedQueue, WaitingReceive } from './subscription.ts';
 
@@ -8,18 +7,33 @@ const ATTEMPTS_MAX = 256;
 /** Lite topics that one search passes over while too many messages are handed out. */
 const PASSED_OVER_MAX = 256;
 
+/** How a group stands to lite topics. */
+export interface LiteSource {
+  readonly group: Group;
+  /** The parent. */
+  readonly topic: Topic;
+  /** A lite topic as the group stands to it; undefined when its life is over. */
+  queueOf(liteTopic: LiteTopic): SubscribedQueue | undefined;
+  /** It has something that the group may be given; what is handed out holds up all behind it. */
+  hasAny(queue: SubscribedQueue): boolean;
+  /** The bound on what is handed out allows it. */
+  mayTake(queue: SubscribedQueue): boolean;
+  /** Nobody else takes of the lite topic until something has come from the disk. */
+  hold(queue: SubscribedQueue, loaded: Promise<void>): Promise<void>;
+}
+
 /**
  * What receives draw from: the lite topics of one client, or of all clients that take everything. Which of them have
  * something to give is known beforehand, as whatever happens to a lite topic is told here.
  */
 export class LiteReading {
-  readonly group: LiteGroup;
+  readonly source: LiteSource;
   readonly waiters = new Set<WaitingReceive>();
   readonly #ready = new ReadyLiteTopics();
-  readonly #attempts = new Map<string, LiteTopic[]>();
+  readonly #attempts = new Map<string, Set<LiteTopic>>();
 
-  constructor(group: LiteGroup) {
-    this.group = group;
+  constructor(source: LiteSource) {
+    this.source = source;
   }
 
   /** A lite topic of this reading has something to give, or may have. */
@@ -54,9 +68,9 @@ export class LiteReading {
     for (let passedOver = 0; passedOver < PASSED_OVER_MAX; ) {
       const liteTopic = this.#ready.take();
       if (liteTopic === undefined) return undefined;
-      const queue = this.group.queueOf(liteTopic);
-      if (queue === undefined || !this.group.hasAny(queue)) continue;
-      if (this.group.mayTake(queue)) return queue;
+      const queue = this.source.queueOf(liteTopic);
+      if (queue === undefined || !this.source.hasAny(queue)) continue;
+      if (this.source.mayTake(queue)) return queue;
       // It has to wait until less is handed out; one behind it may have something to be handed out again.
       this.#ready.add(liteTopic);
       passedOver++;
@@ -71,20 +85,23 @@ export class LiteReading {
   }
 
   /** What an attempt was given, as far as it is remembered. */
-  givenTo(attemptId: string): readonly LiteTopic[] {
-    return this.#attempts.get(attemptId) ?? NOTHING;
+  givenTo(attemptId: string): LiteTopic[] {
+    return [...(this.#attempts.get(attemptId) ?? [])];
   }
 
   /** An attempt was given messages of these lite topics. */
   remember(attemptId: string, liteTopics: readonly LiteTopic[]): void {
     const known = this.#attempts.get(attemptId);
     if (known !== undefined) {
-      for (const liteTopic of liteTopics) if (!known.includes(liteTopic)) known.push(liteTopic);
+      for (const liteTopic of liteTopics) known.add(liteTopic);
       return;
     }
-    this.#attempts.set(attemptId, [...liteTopics]);
+    this.#attempts.set(attemptId, new Set(liteTopics));
     if (this.#attempts.size > ATTEMPTS_MAX) this.#attempts.delete(this.#attempts.keys().next().value!);
   }
-}
 
-const NOTHING: readonly LiteTopic[] = [];
+  /** An attempt holds nothing (any more). */
+  forget(attemptId: string): void {
+    this.#attempts.delete(attemptId);
+  }
+}

@@ -1,5 +1,5 @@
 import { type Group, LITE_QUEUE_ID_MIN, type Topic } from '@orbitmq/views';
-import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './shard.ts';
+import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './common-types.ts';
 
 /**
  * Whether a queue id (of a delivery, a found message, a lease) is that of a lite topic. It stands for one life of it: when
@@ -8,12 +8,6 @@ import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from 
 export function isLiteQueueId(queueId: number): boolean {
   return queueId >= LITE_QUEUE_ID_MIN;
 }
-
-/** Topic attribute of RocketMQ: minutes after its last message when a lite topic goes; −1, the default, for never. */
-export const LITE_EXPIRATION_ATTRIBUTE = 'lite.topic.expiration';
-/** Group attributes of RocketMQ: the parent whose lite topics the group reads; all of them, whatever its clients name. */
-export const LITE_BIND_ATTRIBUTE = 'lite.bind.topic';
-export const LITE_WILDCARD_ATTRIBUTE = 'lite.sub.wildcard';
 
 /** A message for a lite topic of `topic`. */
 export interface LiteSendRequest {

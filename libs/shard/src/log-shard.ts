@@ -4,6 +4,7 @@ import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, Transac
 import { Administration } from './administration.ts';
 import { encodeAttestation, type StateChecksum } from './attestation.ts';
 import { BoundedSettling } from './bounded-settling.ts';
+import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './common-types.ts';
 import type { ShardCore } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { DiskWatch } from './disk-watch.ts';
@@ -33,7 +34,6 @@ import type { ViewsReport } from './recovery.ts';
 import { Redrive } from './redrive.ts';
 import { SentMessages } from './sent-messages.ts';
 import type {
-  Delivery,
   EarlierSend,
   FoundMessage,
   FoundPage,
@@ -41,7 +41,6 @@ import type {
   HeldLease,
   LeaseOutcome,
   LeaseRef,
-  MessageBytes,
   MessageQuery,
   MessageStory,
   OffsetChange,
@@ -49,13 +48,11 @@ import type {
   OpenTransaction,
   Pulled,
   PullRequest,
-  QueueProgress,
   ReceiveRequest,
   RedrivePage,
   RedriveRequest,
   SendRequest,
   SentHalf,
-  SentMessage,
   SentTimer,
   Shard,
   StoredHalf,
@@ -65,7 +62,6 @@ import type {
   TimerPosition,
   TimerRef,
   TransactionOutcome,
-  Waiter,
 } from './shard.ts';
 import { type ShardStatistics, subscriptionStatistics, topicStatistics } from './statistics.ts';
 import { Stories } from './story.ts';

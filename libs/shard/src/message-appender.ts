@@ -2,6 +2,7 @@ import { assert } from '@orbitmq/base';
 import { readLiteTopic } from '@orbitmq/protocol';
 import type { LogRecord } from '@orbitmq/storage';
 import { type IndexedQueue, LITE_QUEUE_ID_MIN, LiteTopic, type Topic } from '@orbitmq/views';
+import type { SentMessage } from './common-types.ts';
 import type { ShardCore } from './core.ts';
 import { writeLiteHeader } from './lite-records.ts';
 import type { LiteSendRequest } from './lite-shard.ts';
@@ -14,7 +15,7 @@ import {
   writePointerHeader,
 } from './pointer.ts';
 import { type LeaseKey, MESSAGE_HEADER_BYTES, RECORD, writeMessageHeader, writeQueuePlace } from './records.ts';
-import type { SendRequest, SentMessage } from './shard.ts';
+import type { SendRequest } from './shard.ts';
 import type { SentCounters } from './statistics.ts';
 import { Visibility } from './visibility.ts';
 

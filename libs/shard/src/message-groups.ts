@@ -1,7 +1,7 @@
 import { javaStringHash } from '@orbitmq/base';
 import { readMessageGroup, WireError } from '@orbitmq/protocol';
 import { type Group, type GroupQueue, NONE, type ProgressView } from '@orbitmq/views';
-import type { MessageBytes } from './shard.ts';
+import type { MessageBytes } from './common-types.ts';
 
 /** What holds an ordered group up while a message is not settled: all behind it in its queue, or of its message group. */
 export type Blocking = 'queue' | 'message group';

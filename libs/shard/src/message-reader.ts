@@ -1,9 +1,9 @@
 import { MqError } from '@orbitmq/base';
 import { type CommitLog, CorruptionError, type LogRecord } from '@orbitmq/storage';
+import type { MessageBytes } from './common-types.ts';
 import { type BodyRef, decodePointer, isPointerEntry, type PointerRecord } from './pointer.ts';
 import { isDiskError, LastingReadFault, type ReadFaults } from './read-faults.ts';
 import { type LeaseKey, messageBytes, messageTagHash, RECORD } from './records.ts';
-import type { MessageBytes } from './shard.ts';
 
 /** A message as it was read from the log. */
 export interface StoredMessage {

@@ -1,5 +1,5 @@
 import type { IndexedQueue } from '@orbitmq/views';
-import type { Waiter } from './shard.ts';
+import type { Waiter } from './common-types.ts';
 import { WaitingReceive } from './subscription.ts';
 
 /** Pulls that have reached the end of their queue and wait. A message is for all of them: each reads for itself. */

@@ -1,9 +1,10 @@
 import { MqError, quoted } from '@orbitmq/base';
 import type { IndexEntry, IndexedQueue, Topic } from '@orbitmq/views';
+import type { Waiter } from './common-types.ts';
 import type { ShardCore } from './core.ts';
 import { isLiteQueueId } from './lite-shard.ts';
 import { isUnreadable, type StoredMessage } from './message-reader.ts';
-import type { Pulled, PulledMessage, PullRequest, Waiter } from './shard.ts';
+import type { Pulled, PulledMessage, PullRequest } from './shard.ts';
 
 /** Index entries that one pull looks at before it lets others have their turn. */
 const SCANNED_MAX = 20_000;

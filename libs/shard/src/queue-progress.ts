@@ -1,5 +1,5 @@
 import { type Group, NONE, type Queue } from '@orbitmq/views';
-import type { QueueProgress } from './shard.ts';
+import type { QueueProgress } from './common-types.ts';
 import type { ShardState } from './state.ts';
 
 /** How a group stands to a queue that is there. */

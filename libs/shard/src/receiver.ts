@@ -1,5 +1,6 @@
 import { MqError, quoted, SECOND_MS, type Timer } from '@orbitmq/base';
 import type { Group, LiteTopic, Topic } from '@orbitmq/views';
+import type { Delivery } from './common-types.ts';
 import type { ShardCore } from './core.ts';
 import { encodeGroupLease, type GroupLeasedQueue } from './group-lease.ts';
 import { invisibleDuration, type Leases } from './leases.ts';
@@ -10,7 +11,7 @@ import { Picker, type Plan, type PlannedQueue, type Prepared } from './picker.ts
 import { QueueTurns } from './queue-turns.ts';
 import { ReadFault } from './read-faults.ts';
 import { encodeLease, encodeLeaseKey, encodeRenewal, type LeasedQueue, type LeaseKey, RECORD } from './records.ts';
-import type { Delivery, ReceiveRequest } from './shard.ts';
+import type { ReceiveRequest } from './shard.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
 
 /** Longer attempt ids are cut. */
@@ -68,7 +69,7 @@ export class Receiver {
   /** As `receive`, of the lite topics of a client. */
   async receiveLite(reader: LiteReader, request: LiteReceiveRequest): Promise<Delivery[]> {
     const { reading } = reader;
-    const { group, topic } = reading.group;
+    const { group, topic } = reading.source;
     try {
       this.#core.checkRunning();
       const subscription = this.#core.subscription(group, topic);
@@ -92,12 +93,15 @@ export class Receiver {
     const attemptId = cutAttemptId(request.attemptId);
     if (attemptId === '') return undefined;
     for (;;) {
-      this.#checkServed(reading.group);
+      this.#checkServed(reading.source);
       this.#leases.expire();
-      const queues = reading.givenTo(attemptId).map((liteTopic) => reading.group.queueOf(liteTopic));
+      const queues = reading.givenTo(attemptId).map((liteTopic) => reading.source.queueOf(liteTopic));
       const present = queues.filter((queue) => queue !== undefined);
       const plan = this.#picker.repeat(present, 'queue', attemptId);
-      if (plan === undefined) return undefined;
+      if (plan === undefined) {
+        reading.forget(attemptId);
+        return undefined;
+      }
       if (plan.missing === undefined) return this.#renewed(subscription, request.invisibleMs, plan);
       await this.#load(plan.missing.loaded);
     }
@@ -108,7 +112,7 @@ export class Receiver {
     const attemptId = cutAttemptId(request.attemptId);
     const prepared: Prepared = new Map();
     for (;;) {
-      this.#checkServed(reading.group);
+      this.#checkServed(reading.source);
       reader.checkOpen();
       this.#leases.expire();
       // From the pick to the record in one synchronous step: no other receive comes in between.
@@ -121,8 +125,8 @@ export class Receiver {
         }
         return this.#handed(subscription, plan);
       }
-      if (plan.missing !== undefined) await reading.group.hold(plan.missing.queue, this.#load(plan.missing.loaded));
-      else if (plan.refused) throw this.#tooManyOutstanding(reading.group.group);
+      if (plan.missing !== undefined) await reading.source.hold(plan.missing.queue, this.#load(plan.missing.loaded));
+      else if (plan.refused) throw this.#tooManyOutstanding(reading.source.group);
       else return [];
     }
   }

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '@orbitmq/views';
-import type { MessageBytes } from './shard.ts';
+import type { MessageBytes } from './common-types.ts';
 
 /** Kinds of records that the state machine knows; those below 8 belong to the log, which reserves 5 for our state. */
 export const RECORD = {

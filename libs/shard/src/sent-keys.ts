@@ -1,8 +1,8 @@
 import { DedupKeyReader } from '@orbitmq/protocol';
 import type { LogRecord } from '@orbitmq/storage';
 import { KeyHash, type SentKeysOptions, SentKeysView } from '@orbitmq/views';
+import type { MessageBytes } from './common-types.ts';
 import { messageBytes } from './records.ts';
-import type { MessageBytes } from './shard.ts';
 
 /** Hashes of what tells messages of a topic apart, from their bytes. Part of the state machine. */
 export class SentKeys {

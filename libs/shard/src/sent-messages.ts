@@ -2,10 +2,11 @@ import { MqError } from '@orbitmq/base';
 import { DedupKeyReader } from '@orbitmq/protocol';
 import type { LogRecord } from '@orbitmq/storage';
 import { NONE, type Topic } from '@orbitmq/views';
+import type { MessageBytes } from './common-types.ts';
 import type { ShardCore } from './core.ts';
 import { isUnreadable } from './message-reader.ts';
 import { messageBytes, messageQueueUid, queueOffsetOf, RECORD } from './records.ts';
-import type { EarlierSend, MessageBytes } from './shard.ts';
+import type { EarlierSend } from './shard.ts';
 
 /** Finds out whether a message was sent before: a client sends it again when it has not heard the answer. */
 export class SentMessages {

@@ -1,13 +1,6 @@
 import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, TransactionEnd } from '@orbitmq/views';
+import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './common-types.ts';
 import type { LiteShard } from './lite-shard.ts';
-
-/** A message as the log keeps it: bytes of the wire, never decoded on the way in or out. */
-export interface MessageBytes {
-  /** Content of `Message.system_properties` (field 3, without tag and length), server-owned fields already normalised. */
-  readonly system: Uint8Array;
-  /** All other fields of `Message` as they came (topic, user properties, body), tags and lengths included. */
-  readonly rest: Uint8Array;
-}
 
 export interface SendRequest {
   readonly topic: Topic;
@@ -16,13 +9,6 @@ export interface SendRequest {
   /** `javaStringHash` of the tag; 0 when there is none. */
   readonly tagHash: number;
   readonly message: MessageBytes;
-}
-
-export interface SentMessage {
-  readonly queueId: number;
-  readonly queueOffset: number;
-  readonly physicalOffset: number;
-  readonly storeTimestampMs: number;
 }
 
 /** A message that is to be delivered later. */
@@ -124,20 +110,6 @@ export interface ReceiveRequest {
   readonly invisibleMs: number;
   /** FIFO groups: the same id as the last time gets the same messages again. */
   readonly attemptId: string | undefined;
-}
-
-/** One message handed out. */
-export interface Delivery {
-  /** Of a lite topic's message, the lite topic's: see `isLiteQueueId`. */
-  readonly queueId: number;
-  readonly queueOffset: number;
-  readonly physicalOffset: number;
-  /** Names the handing-out; goes into the receipt handle. */
-  readonly leaseId: number;
-  /** 1 for the first delivery. */
-  readonly attempt: number;
-  readonly storeTimestampMs: number;
-  readonly message: MessageBytes;
 }
 
 /** What a reader wants of a queue, without a lease. */
@@ -306,29 +278,6 @@ export interface RedrivePage {
   /** Where to go on. */
   readonly nextOffset: number;
   readonly more: boolean;
-}
-
-/** Waits for something to receive. */
-export interface Waiter {
-  /** Settles with true when a receive may find something, with false when cancelled. */
-  readonly ready: Promise<boolean>;
-  cancel(): void;
-}
-
-/** Messages of a group on one queue. */
-export interface QueueProgress {
-  readonly queueId: number;
-  readonly minOffset: number;
-  readonly maxOffset: number;
-  /** Everything below is settled. */
-  readonly floorOffset: number;
-  /** First offset not handed out yet. */
-  readonly nextOffset: number;
-  readonly inflightCount: number;
-  /** Handed out before, expired, waiting to be handed out again. */
-  readonly readyAgainCount: number;
-  /** Something was handed out or passed over here, or its offset was set: `nextOffset` is not only where it would begin. */
-  readonly begun: boolean;
 }
 
 /** Where a group is to go on. */

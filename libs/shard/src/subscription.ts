@@ -8,7 +8,7 @@ import type {
   QueueIndex,
   Topic,
 } from '@orbitmq/views';
-import type { Waiter } from './shard.ts';
+import type { Waiter } from './common-types.ts';
 
 /** One queue as a group sees it: what receives need of it, looked up once. */
 export interface SubscribedQueue {

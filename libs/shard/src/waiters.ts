@@ -1,7 +1,7 @@
 import { MqError } from '@orbitmq/base';
 import type { Availability } from './availability.ts';
+import type { Waiter } from './common-types.ts';
 import type { LiteReading } from './lite-reading.ts';
-import type { Waiter } from './shard.ts';
 import { Subscription, WaitingReceive } from './subscription.ts';
 
 /** How many receives may wait. */

@@ -376,7 +376,8 @@ export class GroupModel {
 
   redriving(): number {
     for (const standing of this.#standings.values()) {
-      if (standing.settled && standing.settledBy === 'ack') continue;
+      // Before an offset was set back, it may have become a dead letter all the same.
+      if (standing.settled && standing.settledBy === 'ack' && standing.openedSequence === 0) continue;
       standing.reopening++;
       standing.redrivenMax++;
     }

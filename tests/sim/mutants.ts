@@ -54,8 +54,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'expiry-lost: an expired lease is not handed out again',
     file: 'libs/views/src/progress/view.ts',
-    from: 'else this.#link(queue.ready, slot, NONE);\n      visit(queue);\n    }\n  }',
-    to: 'visit(queue);\n    }\n  }',
+    from: 'else this.#linkReady(queue, slot);\n      visit(queue);',
+    to: 'visit(queue);',
   },
   {
     name: 'wake-lost: the end of a lease wakes nobody',

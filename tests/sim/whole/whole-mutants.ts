@@ -76,7 +76,7 @@ export const WHOLE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'lag-short: what is in flight is not counted',
-    file: 'libs/shard/src/log-shard.ts',
+    file: 'libs/shard/src/queue-progress.ts',
     from: 'inflightCount: progress?.leasedCount ?? 0,',
     to: 'inflightCount: 0,',
   },

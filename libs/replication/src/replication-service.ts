@@ -5,7 +5,7 @@ import {
   LeaderMessage_Refusal_Reason as Reason,
   ReplicationServiceDefinition,
 } from '@orbitmq/protocol/orbitmq.replication.v1';
-import { type BoundMethod, bidi, type Call, RpcError, type Sink } from '@orbitmq/rpc';
+import { type BoundMethod, bidi, type Call, EndableRequests, RpcError, type Sink } from '@orbitmq/rpc';
 import type { LeaderReplication } from './leader.ts';
 import type { LeaderStream } from './stream.ts';
 
@@ -26,7 +26,7 @@ export function replicationService(options: ReplicationServiceOptions): BoundMet
       checkAccess(call, options.accessKey);
       const leader = options.leader();
       if (leader === undefined) await refuse(sink);
-      else await leader.accept(leaderStream(requests, call, sink));
+      else await leader.accept(leaderStream(requests, sink));
     }),
   ];
 }
@@ -49,23 +49,7 @@ async function refuse(sink: Sink<LeaderMessage>): Promise<void> {
   });
 }
 
-function leaderStream(requests: AsyncIterable<FollowerMessage>, call: Call, sink: Sink<LeaderMessage>): LeaderStream {
-  let close = (): void => {};
-  const closed = new Promise<IteratorResult<FollowerMessage>>((resolve) => {
-    close = () => resolve({ done: true, value: undefined });
-  });
-  const iterator = requests[Symbol.asyncIterator]();
-  return {
-    write: (message) => sink.write(message),
-    close,
-    incoming: {
-      [Symbol.asyncIterator]: () => ({
-        next: () => (call.cancelled ? closedNow() : Promise.race([iterator.next(), closed])),
-      }),
-    },
-  };
-}
-
-async function closedNow(): Promise<IteratorResult<FollowerMessage>> {
-  return { done: true, value: undefined };
+function leaderStream(requests: AsyncIterable<FollowerMessage>, sink: Sink<LeaderMessage>): LeaderStream {
+  const incoming = new EndableRequests(requests);
+  return { write: (message) => sink.write(message), close: () => incoming.end(), incoming };
 }

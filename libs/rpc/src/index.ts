@@ -1,4 +1,5 @@
 export type { BidiCall, CallOptions, ClientTls, RawRpcClient, RpcClient, RpcClientOptions } from './client.ts';
+export { EndableRequests } from './endable-requests.ts';
 export { createGrpcJsClient as createRpcClient } from './grpc-js/client.ts';
 export { startGrpcJsServer as startRpcServer } from './grpc-js/server.ts';
 export { HealthService } from './health.ts';

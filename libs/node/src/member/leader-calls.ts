@@ -3,6 +3,7 @@ import {
   type BoundMethod,
   type Call,
   createRpcClient,
+  EndableRequests,
   passedMetadata,
   type RpcClient,
   RpcError,
@@ -36,8 +37,8 @@ export class LeaderCalls {
   readonly #brokerName: string;
   readonly #clock: Clock;
   readonly #waiters = new Set<() => void>();
-  /** Settles when somebody else serves: streams of clients then end, and are opened again with who serves then. */
-  #ended = Promise.withResolvers<void>();
+  /** Streams of clients that are served here: they end when somebody else serves, and are opened again with who serves then. */
+  readonly #served = new Set<EndableRequests<unknown>>();
   #server: Server | undefined;
   #place: LeaderPlace | undefined;
 
@@ -86,8 +87,7 @@ export class LeaderCalls {
   #become(server: Server | undefined): void {
     const before = this.#server;
     this.#server = server;
-    this.#ended.resolve();
-    this.#ended = Promise.withResolvers();
+    for (const requests of this.#served) requests.end();
     if (before?.kind === 'leader') before.client.close();
     const waiters = [...this.#waiters];
     this.#waiters.clear();
@@ -144,7 +144,7 @@ export class LeaderCalls {
     const server = await this.#settled(call);
     if (server.kind === 'here') {
       const method = server.methods.get(call.path)!;
-      return new Passed(method.encode(await method.handler(method.decode(request.bytes), call)));
+      return new Passed(method.encode(await method.handler(decoded(method, request), call)));
     }
     return await withSignal(call, async (signal) => {
       const options = { timeoutMs: timeoutOf(call), metadata: passedMetadata(call), signal };
@@ -156,7 +156,7 @@ export class LeaderCalls {
     const server = await this.#settled(call);
     if (server.kind === 'here') {
       const method = server.methods.get(call.path)!;
-      await method.handler(method.decode(request.bytes), call, encoding(sink, method));
+      await method.handler(decoded(method, request), call, encoding(sink, method));
       return;
     }
     await withSignal(call, async (signal) => {
@@ -171,7 +171,13 @@ export class LeaderCalls {
     const server = await this.#settled(call);
     if (server.kind === 'here') {
       const method = server.methods.get(path)!;
-      await method.handler(decoding(requests, method, this.#ended.promise), call, encoding(sink, method));
+      const ending = new EndableRequests(requests);
+      this.#served.add(ending);
+      try {
+        await method.handler(decoding(ending, method), call, encoding(sink, method));
+      } finally {
+        this.#served.delete(ending);
+      }
       return;
     }
     const there = server.client.raw.bidi(path, { metadata: passedMetadata(call) });
@@ -209,17 +215,20 @@ function encoding(sink: Sink<unknown>, method: BoundMethod): Sink<unknown> {
   return { write: (response) => sink.write(new Passed(method.encode(response))) };
 }
 
-/** Ends with the requests, or when somebody else serves. */
-async function* decoding(
-  requests: AsyncIterable<unknown>,
-  method: BoundMethod,
-  ended: Promise<void>,
-): AsyncIterable<unknown> {
-  const iterator = requests[Symbol.asyncIterator]();
-  const end = ended.then(() => undefined);
-  for (;;) {
-    const next = await Promise.race([iterator.next(), end]);
-    if (next === undefined || next.done === true) return;
-    yield method.decode((next.value as Passed).bytes);
+/** @throws RpcError INVALID_ARGUMENT when the bytes are no message of the method: whoever sent them is told, and nobody else minds */
+function decoded(method: BoundMethod, { bytes }: Passed): unknown {
+  try {
+    return method.decode(bytes);
+  } catch (error) {
+    if (error instanceof RpcError) throw error;
+    throw new RpcError(
+      'INVALID_ARGUMENT',
+      'the request is not a readable protobuf message of its type; check that client and server use the same API',
+    );
   }
+}
+
+/** What comes, decoded. */
+async function* decoding(requests: AsyncIterable<unknown>, method: BoundMethod): AsyncIterable<unknown> {
+  for await (const request of requests) yield decoded(method, request as Passed);
 }

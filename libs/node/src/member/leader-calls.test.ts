@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { systemClock } from '@orbitmq/base';
+import {
+  type BoundMethod,
+  createRpcClient,
+  type RpcClient,
+  RpcError,
+  type RpcServer,
+  startRpcServer,
+} from '@orbitmq/rpc';
+import { createLogger } from '@orbitmq/runtime';
+import { LeaderCalls } from './leader-calls.ts';
+
+const UNARY = '/test.Service/Ask';
+const BIDI = '/test.Service/Talk';
+const JUNK = Buffer.from('junk');
+
+/** Messages are texts; what begins with a j can not be read. */
+function decode(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString();
+  if (text.startsWith('j')) throw new RangeError('index out of range');
+  return text;
+}
+
+const codec = { decode, encode: (text: unknown) => Buffer.from(text as string) };
+
+const METHODS: BoundMethod[] = [
+  { kind: 'unary', path: UNARY, ...codec, handler: async (request: unknown) => `${request as string}!` },
+  {
+    kind: 'bidi',
+    path: BIDI,
+    ...codec,
+    handler: async (requests: AsyncIterable<unknown>, _call: unknown, sink: { write(response: unknown): unknown }) => {
+      for await (const request of requests) await sink.write(`${request as string}!`);
+    },
+  } as BoundMethod,
+];
+
+describe('calls for whoever leads', () => {
+  const unexpected: unknown[] = [];
+  let calls: LeaderCalls;
+  let server: RpcServer;
+  let client: RpcClient;
+
+  beforeEach(async () => {
+    unexpected.length = 0;
+    calls = new LeaderCalls('broker-a', systemClock);
+    server = await startRpcServer({
+      host: '127.0.0.1',
+      port: 0,
+      methods: calls.methods(METHODS),
+      tls: undefined,
+      limits: {
+        receiveMessageBytesMax: 4096,
+        concurrentStreamsMax: 10,
+        metadataBytesMax: 4096,
+        connectionsMax: 10,
+        connectionsPerAddressMax: 10,
+        handshakeTimeoutMs: 1000,
+      },
+      logger: createLogger({ level: 'error', fields: {}, destination: { write: () => {} } }),
+      onUnexpectedError: (error) => unexpected.push(error),
+    });
+    client = createRpcClient({ addresses: [`127.0.0.1:${server.port}`], tls: undefined });
+  });
+  afterEach(async () => {
+    client.close();
+    calls.close();
+    await server.stop(0);
+  });
+
+  const ask = async (bytes: Uint8Array): Promise<string> =>
+    Buffer.from(await client.raw.unary(UNARY, bytes, { timeoutMs: 5000 })).toString();
+
+  async function talk(bytes: Uint8Array): Promise<string[]> {
+    const call = client.raw.bidi(BIDI, { timeoutMs: 5000 });
+    void call.write(bytes);
+    call.end();
+    const answers: string[] = [];
+    for await (const answer of call.responses) answers.push(Buffer.from(answer).toString());
+    return answers;
+  }
+
+  const isUnreadable = (error: unknown): boolean => error instanceof RpcError && error.status === 'INVALID_ARGUMENT';
+
+  it('S15: who sends what can not be read is told so, and nobody else minds', async () => {
+    calls.serveHere(METHODS);
+    assert.deepEqual(await talk(Buffer.from('one')), ['one!']);
+    await assert.rejects(talk(JUNK), isUnreadable);
+    await assert.rejects(ask(JUNK), isUnreadable);
+    assert.deepEqual(unexpected, []);
+  });
+
+  it('S15: nor when it came while nobody led', async () => {
+    const [good, junk] = [ask(Buffer.from('one')), assert.rejects(ask(JUNK), isUnreadable)];
+    const talking = assert.rejects(talk(JUNK), isUnreadable);
+    // They wait for a leader.
+    await new Promise((resolve) => setImmediate(resolve));
+    calls.serveHere(METHODS);
+    assert.equal(await good, 'one!');
+    await Promise.all([junk, talking]);
+    assert.deepEqual(unexpected, []);
+  });
+
+  it('ends streams that are served here when somebody else serves', async () => {
+    calls.serveHere(METHODS);
+    const call = client.raw.bidi(BIDI, { timeoutMs: 5000 });
+    void call.write(Buffer.from('one'));
+    const answers = call.responses[Symbol.asyncIterator]();
+    assert.equal(Buffer.from((await answers.next()).value as Uint8Array).toString(), 'one!');
+    calls.pause();
+    assert.equal((await answers.next()).done, true);
+  });
+});

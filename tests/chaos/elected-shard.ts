@@ -61,9 +61,9 @@ export class ElectedShard implements AsyncDisposable {
     }
   }
 
-  /** Whoever leads, in an epoch above `epoch`. */
-  leader(epoch?: bigint): Promise<Member> {
-    return waitForLeader(this.members, epoch);
+  /** Whoever of the members leads, in an epoch above `epoch`. */
+  leader(epoch?: bigint, members = this.members): Promise<Member> {
+    return waitForLeader(members, epoch);
   }
 
   /** Who leads now, and since which epoch. */

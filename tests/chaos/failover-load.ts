@@ -5,9 +5,12 @@ import type { Member } from '../cluster.ts';
 import { MessagingClient } from '../e2e/messaging-client.ts';
 import { History } from './history.ts';
 
-const INVISIBLE_MS = 5_000;
+/** The shortest that a consumer may ask for. */
+const INVISIBLE_MS = 10_000;
 /** A call to a broker that is silent is given up after so long. */
 const CALL_MS = 3_000;
+/** A receive must have at least 5 s until its deadline, which is this and CALL_MS. */
+const POLLING_MS = 3_000;
 /** Between two sends of one producer: the machine has other things to do too. */
 const PAUSE_MS = 5;
 const MESSAGE_GROUPS = 3;
@@ -124,7 +127,7 @@ export class FailoverLoad {
 
   async #consume(number: number, target: Target): Promise<void> {
     using client = this.#connect(number);
-    const fields = { ...target, brokerName: 'broker-a', invisibleMs: INVISIBLE_MS, pollingMs: 1_000 };
+    const fields = { ...target, brokerName: 'broker-a', invisibleMs: INVISIBLE_MS, pollingMs: POLLING_MS };
     while (this.#receiving) if ((await this.history.receive(client, fields)) === 0) await pause(20);
   }
 

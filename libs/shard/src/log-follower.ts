@@ -131,7 +131,7 @@ export class LogFollower implements FollowerShard {
     try {
       await this.#applier.stop();
       await keys.stop();
-      if ((await maintenance.stop()) && this.hasBase) await maintenance.snapshot();
+      await maintenance.stop(() => this.hasBase);
       await core.state.index.close();
       await core.log.close();
     } finally {

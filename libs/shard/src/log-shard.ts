@@ -538,8 +538,7 @@ export class LogShard implements OpenedShard {
     this.#scrub.stop();
     try {
       await this.#keys.stop();
-      const hasEnded = await this.#maintenance.stop();
-      if (hasEnded && this.#core.log.fenced === undefined) await this.#maintenance.snapshot();
+      await this.#maintenance.stop(() => this.#core.log.fenced === undefined);
       await this.#core.state.index.close();
       await this.#core.log.close();
     } finally {

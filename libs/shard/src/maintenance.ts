@@ -81,20 +81,21 @@ export class Maintenance {
   }
 
   /**
-   * Ends when nothing is under way, or what is under way waits for others for too long: it ends with the log.
-   * @returns whether all has ended
+   * Ends when nothing is under way and the last snapshot is taken, or when that waits for others for too long: then it ends with the
+   * log.
+   * @param wantsSnapshot asked when all else has ended
    */
-  async stop(): Promise<boolean> {
+  async stop(wantsSnapshot: () => boolean): Promise<void> {
     this.#timer?.cancel();
     const { clock } = this.#core;
-    const patience = Promise.withResolvers<boolean>();
+    const patience = Promise.withResolvers<void>();
     const timer = clock.setTimer(CONFIRMATION_PATIENCE_MS, () => {
       this.#patience.reject(unconfirmed());
-      patience.resolve(false);
+      patience.resolve();
     });
-    const ended = await Promise.race([this.#work.then(() => true), patience.promise]);
+    const last = this.#work.then(() => (wantsSnapshot() ? this.snapshot() : undefined));
+    await Promise.race([last, patience.promise]);
     timer.cancel();
-    return ended;
   }
 
   #schedule(): void {

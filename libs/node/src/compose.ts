@@ -12,7 +12,7 @@ import { inSyncMin, replicationPort, replicationSettings } from './config/spec.t
 import { addressOf } from './endpoints.ts';
 import { nextIncarnation } from './incarnation.ts';
 import { listening } from './listen-failure.ts';
-import { hasRebooted } from './member/boot-mark.ts';
+import { readBootMark } from './member/boot-mark.ts';
 import { LeaderCalls } from './member/leader-calls.ts';
 import { methodModels } from './member/method-models.ts';
 import { replicationAdminMethods } from './member/replication-admin.ts';
@@ -137,7 +137,7 @@ async function openMember(
   const files = await openShardFiles(context);
   const role = await roleOf(config, {
     nameServers,
-    hasRebooted: await hasRebooted(config.storePathRootDir, textFiles, logger),
+    bootMark: await readBootMark(config.storePathRootDir, textFiles, logger),
   });
   return new ShardMember({
     identity: identityOf(context),

@@ -41,6 +41,8 @@ export interface FollowerReplicationOptions {
   connect(address: string): FollowerStream;
   /** A leader has taken this follower, and says where it serves clients. */
   onAccepted(leader: { readonly member: number; readonly epoch: number; readonly clientAddress: string }): void;
+  /** This follower has everything that the leader had confirmed. Called once for each stream. */
+  onCaughtUp(): void;
   /** A stream ended that had been accepted, or the leader says that it does not lead. */
   onLost(): void;
 }
@@ -56,6 +58,7 @@ export class FollowerReplication {
   #heard: { readonly epoch: number; readonly atMs: number } | undefined;
   #stream: FollowerStream | undefined;
   #isAccepted = false;
+  #hasCaughtUp = false;
   #endPause = (): void => {};
   #closed = false;
   readonly #ended: Promise<void>;
@@ -124,7 +127,7 @@ export class FollowerReplication {
   }
 
   async #followOnce(address: string): Promise<void> {
-    const { connect, host, identity, logger } = this.#options;
+    const { connect, host, identity } = this.#options;
     const stream = connect(address);
     this.#stream = stream;
     const silence = new Silence(this.#options, () => stream.close());
@@ -145,10 +148,8 @@ export class FollowerReplication {
         }
       }
     } catch (error) {
-      if (error instanceof StreamEnd)
-        logger.warn({ address, reason: error.message }, 'a stream from the leader is ended');
-      else if (this.#isAccepted) logger.warn({ address, err: error }, 'the stream from the leader has ended');
-      else logger.debug({ address, err: error }, 'the leader can not be followed');
+      // What this member ended itself is no news.
+      if (!this.#closed && address === this.#address) this.#explainEnd(address, error as Error);
     } finally {
       silence.end();
       stopListening();
@@ -158,6 +159,14 @@ export class FollowerReplication {
       this.#isAccepted = false;
       if (wasAccepted && !this.#closed) this.#options.onLost();
     }
+  }
+
+  #explainEnd(address: string, error: Error): void {
+    const { logger } = this.#options;
+    if (error instanceof StreamEnd)
+      logger.warn({ address, reason: error.message }, 'a stream from the leader is ended');
+    else if (this.#isAccepted) logger.warn({ address, err: error }, 'the stream from the leader has ended');
+    else logger.debug({ address, err: error }, 'the leader can not be followed');
   }
 
   /** @throws StreamEnd */
@@ -192,6 +201,8 @@ export class FollowerReplication {
       await host.cut(cutOffset);
     }
     this.#isAccepted = true;
+    logger.info({ leader: welcome.member, epoch: this.#epochSeen, address: this.#address }, 'this member follows');
+    this.#hasCaughtUp = false;
     this.#options.onAccepted({ member: welcome.member, epoch: this.#epochSeen, clientAddress: welcome.clientAddress });
   }
 
@@ -199,7 +210,12 @@ export class FollowerReplication {
     if (!this.#isAccepted) throw new StreamEnd('it sent something before its welcome');
     if (message.records !== undefined) await this.#receive(message.records);
     const { copy } = this.#options.host;
-    copy.confirm(Number(message.confirmedOffset));
+    const confirmedOffset = Number(message.confirmedOffset);
+    copy.confirm(confirmedOffset);
+    if (!this.#hasCaughtUp && copy.replica.storedOffset >= confirmedOffset) {
+      this.#hasCaughtUp = true;
+      this.#options.onCaughtUp();
+    }
     if (message.heartbeat === undefined) return;
     copy.trim(Number(message.heartbeat.startOffset));
     this.#tell(stream, message.sequence);

@@ -11,23 +11,34 @@ export interface BootFiles {
 /** Where Linux names the present run of the kernel. */
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
-/**
- * The machine may have gone down since this member wrote last: then what it had written without fsync may be gone. A process that
- * was killed loses nothing that it had written, as the kernel has it.
- * @returns true also where that can't be told
- */
-export async function hasRebooted(directory: string, files: BootFiles, logger: Logger): Promise<boolean> {
+/** What a member knows of the run of the kernel in which it wrote last. */
+export interface BootMark {
+  /**
+   * The machine may have gone down since: then what had been written without fsync may be gone. A process that was killed loses nothing
+   * that it had written, as the kernel has it. True also where that can't be told.
+   */
+  readonly hasRebooted: boolean;
+  /** Keeps the present run: nothing is lacking any more. Not before, as the next start must know what this one did not make up for. */
+  keep(): Promise<void>;
+}
+
+/** Reads the mark of a data directory. */
+export async function readBootMark(directory: string, files: BootFiles, logger: Logger): Promise<BootMark> {
   const path = `${directory}/boot`;
   const boot = (await files.read(BOOT_ID).catch(() => undefined))?.trim();
   const kept = (await files.read(path))?.trim();
-  if (boot !== undefined && kept === boot) return false;
-  try {
-    await files.write(path, `${boot ?? 'unknown'}\n`, 0o644);
-  } catch (error) {
-    logger.warn(
-      { err: error, path },
-      'the run of the kernel could not be kept; after the next start it counts as another one',
-    );
-  }
-  return true;
+  return {
+    hasRebooted: boot === undefined || kept !== boot,
+    keep: async () => {
+      if (boot === undefined || kept === boot) return;
+      try {
+        await files.write(path, `${boot}\n`, 0o644);
+      } catch (error) {
+        logger.warn(
+          { err: error, path },
+          'the run of the kernel could not be kept; after the next start it counts as another one',
+        );
+      }
+    },
+  };
 }

@@ -2,6 +2,7 @@ import { MqError, systemClock } from '@orbitmq/base';
 import { ClusterClient, type NameServers } from '@orbitmq/client';
 import { Role } from '@orbitmq/protocol/orbitmq.route.v1';
 import type { BrokerConfig } from '../config/spec.ts';
+import type { BootMark } from './boot-mark.ts';
 import type { ElectedRole, StaticRole } from './shard-member.ts';
 
 /** A lone leader stops so much before its Lease may pass on: what an answer needs from the guard to the socket. Milliseconds. */
@@ -10,7 +11,7 @@ const MARGIN_MS = 300;
 /** Who decides whether this member leads, as it is configured. */
 export async function roleOf(
   config: BrokerConfig,
-  facts: { readonly nameServers: NameServers; readonly hasRebooted: boolean },
+  facts: { readonly nameServers: NameServers; readonly bootMark: BootMark },
 ): Promise<StaticRole | ElectedRole> {
   if (config.coordinator === 'none') {
     return {
@@ -38,7 +39,8 @@ export async function roleOf(
     },
     // The first Lease of a shard: by the member that is the master where nothing else is said, and never over data.
     mayCreate: (isEmpty) => config.brokerId === 0 && isEmpty,
-    mayLackStored: () => config.flushDiskType === 'ASYNC_FLUSH' && facts.hasRebooted,
+    mayLackStored: () => config.flushDiskType === 'ASYNC_FLUSH' && facts.bootMark.hasRebooted,
+    onComplete: () => void facts.bootMark.keep(),
   };
 }
 

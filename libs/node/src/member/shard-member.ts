@@ -85,8 +85,10 @@ export interface ElectedRole {
   readonly times: ElectionTimes;
   /** This member may make the Lease of a shard that has none. */
   mayCreate(isEmpty: boolean): boolean;
-  /** See `Candidate.mayLackStored`. Asked until this member has followed once. */
+  /** See `Candidate.mayLackStored`. Asked until this member is complete. */
   mayLackStored(): boolean;
+  /** This member has all again that its leader had confirmed, or leads: it lacks nothing of what it had before it started. Called once. */
+  onComplete(): void;
 }
 
 type State =
@@ -108,7 +110,7 @@ export class ShardMember {
   #state: State = { kind: 'closed' };
   #changing: Promise<void> = Promise.resolve();
   #leader: LeaderPlace | undefined;
-  #hasFollowed = false;
+  #isComplete = false;
   /** Highest epoch that it has led or followed in this process. */
   #epochMax = 0;
   #stopping = false;
@@ -225,7 +227,7 @@ export class ShardMember {
         replicationAddress,
         logEpoch: () => this.#logEpoch(),
         hasState: () => this.#state.kind === 'follower' && this.#state.host.shard.hasBase,
-        mayLackStored: () => !this.#hasFollowed && role.mayLackStored(),
+        mayLackStored: () => !this.#isComplete && role.mayLackStored(),
         leaderHeardMs: (epoch) =>
           this.#state.kind === 'follower' ? this.#state.replication.heardMs(epoch) : undefined,
         followersAnsweredMs: () => this.replication?.answeredMs(),
@@ -308,6 +310,7 @@ export class ShardMember {
       settleMs: this.#options.settleMs,
     });
     this.#state = { kind: 'leader', ...tenure };
+    this.#complete();
     // The Lease of a new shard says from here on that somebody has data.
     if (election?.lease?.inSync.length === 0) await election.changeInSync([identity.member]);
     this.#know({ member: identity.member, epoch: tenure.epoch, clientAddress });
@@ -362,9 +365,9 @@ export class ShardMember {
       settings,
       connect,
       onAccepted: (leader) => {
-        this.#hasFollowed = true;
         this.#know(leader);
       },
+      onCaughtUp: () => this.#complete(),
       onLost: () => {
         this.#know(undefined);
         this.#election?.poke();
@@ -393,6 +396,13 @@ export class ShardMember {
       },
       () => again(),
     );
+  }
+
+  #complete(): void {
+    const { role } = this.#options;
+    if (this.#isComplete || role.kind === 'static') return;
+    this.#isComplete = true;
+    role.onComplete();
   }
 
   #know(leader: LeaderPlace | undefined): void {

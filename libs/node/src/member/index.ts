@@ -1,0 +1,3 @@
+export { type BootMark, readBootMark } from './boot-mark.ts';
+export { shardFiles } from './shard-files.ts';
+export { type MemberEvents, ShardMember, type ShardMemberOptions, type Tenure } from './shard-member.ts';

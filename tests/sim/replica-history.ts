@@ -20,6 +20,8 @@ interface Node {
   disk: SimDisk;
   process: SimProcessClock;
   log: CommitLog | undefined;
+  /** Of a log that is not open: everything before this byte outlives a loss of power. */
+  flushedOffset: number;
 }
 
 /** A record that its leader has appended. */
@@ -31,10 +33,18 @@ interface Appended {
 
 type End = 'power' | 'kill' | 'close';
 
+/** What a history has done. */
+export interface ReplicaSummary {
+  readonly confirmedCount: number;
+  readonly cutCount: number;
+  readonly promotionCount: number;
+}
+
 /**
  * One seeded history of two copies of a log on simulated disks, which take turns in leading: lives that end by a loss of power, a kill
  * or a clean stop of one or both, also in the middle of a recovery, a truncation or a promotion. What was confirmed is never
- * missing, no copy takes a torn tail for damage, and in the end both have the same bytes.
+ * missing (but for what a loss of power costs where nobody waits for the disk), no copy takes a torn tail for damage, and in the end
+ * both have the same bytes.
  */
 export class ReplicaHistory {
   readonly #random: Random;
@@ -46,15 +56,16 @@ export class ReplicaHistory {
   #confirmedOffset = 0;
   #nextId = 1;
   #epoch = 0;
-  confirmedCount = 0;
-  cutCount = 0;
-  promotionCount = 0;
+  #confirmedCount = 0;
+  #cutCount = 0;
+  #promotionCount = 0;
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
     const segmentSizeBytes = 4096 * (1 + this.#random.below(4));
     this.#options = {
-      flushDiskType: 'SYNC_FLUSH',
+      flushDiskType: this.#random.below(3) === 0 ? 'ASYNC_FLUSH' : 'SYNC_FLUSH',
+      flushIntervalMs: 20,
       segmentSizeBytes,
       recordBytesMax: segmentSizeBytes / 2,
       unsettledBytesMax: 1 << 20,
@@ -65,11 +76,11 @@ export class ReplicaHistory {
     this.#nodes = [0, 1].map(() => {
       const process = this.#clock.process();
       const disk = new SimDisk({ clock: process, random: this.#random, latencyMs: 1, syncLatencyMs: 5 });
-      return { disk, process, log: undefined };
+      return { disk, process, log: undefined, flushedOffset: 0 };
     });
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<ReplicaSummary> {
     const rounds = 2 + this.#random.below(ROUNDS_MAX - 1);
     for (let round = 0; round < rounds; round++) {
       await this.#begin();
@@ -78,6 +89,11 @@ export class ReplicaHistory {
     }
     await this.#begin();
     await this.#equalize();
+    return {
+      confirmedCount: this.#confirmedCount,
+      cutCount: this.#cutCount,
+      promotionCount: this.#promotionCount,
+    };
   }
 
   get #leading(): CommitLog {
@@ -106,7 +122,7 @@ export class ReplicaHistory {
 
   /** A follower becomes leader, perhaps only at the second try. */
   async #promote(node: Node): Promise<void> {
-    this.promotionCount++;
+    this.#promotionCount++;
     await this.#maybeInterrupt(node, async () => {
       const log = await this.#open(node, 'follower');
       await log.lead(this.#lead());
@@ -120,9 +136,8 @@ export class ReplicaHistory {
     const [leader, follower] = [this.#leading, node.log!];
     const to = commonEnd(leader, follower);
     if (to >= follower.endOffset) return;
-    this.cutCount++;
-    await this.#clock.settle(follower.close());
-    node.log = undefined;
+    this.#cutCount++;
+    await this.#close(node);
     const cut = (): Promise<void> => {
       const { segmentSizeBytes } = this.#options;
       const settings = segmentSizeBytes === undefined ? {} : { segmentSizeBytes };
@@ -136,10 +151,7 @@ export class ReplicaHistory {
 
   async #maybeInterrupt(node: Node, action: () => Promise<unknown>): Promise<void> {
     if (this.#random.below(2) === 0) return;
-    if (node.log !== undefined) {
-      await this.#clock.settle(node.log.close());
-      node.log = undefined;
-    }
+    if (node.log !== undefined) await this.#close(node);
     action().catch(() => {});
     await this.#clock.advance(this.#random.below(60));
     this.#replace(node, this.#random.below(3) === 0 ? 'kill' : 'power');
@@ -184,14 +196,15 @@ export class ReplicaHistory {
     const missing = this.#records[found.length];
     if (missing !== undefined) assert.ok(missing.endOffset > this.#confirmedOffset, `record ${missing.id} is lost`);
     this.#records = kept;
-    this.confirmedCount += kept.filter(({ endOffset }) => endOffset <= this.#confirmedOffset).length;
+    this.#confirmedCount += kept.filter(({ endOffset }) => endOffset <= this.#confirmedOffset).length;
   }
 
   async #live(): Promise<void> {
     const random = this.#random;
     // Nothing is confirmed without the other one.
     this.#leading.confirm(0);
-    for (let step = random.below(60); step > 0; step--) {
+    // Now and then a follower dies over the first that it is given.
+    for (let step = random.below(6) === 0 ? 0 : random.below(60); step > 0; step--) {
       const dice = random.below(12);
       if (dice < 5) this.#append(1 + random.below(6));
       else if (dice < 8) await this.#give(1 + random.below(6000));
@@ -256,12 +269,24 @@ export class ReplicaHistory {
   }
 
   async #endOne(node: Node, end: End): Promise<void> {
-    if (end === 'close') await this.#clock.settle(node.log!.close());
-    node.log = undefined;
+    if (end === 'close') {
+      await this.#close(node);
+    } else {
+      node.flushedOffset = node.log!.flushedOffset;
+      node.log = undefined;
+    }
     this.#replace(node, end === 'close' ? 'kill' : end);
   }
 
+  async #close(node: Node): Promise<void> {
+    await this.#clock.settle(node.log!.close());
+    node.flushedOffset = node.log!.flushedOffset;
+    node.log = undefined;
+  }
+
   #replace(node: Node, how: 'power' | 'kill'): void {
+    // Any copy may lead next, here: in a cluster the one that has everything.
+    if (how === 'power') this.#confirmedOffset = Math.min(this.#confirmedOffset, node.flushedOffset);
     node.process.stop();
     node.process = this.#clock.process();
     node.disk =

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
+import { ClusterHistory } from './cluster/cluster-history.ts';
 import { History } from './history.ts';
 import { LiteHistory } from './lite-history.ts';
 import { OffsetHistory } from './offset-history.ts';
 import { OrderedHistory } from './ordered-history.ts';
+import { ReplicaHistory } from './replica-history.ts';
 import { TimedHistory } from './timed-history.ts';
 import { TransactionHistory } from './transaction-history.ts';
 import { WholeHistory } from './whole/whole-history.ts';
@@ -24,6 +26,8 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     /** Histories of everything at once. */
     whole: { type: 'boolean', default: false },
+    /** Histories of a shard on several machines. */
+    cluster: { type: 'boolean', default: false },
     /** Of a history of everything: how much of what happened is told when it fails; default 60. */
     trace: { type: 'string' },
     /** Words; only what has to do with one of them is told. */
@@ -38,6 +42,8 @@ const { values } = parseArgs({
     offsets: { type: 'boolean', default: false },
     /** Histories of lite topics. */
     lite: { type: 'boolean', default: false },
+    /** Histories of two copies of a log. */
+    replica: { type: 'boolean', default: false },
     /** See mutate.ts. */
     mutant: { type: 'string' },
   },
@@ -49,13 +55,15 @@ interface RunnableHistory {
   trace?(countMax: number, words: readonly string[]): string;
 }
 
-const KINDS = ['whole', 'lite', 'offsets', 'ordered', 'transactions', 'timed'] as const;
+const KINDS = ['whole', 'cluster', 'lite', 'offsets', 'ordered', 'transactions', 'timed', 'replica'] as const;
 const kind = KINDS.find((each) => values[each]);
 
 function historyOf(seed: number): RunnableHistory {
   if (kind === 'whole') return new WholeHistory(seed);
+  if (kind === 'cluster') return new ClusterHistory(seed);
   if (kind === 'lite') return new LiteHistory(seed);
   if (kind === 'offsets') return new OffsetHistory(seed);
+  if (kind === 'replica') return new ReplicaHistory(seed);
   if (kind === 'ordered') return new OrderedHistory(seed);
   if (kind === 'transactions') return new TransactionHistory(seed);
   return kind === 'timed' ? new TimedHistory(seed) : new History(seed);

@@ -21,7 +21,7 @@ export interface WholeSummary {
 /** Longer than any lease or delay that consumers ask for. */
 const QUIET_MS = 4500;
 const END_MS_MAX = 120_000;
-const TRACED_MAX = 4000;
+const TRACED_MAX = 40_000;
 
 /** Makes the cluster of a seed. */
 export type ClusterOf = (clock: SimClock, seed: number, note: Trace) => ClusterUnderTest;

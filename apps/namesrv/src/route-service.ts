@@ -49,9 +49,10 @@ async function register(
   try {
     for await (const request of requests) {
       const reply = session.handle(request, clock.monotonicMs());
-      if (request.unregister) logger.info({ broker: session.identity?.brokerName }, 'broker has unregistered');
-      else if (request.begin)
-        logger.info({ broker: session.identity?.brokerName, peer: call.peer }, 'broker registers');
+      const { identity } = session;
+      const who = { broker: identity?.brokerName, id: identity?.brokerId };
+      if (request.unregister) logger.info(who, 'broker has unregistered');
+      else if (request.begin) logger.info({ ...who, peer: call.peer }, 'broker registers');
       if (reply) await sink.write(reply);
     }
   } catch (error) {

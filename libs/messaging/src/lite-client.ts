@@ -52,12 +52,17 @@ export class LiteClient {
     return changedMs !== undefined && nowMs - changedMs < CROSSING_MS;
   }
 
-  private note(liteTopic: string, nowMs: number): void {
-    this.recent.delete(liteTopic);
-    this.recent.set(liteTopic, nowMs);
+  /** Lets go of what no call can have crossed any more. */
+  forgetChanges(nowMs: number): void {
     for (const [oldest, changedMs] of this.recent) {
       if (nowMs - changedMs < CROSSING_MS && this.recent.size <= RECENT_MAX) break;
       this.recent.delete(oldest);
     }
+  }
+
+  private note(liteTopic: string, nowMs: number): void {
+    this.recent.delete(liteTopic);
+    this.recent.set(liteTopic, nowMs);
+    this.forgetChanges(nowMs);
   }
 }

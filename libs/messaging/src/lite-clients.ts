@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@orbitmq/base';
+import { type Clock, MqError, type Timer } from '@orbitmq/base';
 import type { LiteShard, LiteSubscriber } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
 import type { MessagingTimes } from './config.ts';
@@ -38,9 +38,13 @@ export class LiteClients {
   /**
    * What a client reads of a topic's lite topics; begins with none. A client reads those of one topic, as a member of one
    * group: when that changes, it begins anew.
-   * @throws MqError TOPIC_NOT_FOUND, CONSUMER_GROUP_NOT_FOUND when one of them has just been deleted
+   * @throws MqError TOPIC_NOT_FOUND, CONSUMER_GROUP_NOT_FOUND when one of them has just been deleted, FORBIDDEN when the client
+   *         has gone meanwhile
    */
   obtain(session: Session, group: Group, topic: Topic, isWildcard: boolean): LiteClient {
+    if (session.ended) {
+      throw new MqError('FORBIDDEN', 'the client has said goodbye or was not heard of for too long: subscribe again');
+    }
     const known = this.bySession.get(session);
     if (known) {
       const { subscriber } = known;
@@ -52,7 +56,7 @@ export class LiteClients {
     const client = new LiteClient(session, group, topic, subscriber, this.clock.monotonicMs());
     this.bySession.set(session, client);
     this.bySubscriber.set(subscriber, client);
-    session.onEnd(() => this.remove(client));
+    if (!known) session.onEnd(() => this.removeOf(session));
     this.timer ??= this.clock.setTimer(this.times.liteSubscriptionCheckMs, () => this.scan());
     return client;
   }
@@ -73,6 +77,11 @@ export class LiteClients {
     for (const client of [...this.bySession.values()]) this.remove(client);
   }
 
+  private removeOf(session: Session): void {
+    const client = this.bySession.get(session);
+    if (client) this.remove(client);
+  }
+
   private remove(client: LiteClient): void {
     client.subscriber.close();
     this.bySubscriber.delete(client.subscriber);
@@ -84,6 +93,7 @@ export class LiteClients {
     const nowMs = this.clock.monotonicMs();
     for (const client of this.bySession.values()) {
       if (nowMs - client.refreshedMs >= this.times.liteSubscriptionTimeoutMs) client.unsubscribeAll();
+      client.forgetChanges(nowMs);
     }
     const more = this.bySession.size > 0;
     this.timer = more ? this.clock.setTimer(this.times.liteSubscriptionCheckMs, () => this.scan()) : undefined;

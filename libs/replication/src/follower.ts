@@ -41,6 +41,8 @@ export interface FollowerReplicationOptions {
   connect(address: string): FollowerStream;
   /** A leader has taken this follower, and says where it serves clients. */
   onAccepted(leader: { readonly member: number; readonly epoch: number; readonly clientAddress: string }): void;
+  /** This follower has everything that the leader had confirmed. Called once for each stream. */
+  onCaughtUp(): void;
   /** A stream ended that had been accepted, or the leader says that it does not lead. */
   onLost(): void;
 }
@@ -56,6 +58,7 @@ export class FollowerReplication {
   #heard: { readonly epoch: number; readonly atMs: number } | undefined;
   #stream: FollowerStream | undefined;
   #isAccepted = false;
+  #hasCaughtUp = false;
   #endPause = (): void => {};
   #closed = false;
   readonly #ended: Promise<void>;
@@ -199,6 +202,7 @@ export class FollowerReplication {
     }
     this.#isAccepted = true;
     logger.info({ leader: welcome.member, epoch: this.#epochSeen, address: this.#address }, 'this member follows');
+    this.#hasCaughtUp = false;
     this.#options.onAccepted({ member: welcome.member, epoch: this.#epochSeen, clientAddress: welcome.clientAddress });
   }
 
@@ -206,7 +210,12 @@ export class FollowerReplication {
     if (!this.#isAccepted) throw new StreamEnd('it sent something before its welcome');
     if (message.records !== undefined) await this.#receive(message.records);
     const { copy } = this.#options.host;
-    copy.confirm(Number(message.confirmedOffset));
+    const confirmedOffset = Number(message.confirmedOffset);
+    copy.confirm(confirmedOffset);
+    if (!this.#hasCaughtUp && copy.replica.storedOffset >= confirmedOffset) {
+      this.#hasCaughtUp = true;
+      this.#options.onCaughtUp();
+    }
     if (message.heartbeat === undefined) return;
     copy.trim(Number(message.heartbeat.startOffset));
     this.#tell(stream, message.sequence);

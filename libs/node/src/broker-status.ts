@@ -5,11 +5,8 @@ import { Rates, type Totals } from './rates.ts';
 
 /** Messages stored and delivered by a shard since its process began. */
 function totalsOf(shard: OpenedShard): Totals {
-  const { topics, subscriptions } = shard.statistics();
-  return {
-    sent: topics.reduce((sum, topic) => sum + topic.sentCount, 0),
-    delivered: subscriptions.reduce((sum, subscription) => sum + subscription.deliveredCount, 0),
-  };
+  const { sentCount, deliveredCount } = shard.totals();
+  return { sent: sentCount, delivered: deliveredCount };
 }
 
 /** The running state of a broker, by the keys that `mqadmin brokerStatus` shows. */

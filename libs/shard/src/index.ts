@@ -67,6 +67,7 @@ export type {
 } from './shard.ts';
 export type {
   ShardStatistics,
+  ShardTotals,
   SubscriptionStatistics,
   TimerStatistics,
   TopicStatistics,

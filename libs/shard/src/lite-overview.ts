@@ -1,17 +1,9 @@
-import type { Group, GroupQueue, LiteTopic, Topic } from '@orbitmq/views';
+import type { Group, LiteTopic, Topic } from '@orbitmq/views';
 import type { QueueProgress } from './common-types.ts';
 import type { ShardCore } from './core.ts';
 import type { LiteGroupLag, LiteLag, LiteTopicInfo, LiteTopicPage } from './lite-shard.ts';
+import { liteStanding } from './lite-standing.ts';
 import { queueProgress } from './queue-progress.ts';
-
-/** How far a group is behind with lite topics of a parent. */
-export interface LiteStanding {
-  readonly liteTopicCount: number;
-  readonly lagCount: number;
-  readonly inflightCount: number;
-  /** Handed out before, and to be handed out again. */
-  readonly readyAgainCount: number;
-}
 
 /** Says what lite topics there are and how groups stand to them. */
 export class LiteOverview {
@@ -65,45 +57,6 @@ export class LiteOverview {
     const { name, id, lastSentMs } = liteTopic;
     return { liteTopic: name, queueId: id, minOffset, maxOffset: nextOffset, lastSentMs };
   }
-}
-
-/**
- * Sums over the lite topics that a group has begun, and those that its clients have named, or all when one takes all.
- * @param visit called for each
- */
-export function liteStanding(
-  core: ShardCore,
-  groupUid: number,
-  topicUid: number,
-  visit: (liteTopic: LiteTopic, lagCount: number) => void = () => {},
-): LiteStanding {
-  const { metadata, progress, index } = core.state;
-  const { liteTopics } = metadata;
-  let [liteTopicCount, fresh, inflightCount, readyAgainCount] = [0, 0, 0, 0];
-  const begun = progress.queuesOf(groupUid);
-  const look = (liteTopic: LiteTopic, held: GroupQueue | undefined): void => {
-    const { minOffset, visibleOffset } = index.queue(liteTopic.uid)!;
-    const newCount = Math.max(0, visibleOffset - Math.max(held?.nextOffset ?? 0, minOffset));
-    liteTopicCount++;
-    fresh += newCount;
-    inflightCount += held?.leasedCount ?? 0;
-    readyAgainCount += held?.readyCount ?? 0;
-    visit(liteTopic, newCount + (held?.count ?? 0));
-  };
-  const readers = core.lite.find(groupUid, topicUid);
-  if (readers?.takesAll === true) {
-    for (const liteTopic of liteTopics.of(topicUid)) look(liteTopic, begun.get(liteTopic.uid));
-  } else {
-    for (const held of begun.values()) {
-      const liteTopic = liteTopics.get(held.queueUid);
-      if (liteTopic?.topicUid === topicUid) look(liteTopic, held);
-    }
-    for (const name of readers?.names() ?? []) {
-      const liteTopic = liteTopics.find(topicUid, name);
-      if (liteTopic !== undefined && !begun.has(liteTopic.uid)) look(liteTopic, undefined);
-    }
-  }
-  return { liteTopicCount, lagCount: fresh + inflightCount + readyAgainCount, inflightCount, readyAgainCount };
 }
 
 /** The first names behind one, in order, without sorting them all for each page. */

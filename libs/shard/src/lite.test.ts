@@ -331,6 +331,31 @@ describe('lite topics', () => {
     await bench.clock.settle(bench.shard.close());
   });
 
+  test('statistics of very many are those of the last look, which goes in steps', async () => {
+    const { bench, topic, group } = await started();
+    const subscriber = open(bench, group, topic);
+    const sendToAll = async (id: string): Promise<void> => {
+      for (let index = 0; index < 5_000; index++) {
+        const liteTopic = `lite-${index}`;
+        bench.shard.sendLite({ topic, liteTopic, tagHash: 0, message: messageOf(liteTopic, `${id}-${index}`) });
+        subscriber.subscribe(liteTopic);
+      }
+      await bench.settled();
+    };
+    const lag = (): number => bench.shard.statistics().subscriptions[0]!.lagCount;
+    await receive(bench, subscriber);
+    await sendToAll('first');
+    assert.equal(lag(), 5_000);
+    await sendToAll('second');
+    assert.equal(lag(), 5_000, 'the last look');
+    await bench.clock.advance(6_000);
+    assert.equal(lag(), 5_000, 'it begins to look');
+    await bench.clock.advance(1_000);
+    assert.equal(lag(), 10_000);
+    assert.deepEqual(bench.shard.totals(), { sentCount: 10_000, deliveredCount: 0 });
+    await bench.clock.settle(bench.shard.close());
+  });
+
   test('clients that take all share them', async () => {
     const { bench, topic, group } = await started();
     send(bench, topic, 'a1 b1');

@@ -21,6 +21,7 @@ import type {
   LiteTopicInfo,
   LiteTopicPage,
 } from './lite-shard.ts';
+import { LiteStandings } from './lite-standing.ts';
 import type { LogScrub } from './log-scrub.ts';
 import type { Maintenance } from './maintenance.ts';
 import { MessageAppender } from './message-appender.ts';
@@ -63,7 +64,13 @@ import type {
   TimerRef,
   TransactionOutcome,
 } from './shard.ts';
-import { type ShardStatistics, subscriptionStatistics, topicStatistics } from './statistics.ts';
+import {
+  type ShardStatistics,
+  type ShardTotals,
+  shardTotals,
+  subscriptionStatistics,
+  topicStatistics,
+} from './statistics.ts';
 import { Stories } from './story.ts';
 import { TimedMessages } from './timers.ts';
 import { Transactions } from './transactions.ts';
@@ -87,6 +94,8 @@ export interface OpenedShard extends Shard {
   /** Takes sends, and waits for them, as replication demands; without it a shard answers for itself alone. */
   limitBy(limits: ReplicationLimits): void;
   statistics(): ShardStatistics;
+  /** Costs next to nothing, however much there is. */
+  totals(): ShardTotals;
   /** Looks for old messages to remove, now. */
   retain(): Promise<void>;
   /** Stores a snapshot of the views, now. */
@@ -134,6 +143,7 @@ export class LogShard implements OpenedShard {
   readonly #offsets: Offsets;
   readonly #liteOffsets: LiteOffsets;
   readonly #liteOverview: LiteOverview;
+  readonly #liteStandings: LiteStandings;
   readonly #liteExpiry: LiteExpiry;
   readonly #sentMessages: SentMessages;
   readonly #keys: KeyIndexing;
@@ -163,6 +173,7 @@ export class LogShard implements OpenedShard {
     this.#offsets = new Offsets(parts.core);
     this.#liteOffsets = new LiteOffsets(parts.core, this.#offsets);
     this.#liteOverview = new LiteOverview(parts.core);
+    this.#liteStandings = new LiteStandings(parts.core);
     this.#liteExpiry = new LiteExpiry(parts.core);
     this.#sentMessages = new SentMessages(parts.core);
     this.#keys = parts.keys;
@@ -442,7 +453,7 @@ export class LogShard implements OpenedShard {
     const { log, state, waiters } = this.#core;
     return {
       topics: topicStatistics(this.#core, this.#appender.sent),
-      subscriptions: subscriptionStatistics(this.#core),
+      subscriptions: subscriptionStatistics(this.#core, this.#liteStandings),
       timers: this.#timers.statistics(),
       transactions: this.#transactions.statistics(),
       log: log.statistics,
@@ -457,6 +468,10 @@ export class LogShard implements OpenedShard {
       diskUsedRatio: this.#disk.usedRatio,
       sendsRefused: this.sendRefusal !== undefined,
     };
+  }
+
+  totals(): ShardTotals {
+    return shardTotals(this.#core, this.#appender.sent);
   }
 
   retain(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { LogStatistics, ScrubStatistics } from '@orbitmq/storage';
 import type { ShardCore } from './core.ts';
-import { liteStanding } from './lite-overview.ts';
+import type { LiteStandings } from './lite-standing.ts';
 
 /** Counts of one topic since the start of the process. */
 export interface TopicStatistics {
@@ -24,7 +24,7 @@ export interface SubscriptionStatistics {
   readonly unreadableCount: number;
   readonly deadLetterCount: number;
   readonly redrivenCount: number;
-  /** Messages that are not settled, handed out or not. */
+  /** Messages that are not settled, handed out or not. With very many lite topics, this and what follows is some seconds old. */
   readonly lagCount: number;
   readonly inflightCount: number;
   /** Messages that could be handed out now. */
@@ -71,6 +71,12 @@ export interface ShardStatistics {
   readonly sendsRefused: boolean;
 }
 
+/** Messages of all topics and groups since the start of the process. */
+export interface ShardTotals {
+  readonly sentCount: number;
+  readonly deliveredCount: number;
+}
+
 /** Sends of one topic. */
 export interface SentCounters {
   count: number;
@@ -87,8 +93,16 @@ export function topicStatistics(core: ShardCore, sent: ReadonlyMap<number, SentC
   });
 }
 
+/** What is left of `ShardStatistics` for those who ask often. */
+export function shardTotals(core: ShardCore, sent: ReadonlyMap<number, SentCounters>): ShardTotals {
+  let [sentCount, deliveredCount] = [0, 0];
+  for (const { count } of sent.values()) sentCount += count;
+  for (const { counters } of core.subscriptions.all()) deliveredCount += counters.deliveredCount;
+  return { sentCount, deliveredCount };
+}
+
 /** One entry for each group and topic between which something has happened since the start. */
-export function subscriptionStatistics(core: ShardCore): SubscriptionStatistics[] {
+export function subscriptionStatistics(core: ShardCore, standings: LiteStandings): SubscriptionStatistics[] {
   const result: SubscriptionStatistics[] = [];
   for (const subscription of core.subscriptions.all()) {
     const topic = core.state.metadata.topicByUid(subscription.topicUid);
@@ -101,7 +115,7 @@ export function subscriptionStatistics(core: ShardCore): SubscriptionStatistics[
       readyAgain += queue.progress?.readyCount ?? 0;
     }
     if (core.state.metadata.liteTopics.countOf(topic.uid) > 0) {
-      const lite = liteStanding(core, group.uid, topic.uid);
+      const lite = standings.of(subscription);
       fresh += lite.lagCount - lite.inflightCount - lite.readyAgainCount;
       inflightCount += lite.inflightCount;
       readyAgain += lite.readyAgainCount;

@@ -208,6 +208,14 @@ describe('election', () => {
     assert.equal(one.epoch, 1);
   });
 
+  it('keeps a lead that nobody could take while the store is away', async () => {
+    const { world, one } = await pair('stored');
+    one.losesAnswers = true;
+    assert.equal(await world.clock.settle(one.election.handOver(1)), false);
+    assert.equal(one.election.guard(), true);
+    assert.equal(world.lease?.holder, 0);
+  });
+
   it('knows its own write whose answer was lost', async () => {
     const { world, one } = await pair('stored');
     one.losesAnswers = true;

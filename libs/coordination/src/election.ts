@@ -180,6 +180,8 @@ export class Election {
   #giveUp(heir: Member | undefined): Promise<boolean> {
     return this.#enqueue(async () => {
       if (this.#tenure === undefined || this.#stored === undefined) return false;
+      // While the store is away nobody could take what is given up.
+      if (!(await this.#renew(this.#tenure, this.#stored.lease))) return false;
       const given = { ...this.#stored.lease, holder: undefined, heir };
       // Whether the write arrives or not: from here on somebody else may lead.
       this.#depose(heir === undefined ? 'it gave the lease up' : `it handed the lease over to member ${heir}`);

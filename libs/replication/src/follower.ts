@@ -59,6 +59,8 @@ export class FollowerReplication {
   #stream: FollowerStream | undefined;
   #isAccepted = false;
   #hasCaughtUp = false;
+  /** What the log has said last about the end of a stream. */
+  #endTold = '';
   #endPause = (): void => {};
   #closed = false;
   readonly #ended: Promise<void>;
@@ -163,9 +165,13 @@ export class FollowerReplication {
 
   #explainEnd(address: string, error: Error): void {
     const { logger } = this.#options;
-    if (error instanceof StreamEnd)
+    const told = `${address} ${error.message}`;
+    // Attempts follow each other quickly: what the last one met is no news either.
+    const isNews = this.#isAccepted || told !== this.#endTold;
+    this.#endTold = told;
+    if (error instanceof StreamEnd && isNews) {
       logger.warn({ address, reason: error.message }, 'a stream from the leader is ended');
-    else if (this.#isAccepted) logger.warn({ address, err: error }, 'the stream from the leader has ended');
+    } else if (this.#isAccepted) logger.warn({ address, err: error }, 'the stream from the leader has ended');
     else logger.debug({ address, err: error }, 'the leader can not be followed');
   }
 

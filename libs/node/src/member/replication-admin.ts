@@ -34,7 +34,7 @@ export function replicationAdminMethods(options: ReplicationAdminOptions): Bound
 }
 
 async function takeUncleanly({ election, tenure }: ShardMember): Promise<string> {
-  if (election === undefined) return 'roles are static: start this member as master';
+  if (election === undefined) return 'roles are static (coordinator=none)';
   if (tenure !== undefined) return 'this member leads already';
   try {
     return (await election.takeUncleanly()) ? '' : 'this member leads already, or is stopping';
@@ -57,7 +57,8 @@ function replicationOf(identity: FollowerIdentity, member: ShardMember): GetRepl
     startOffset: BigInt(log?.startOffset ?? 0),
     endOffset: BigInt(log?.endOffset ?? 0),
     storedOffset: BigInt(log?.storedOffset ?? 0),
-    confirmedOffset: BigInt(log?.confirmedOffset ?? 0),
+    // A follower hears it from a leader; what it has applied was confirmed in any case.
+    confirmedOffset: BigInt(Math.max(log?.confirmedOffset ?? 0, copy?.appliedOffset ?? 0)),
     appliedOffset: BigInt(copy?.appliedOffset ?? log?.confirmedOffset ?? 0),
     leader: leader?.member,
     leaderAddress: leader?.clientAddress ?? '',

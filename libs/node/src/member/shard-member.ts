@@ -111,6 +111,8 @@ export class ShardMember {
   #changing: Promise<void> = Promise.resolve();
   #leader: LeaderPlace | undefined;
   #isComplete = false;
+  /** In-sync set that the log has named last. */
+  #inSyncTold = '';
   /** Highest epoch that it has led or followed in this process. */
   #epochMax = 0;
   #stopping = false;
@@ -189,8 +191,10 @@ export class ShardMember {
   async handOver(heir: number | undefined, timeoutMs: number, pause: () => void): Promise<string | undefined> {
     const { tenure } = this;
     if (tenure === undefined) return 'this member does not lead';
-    if (this.#election === undefined) return 'roles are static: start the members with other roles';
+    if (this.#election === undefined) return 'roles are static (coordinator=none)';
+    if (this.#election.isUnreachable) return 'the lease can not be reached now, so nobody could take it';
     const { shard, replication } = tenure;
+    if (heir === this.#options.identity.member) return `member ${heir} leads already`;
     const target = heir ?? replication.inSync.find((member) => member !== this.#options.identity.member);
     if (target === undefined) return 'no other member is in sync';
     if (!(await replication.caughtUp(target, timeoutMs))) return `member ${target} is not in sync`;
@@ -301,8 +305,10 @@ export class ShardMember {
       settings,
       publish: (members) => election?.changeInSync(members) ?? Promise.resolve(true),
       onNewerEpoch: () => election?.poke(),
-      onInSyncChange: (members) => logger.info({ inSync: members }, 'the in-sync set has changed'),
+      onInSyncChange: (members) => this.#tellInSync(members),
     });
+    this.#inSyncTold = '';
+    this.#tellInSync(replication.inSync);
     const tenure: Tenure = { shard, replication, epoch: shard.epoch };
     shard.limitBy({
       refusal: () =>
@@ -315,6 +321,16 @@ export class ShardMember {
     if (election?.lease?.inSync.length === 0) await election.changeInSync([identity.member]);
     this.#know({ member: identity.member, epoch: tenure.epoch, clientAddress });
     events.onLeading(tenure);
+  }
+
+  #tellInSync(members: readonly number[]): void {
+    const { logger, inSyncMin } = this.#options;
+    const text = members.join();
+    if (text === this.#inSyncTold) return;
+    this.#inSyncTold = text;
+    if (members.length >= inSyncMin) logger.info({ inSync: members }, 'the in-sync set is now');
+    else
+      logger.warn({ inSync: members, minInSyncReplicas: inSyncMin }, 'sends are refused: too few copies are in sync');
   }
 
   /** Nothing more is acknowledged from here on; the rest may take its time. */

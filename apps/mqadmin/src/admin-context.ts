@@ -65,13 +65,22 @@ export class AdminContext {
     const [placement, brokers] = await Promise.all([this.cluster.topic(topicName), this.brokers()]);
     const names = new Set(placement?.placements.map(({ brokerName, brokerId }) => `${brokerName}/${brokerId}`));
     if (names.size === 0) {
-      throw new MqError(
-        'TOPIC_NOT_FOUND',
-        `no broker has the topic ${quoted(topicName)}; topicList shows those that are there`,
-      );
+      throw await this.topicNotFound(topicName, 'topicList shows those that are there');
     }
     const holders = brokers.filter(({ identity }) => names.has(`${identity!.brokerName}/${identity!.brokerId}`));
     return holders.map((each) => this.targetOf(each));
+  }
+
+  /** What is wrong when no route leads to a topic, with advice for a topic that there is none of. */
+  async topicNotFound(topicName: string, advice: string): Promise<MqError> {
+    const brokers = await this.brokers();
+    const led = new Set(mastersOf(brokers).map(({ identity }) => identity!.brokerName));
+    const names = new Set(brokers.map(({ identity }) => identity!.brokerName));
+    const leaderless = [...names].filter((name) => !led.has(name)).map((name) => quoted(name));
+    const wanted = `no broker has the topic ${quoted(topicName)}`;
+    if (leaderless.length === 0) return new MqError('TOPIC_NOT_FOUND', `${wanted}; ${advice}`);
+    const found = `without a master, and so without routes, are ${leaderless.join(', ')}`;
+    return new MqError('TOPIC_NOT_FOUND', `${wanted}; ${found}: haStatus says how they stand`);
   }
 
   targetOf({ identity }: GetClusterResponse_Broker): Target {

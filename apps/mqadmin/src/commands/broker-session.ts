@@ -1,4 +1,4 @@
-import { MqError, quoted, systemRandom } from '@orbitmq/base';
+import { quoted, systemRandom } from '@orbitmq/base';
 import { Code, type MessageQueue, type Status } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { type CallOptions, createRpcClient, type RpcClient } from '@orbitmq/rpc';
 import { VERSION } from '@orbitmq/runtime';
@@ -25,9 +25,7 @@ export async function openSessions(
   const { messageQueues } = await context.cluster.routeOf(topicName);
   const first = new Map<string, MessageQueue>();
   for (const queue of messageQueues) if (!first.has(queue.broker!.name)) first.set(queue.broker!.name, queue);
-  if (first.size === 0) {
-    throw new MqError('TOPIC_NOT_FOUND', `no broker has the topic ${quoted(topicName)}; make it with updateTopic`);
-  }
+  if (first.size === 0) throw await context.topicNotFound(topicName, 'make it with updateTopic');
   const wanted = [...first].filter(([name]) => brokerName === undefined || name === brokerName);
   if (wanted.length === 0) {
     const found = [...first.keys()].map((name) => quoted(name)).join(', ');

@@ -11,49 +11,60 @@ const ROLES: Readonly<Record<number, string>> = {
   [Role.ROLE_CHANGING]: 'CHANGING',
 };
 
-interface Member {
-  readonly target: Target;
+/** Columns of haStatus. */
+const COLUMNS = [
+  ...['Broker Name', 'BID', 'Role', 'Addr', 'Epoch', 'Follows', 'End', 'Confirmed', 'Applied', 'Behind', 'In Sync'],
+  ...['State', 'Note'],
+];
+/** So many of them are there whether they say something or not. */
+const ALWAYS_COUNT = 11;
+/** A comparison of states takes as long as a record takes to the slaves. Milliseconds. */
+const ATTEST_MS = 3_000;
+const ATTEST_POLL_MS = 50;
+
+/** A member of a broker, and how it says that it stands. */
+export interface Member {
+  readonly target: Pick<Target, 'brokerName' | 'address'>;
   readonly replication: GetReplicationResponse;
 }
 
-/** How every member stands, and how far its slaves are. */
+interface AskedMember extends Member {
+  readonly target: Target;
+}
+
+/** How every member stands, and how far slaves are behind their masters. */
 export async function haStatus(context: AdminContext, options: Options): Promise<Output> {
-  const members = await membersOf(context, options, options.attest === true);
-  const rows = members.map(({ target, replication: found }) => ({
-    brokerName: target.brokerName,
-    brokerId: found.member,
-    role: ROLES[found.role] ?? '',
-    address: target.address,
-    epoch: found.epoch,
-    end: found.endOffset,
-    confirmed: found.confirmedOffset,
-    applied: found.appliedOffset,
-    inSync: found.inSync.join(','),
-    leader: found.leader ?? '',
-    state: stateOf(found),
-    note: found.refusal,
-  }));
-  const columns = [
-    'Broker Name',
-    'BID',
-    'Role',
-    'Addr',
-    'Epoch',
-    'End',
-    'Confirmed',
-    'Applied',
-    'In Sync',
-    'Follows',
-    'State',
-    'Note',
-  ];
-  return {
-    text: renderTable(
-      columns,
-      rows.map((row) => Object.values(row)),
-    ),
-    json: members.map(({ replication }) => replication),
-  };
+  const members = options.attest === true ? await attested(context, options) : await membersOf(context, options, false);
+  return { text: haTable(members), json: members.map(({ replication }) => replication) };
+}
+
+/** A table of members; what nobody has anything to say about has no column. */
+export function haTable(members: readonly Member[]): string {
+  const rows = members.map((member) => {
+    const { target, replication: found } = member;
+    const leader = leadersOf(members).find((each) => each.target.brokerName === target.brokerName)?.replication;
+    const inSync = leader?.inSync ?? found.inSync;
+    return [
+      target.brokerName,
+      found.member,
+      ROLES[found.role] ?? '',
+      target.address,
+      found.epoch,
+      found.role === Role.ROLE_LEADER ? '' : (found.leader ?? 'nobody'),
+      found.endOffset,
+      found.confirmedOffset,
+      found.appliedOffset,
+      leader === undefined ? '' : positive(leader.endOffset - found.storedOffset),
+      inSync.length === 0 ? '' : inSync.includes(found.member) ? 'yes' : 'no',
+      stateOf(found),
+      found.leader === undefined ? found.refusal : '',
+    ];
+  });
+  const isSaid = (index: number): boolean => index < ALWAYS_COUNT || rows.some((row) => row[index] !== '');
+  return renderTable(
+    COLUMNS.filter((_column, index) => isSaid(index)),
+    rows.map((row) => row.filter((_cell, index) => isSaid(index))),
+  );
 }
 
 /** Members of the in-sync set, with what they have stored. */
@@ -80,15 +91,24 @@ export async function getSyncStateSet(context: AdminContext, options: Options): 
   };
 }
 
-/** Where each epoch of the log begins. */
+/** Where each epoch of the log of masters begins; of slaves where there is no master. */
 export async function getBrokerEpoch(context: AdminContext, options: Options): Promise<Output> {
-  const leaders = leadersOf(await membersOf(context, options, false));
-  const rows = leaders.flatMap(({ target, replication }) =>
-    replication.epochs.map(({ epoch, startOffset }) => ({ brokerName: target.brokerName, epoch, startOffset })),
+  const members = await membersOf(context, options, false);
+  const led = new Set(leadersOf(members).map(({ target }) => target.brokerName));
+  const shown = members.filter(
+    ({ target, replication: { role } }) => role === Role.ROLE_LEADER || !led.has(target.brokerName),
+  );
+  const rows = shown.flatMap(({ target, replication: { member, epochs } }) =>
+    epochs.map(({ epoch, startOffset }) => ({
+      brokerName: target.brokerName,
+      brokerId: member,
+      epoch,
+      startOffset,
+    })),
   );
   return {
     text: renderTable(
-      ['Broker Name', 'Epoch', 'Start Offset'],
+      ['Broker Name', 'BID', 'Epoch', 'Start Offset'],
       rows.map((row) => Object.values(row)),
     ),
     json: rows,
@@ -108,23 +128,48 @@ export async function electMaster(context: AdminContext, options: Options): Prom
     throw new UsageError(
       isUnclean
         ? `--unclean needs the brokerId of a member that is registered; found ${members.map(({ replication }) => replication.member).join(', ')}`
-        : `broker ${brokerName} has no master that could hand over; slaves in sync take over by themselves`,
+        : `broker ${brokerName} has no master that could hand over; haStatus says why no slave takes over, and --unclean makes one lead that may lack messages`,
     );
   }
   const { admin } = asked.target;
   const refusal = await (isUnclean ? admin.takeUncleanly() : admin.handOver(heir));
-  if (refusal !== '') throw new RefusedError(`the master of ${brokerName} stays: ${refusal}`);
+  if (refusal !== '') throw new RefusedError(`who leads ${brokerName} stays as it is: ${refusal}`);
   const text = isUnclean ? `member ${heir} leads ${brokerName}` : `the lead of ${brokerName} was handed over`;
   return { text, json: { brokerName, brokerId: heir ?? null } };
 }
 
-async function membersOf(context: AdminContext, options: Options, attest: boolean): Promise<Member[]> {
+/** Members when all slaves have compared their state with that of their masters, or do not in time. */
+async function attested(context: AdminContext, options: Options): Promise<Member[]> {
+  const before = leadersOf(await membersOf(context, options, false));
+  let members = await membersOf(context, options, true);
+  const endMs = performance.now() + ATTEST_MS;
+  while (!isAttested(before, members) && performance.now() < endMs) {
+    await new Promise((resolve) => setTimeout(resolve, ATTEST_POLL_MS));
+    members = await membersOf(context, options, false);
+  }
+  return members;
+}
+
+function isAttested(leaders: readonly Member[], members: readonly Member[]): boolean {
+  return leaders.every(({ target, replication: { endOffset, followers } }) =>
+    members
+      .filter((each) => each.target.brokerName === target.brokerName)
+      .filter(({ replication }) => followers.some(({ member }) => member === replication.member))
+      .every(({ replication }) => replication.attestedPosition >= endOffset),
+  );
+}
+
+function positive(bytes: bigint): bigint {
+  return bytes > 0n ? bytes : 0n;
+}
+
+async function membersOf(context: AdminContext, options: Options, attest: boolean): Promise<AskedMember[]> {
   const targets = await context.members(options);
   const answers = await onEach(targets, ({ admin }) => admin.replication(attest));
   return answers.map((replication, index) => ({ target: targets[index]!, replication }));
 }
 
-function leadersOf(members: readonly Member[]): Member[] {
+function leadersOf<T extends Member>(members: readonly T[]): T[] {
   return members.filter(({ replication }) => replication.role === Role.ROLE_LEADER);
 }
 

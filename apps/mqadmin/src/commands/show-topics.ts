@@ -1,4 +1,3 @@
-import { MqError, quoted } from '@orbitmq/base';
 import { type ListTopicsResponse_TopicPlacement, TopicType } from '@orbitmq/protocol/orbitmq.route.v1';
 import { type AdminContext, addressOf, onEach } from '../admin-context.ts';
 import { requiredText, textOf } from '../options.ts';
@@ -109,5 +108,5 @@ export async function topicClusterList(context: AdminContext, options: Options):
 async function placed(context: AdminContext, name: string): Promise<ListTopicsResponse_TopicPlacement> {
   const placement = await context.cluster.topic(name);
   if (placement) return placement;
-  throw new MqError('TOPIC_NOT_FOUND', `no broker has the topic ${quoted(name)}; topicList shows those that are there`);
+  throw await context.topicNotFound(name, 'topicList shows those that are there');
 }

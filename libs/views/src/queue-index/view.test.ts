@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { memoryVfs } from '@orbitmq/vfs';
+import { memoryVfs, type Vfs, VfsError } from '@orbitmq/vfs';
 import type { IndexEntry } from './memory-part.ts';
 import { type IndexedMessage, QueueIndex } from './view.ts';
 
@@ -9,8 +9,7 @@ const RECORD_BYTES = 80;
 const DIRECTORY = '/index';
 
 /** An index over a log that is only a list of messages. */
-async function bench(queueUids: readonly number[] = [1, 2, 3]) {
-  const vfs = memoryVfs();
+async function bench(queueUids: readonly number[] = [1, 2, 3], vfs: Vfs = memoryVfs()) {
   await vfs.makeDirectory(DIRECTORY);
   const log: IndexedMessage[] = [];
   const rebuilt: string[] = [];
@@ -129,6 +128,27 @@ describe('the queue index', () => {
     );
     assert.equal(rebuilt.length, 2);
     await check();
+  });
+
+  test('keeps in memory what the disk can not read, again and again', async () => {
+    const memory = memoryVfs();
+    const refuse = (path: string) => Promise.reject(new VfsError('EIO', 'read', path, undefined));
+    const vfs: Vfs = {
+      ...memory,
+      open: async (path, mode) => {
+        const opened = await memory.open(path, mode);
+        return mode === 'read' ? { ...opened, read: () => refuse(path), close: () => opened.close() } : opened;
+      },
+    };
+    const { add, check, file, rebuilt, index } = await bench([1, 2, 3], vfs);
+    for (let count = 0; count < 1250; count++) add(1 + (count % 3));
+    await file(0);
+    await check();
+    assert.equal(rebuilt.length, 2, 'one new file may be better than the old one');
+    assert.equal(index().isFiled(0), true, 'nobody tries again');
+    await file(0);
+    assert.equal(await check(), 0);
+    assert.equal((await index().queuesOf(0)).length, 3);
   });
 
   test('forgets what retention removes, and strays', async () => {

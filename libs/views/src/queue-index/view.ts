@@ -48,7 +48,12 @@ interface Part {
   readonly segment: SegmentRange;
   memory: MemoryPart | undefined;
   file: IndexFile | undefined;
+  /** Files of it that the disk could not read. */
+  readFailures: number;
 }
+
+/** After so many, the entries of a segment stay in memory: the disk would fail for ever, and the log be read each time. */
+const READ_FAILURES_MAX = 2;
 
 /**
  * Where each message of each queue lies in the log. The part of the open segment is in memory; that of a sealed one in
@@ -153,6 +158,7 @@ export class QueueIndex {
     } catch (error) {
       // A file that can't be opened or read is no better than one with wrong bytes: the log has it all.
       if (this.#parts.get(part.segment.startOffset) !== part) return;
+      noteFailure(part, error);
       await this.#rebuild(part, error instanceof Error ? error.message : String(error));
     }
   }
@@ -164,9 +170,10 @@ export class QueueIndex {
     return [...this.#parts.keys()].sort((a, b) => a - b);
   }
 
-  /** Whether a segment's entries are in a file. */
+  /** Whether a segment's entries are in a file, or stay in memory as the disk can't read files of them. */
   isFiled(segmentStart: number): boolean {
-    return this.#parts.get(segmentStart)?.file !== undefined;
+    const part = this.#parts.get(segmentStart);
+    return part !== undefined && (part.file !== undefined || part.readFailures >= READ_FAILURES_MAX);
   }
 
   /** Queues with messages in a sealed segment. */
@@ -178,6 +185,7 @@ export class QueueIndex {
       return (await readIndexFile(this.#options.vfs, part.file.path)).queues;
     } catch (error) {
       if (!(error instanceof IndexFileDamage || error instanceof VfsError)) throw error;
+      noteFailure(part, error);
       await this.#rebuild(part, error.message);
       return part.file === undefined
         ? segmentQueues(part.memory!)
@@ -189,10 +197,10 @@ export class QueueIndex {
   async file(segment: SegmentRange): Promise<void> {
     let part = this.#parts.get(segment.startOffset);
     if (part === undefined) {
-      part = { segment, memory: new MemoryPart(segment.startOffset), file: undefined };
+      part = { segment, memory: new MemoryPart(segment.startOffset), file: undefined, readFailures: 0 };
       this.#parts.set(segment.startOffset, part);
     }
-    if (part.file !== undefined || part.memory === undefined) return;
+    if (part.file !== undefined || part.memory === undefined || part.readFailures >= READ_FAILURES_MAX) return;
     const { vfs, directory } = this.#options;
     const { file, queues } = await writeIndexFile(vfs, directory, part.memory, segment.endOffset);
     this.#adopt(part, file, queues);
@@ -226,7 +234,7 @@ export class QueueIndex {
   /** Takes over the index of a sealed segment that lies before the base state; makes the file again when it must. */
   async recoverSealed(segment: SegmentRange): Promise<void> {
     const path = `${this.#options.directory}/${indexFileName(segment.startOffset)}`;
-    const part: Part = { segment, memory: undefined, file: undefined };
+    const part: Part = { segment, memory: undefined, file: undefined, readFailures: 0 };
     this.#parts.set(segment.startOffset, part);
     try {
       const { file, queues } = await readIndexFile(this.#options.vfs, path);
@@ -244,7 +252,7 @@ export class QueueIndex {
   /** Reads the entries of the segment that holds the base state's position, up to it. */
   async recoverOpen(segment: SegmentRange, to: number): Promise<void> {
     const memory = await this.#scan(segment.startOffset, to);
-    this.#takeOpen({ segment, memory, file: undefined });
+    this.#takeOpen({ segment, memory, file: undefined, readFailures: 0 });
   }
 
   /** Removes files of segments that are no more, and what interrupted writes left. */
@@ -321,7 +329,7 @@ export class QueueIndex {
       const run = memory.begin(queueUid, reader.u48());
       run.fill(reader.bytes(reader.u32() * ENTRY_BYTES));
     }
-    this.#takeOpen({ segment, memory, file: undefined });
+    this.#takeOpen({ segment, memory, file: undefined, readFailures: 0 });
     return true;
   }
 
@@ -340,7 +348,7 @@ export class QueueIndex {
     let part = this.#open;
     if (part !== undefined && physicalOffset < part.segment.endOffset) return part;
     const segment = this.#options.segmentAt(physicalOffset);
-    part = { segment, memory: new MemoryPart(segment.startOffset), file: undefined };
+    part = { segment, memory: new MemoryPart(segment.startOffset), file: undefined, readFailures: 0 };
     this.#parts.set(segment.startOffset, part);
     this.#open = part;
     return part;
@@ -417,4 +425,9 @@ export class QueueIndex {
     });
     return memory;
   }
+}
+
+/** A damaged file is made again as often as it must; one that can't be read is not. */
+function noteFailure(part: Part, error: unknown): void {
+  if (error instanceof VfsError && part.file !== undefined) part.readFailures++;
 }

@@ -116,6 +116,7 @@ export class ShardMember {
   /** Highest epoch that it has led or followed in this process. */
   #epochMax = 0;
   #stopping = false;
+  #isLookingUp = false;
 
   constructor(options: ShardMemberOptions) {
     this.#options = options;
@@ -199,10 +200,15 @@ export class ShardMember {
     if (target === undefined) return 'no other member is in sync';
     if (!(await replication.caughtUp(target, timeoutMs))) return `member ${target} is not in sync`;
     pause();
-    await shard.settled().catch(() => {});
+    const settled = Promise.withResolvers<void>();
+    const patience = this.#options.clock.setTimer(timeoutMs, () => settled.resolve());
+    shard.settled().then(settled.resolve, () => settled.resolve());
+    await settled.promise;
+    patience.cancel();
     const isReady = await replication.caughtUp(target, timeoutMs);
     if (isReady && (await this.#election.handOver(target))) return undefined;
-    if (this.tenure === tenure) this.#options.events.onLeading(tenure);
+    // Deposed meanwhile, it is about to follow.
+    if (this.tenure === tenure && this.#election.epoch === tenure.epoch) this.#options.events.onLeading(tenure);
     return isReady ? 'the lease could not be handed over' : `member ${target} did not keep up`;
   }
 
@@ -277,9 +283,29 @@ export class ShardMember {
     await replication.close();
     const guard = (): boolean => election.epoch === epoch && election.guard();
     const lead = { epoch, acknowledge: this.#options.acknowledge, guard };
-    await this.#lead(host.shard.hasBase ? await host.shard.promote(lead) : await this.#begin(host, lead));
+    if (host.shard.hasBase) {
+      const shard = await this.#promoted(host, lead);
+      if (shard === undefined) return;
+      await this.#lead(shard);
+    } else {
+      await this.#lead(await this.#begin(host, lead));
+    }
     // Deposed while it was promoted: nobody was there to be fenced.
     if (election.epoch !== epoch) this.#deposed('it was deposed while it was promoted');
+  }
+
+  /** @returns undefined when it was deposed on the way, and follows again */
+  async #promoted({ shard }: Host, lead: LeadOptions & { readonly epoch: number }): Promise<OpenedShard | undefined> {
+    try {
+      return await shard.promote(lead);
+    } catch (error) {
+      if (!(error instanceof MqError) || this.#election?.epoch === lead.epoch) throw error;
+      this.#options.logger.warn({ err: error, epoch: lead.epoch }, 'this member was deposed while it was promoted');
+      await shard.close();
+      this.#state = { kind: 'closed' };
+      if (!this.#stopping) await this.#follow();
+      return undefined;
+    }
   }
 
   /** Begins the log of a shard of which nobody has data, or of which an operator has given them up. */
@@ -399,19 +425,23 @@ export class ShardMember {
     this.#election?.poke();
   }
 
+  /** Asks where the leader is until it is followed; once at a time, however often its stream ends. */
   #lookUpLeader(role: StaticRole): void {
+    if (this.#isLookingUp) return;
+    this.#isLookingUp = true;
     const again = (): void => {
-      this.#options.clock.setTimer(LOOK_UP_MS, () => this.#lookUpLeader(role));
+      this.#options.clock.setTimer(LOOK_UP_MS, ask);
     };
-    const state = this.#state;
-    if (this.#stopping || state.kind !== 'follower' || state.replication.isFollowing) return;
-    role.leaderAddress().then(
-      (address) => {
+    const ask = (): void => {
+      const state = this.#state;
+      this.#isLookingUp = !this.#stopping && state.kind === 'follower' && !state.replication.isFollowing;
+      if (!this.#isLookingUp || state.kind !== 'follower') return;
+      role.leaderAddress().then((address) => {
         if (address !== undefined && !this.#stopping) state.replication.follow(address);
-        if (!state.replication.isFollowing) again();
-      },
-      () => again(),
-    );
+        again();
+      }, again);
+    };
+    ask();
   }
 
   #complete(): void {

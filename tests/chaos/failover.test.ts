@@ -8,7 +8,7 @@ import { OfficialSender } from './official-sender.ts';
 /** Masters that are killed; many more in a long run. */
 const KILLS = Number(process.env.KILLS ?? 5);
 /** For how long a master is paused: longer than its Lease, and than any timeout between members. */
-const PAUSED_MS = 10_000;
+const PAUSED_MS = Number(process.env.PAUSED_MS ?? 7_000);
 
 describe('a shard whose members fail', () => {
   let shard: ElectedShard;

@@ -84,8 +84,10 @@ export class ReplicaHistory {
     const rounds = 2 + this.#random.below(ROUNDS_MAX - 1);
     for (let round = 0; round < rounds; round++) {
       await this.#begin();
-      await this.#live();
-      await this.#end();
+      // Now and then a copy dies over the first that it is given.
+      const isShort = this.#random.below(4) === 0;
+      await this.#live(isShort);
+      await this.#end(isShort);
     }
     await this.#begin();
     await this.#equalize();
@@ -129,6 +131,10 @@ export class ReplicaHistory {
     });
     node.log ??= await this.#openFollower(node);
     await this.#clock.settle(node.log.lead(this.#lead()));
+    if (this.#random.below(3) > 0) return;
+    await this.#clock.advance(this.#random.below(8));
+    await this.#endOne(node, 'power');
+    node.log = await this.#clock.settle(this.#open(node, 'leader'));
   }
 
   /** What the other one has and this leader has not goes. */
@@ -199,12 +205,11 @@ export class ReplicaHistory {
     this.#confirmedCount += kept.filter(({ endOffset }) => endOffset <= this.#confirmedOffset).length;
   }
 
-  async #live(): Promise<void> {
+  async #live(isShort: boolean): Promise<void> {
     const random = this.#random;
     // Nothing is confirmed without the other one.
     this.#leading.confirm(0);
-    // Now and then a follower dies over the first that it is given.
-    for (let step = random.below(6) === 0 ? 0 : random.below(60); step > 0; step--) {
+    for (let step = isShort ? 0 : random.below(60); step > 0; step--) {
       const dice = random.below(12);
       if (dice < 5) this.#append(1 + random.below(6));
       else if (dice < 8) await this.#give(1 + random.below(6000));
@@ -254,9 +259,9 @@ export class ReplicaHistory {
     await this.#clock.advance(this.#random.below(8));
   }
 
-  async #end(): Promise<void> {
+  async #end(isShort: boolean): Promise<void> {
     const random = this.#random;
-    if (random.below(2) === 0) await this.#lagBehind();
+    if (isShort || random.below(2) === 0) await this.#lagBehind();
     const ends: End[] = ['power', 'power', 'kill', 'close'];
     const which = random.below(4);
     for (const [index, node] of this.#nodes.entries()) {

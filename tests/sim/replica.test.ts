@@ -1,29 +1,25 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
-import { ReplicaHistory } from './replica-history.ts';
+import { describe, test } from 'node:test';
+import { runHistories } from './processes.ts';
+import { REPLICA_MUTANTS } from './replica-mutants.ts';
 
-const SEED_FIRST = Number(process.env.SEED ?? 1);
-const SEED_COUNT = Number(process.env.SEEDS ?? 100);
+const HISTORIES = 400;
+/** Histories within which every mutant must have been noticed. */
+const MUTANT_HISTORIES = 200;
+const PROCESSES = 2;
 
-describe('two copies of a log on simulated disks', () => {
-  it(`D6, R1, R4: keep what is confirmed, and become equal, in ${SEED_COUNT} histories`, async () => {
-    const counts = { confirmed: 0, cut: 0, promotion: 0 };
-    for (let seed = SEED_FIRST; seed < SEED_FIRST + SEED_COUNT; seed++) {
-      const history = new ReplicaHistory(seed);
-      try {
-        await history.run();
-      } catch (cause) {
-        throw new Error(
-          `seed ${seed}; repeat: SEED=${seed} SEEDS=1 node --conditions=@orbitmq/source --test tests/sim/replica.test.ts`,
-          { cause },
-        );
-      }
-      counts.confirmed += history.confirmedCount;
-      counts.cut += history.cutCount;
-      counts.promotion += history.promotionCount;
-    }
-    // The histories are only worth something when there is something in them.
-    assert.ok(counts.confirmed > 10 * SEED_COUNT, `${counts.confirmed} records confirmed`);
-    assert.ok(SEED_COUNT < 50 || (counts.cut > 10 && counts.promotion > 10), JSON.stringify(counts));
+describe('simulated histories of two copies of a log', { concurrency: PROCESSES }, () => {
+  test(`D6, R1, R4: keep what is confirmed, and become equal, seeds 0 to ${HISTORIES - 1}`, async () => {
+    const { held, output } = await runHistories(['--replica', '--count', String(HISTORIES)]);
+    assert.ok(held, output);
   });
+
+  for (const { name } of REPLICA_MUTANTS) {
+    test(`notice a mutant: ${name}`, async () => {
+      const args = ['--replica', '--count', String(MUTANT_HISTORIES)];
+      const { held, output } = await runHistories(args, name.split(':')[0]!);
+      assert.ok(!held, `${MUTANT_HISTORIES} histories went by and nothing was noticed`);
+      assert.match(output, /^(seed \d+|no end): /, output);
+    });
+  }
 });

@@ -169,14 +169,20 @@ export class FollowerSession {
 
   async #pump(): Promise<void> {
     const { log, settings, logger } = this.#options;
+    let ahead: LogChunk | undefined;
     try {
       while (!this.#closed && this.#sentOffset < log.endOffset) {
         if (this.#sentOffset - this.#storedOffset >= settings.windowBytes) break;
-        const reading = log.readChunk(this.#sentOffset, settings.chunkBytes);
+        const reading = ahead ?? log.readChunk(this.#sentOffset, settings.chunkBytes);
+        const isOnDisk = ahead !== undefined || reading instanceof Promise;
         const chunk = reading instanceof Promise ? await reading : reading;
+        ahead = undefined;
         if (this.#closed || chunk.endOffset === this.#sentOffset) break;
         const writing = this.#sendRecords(chunk);
-        if (writing !== undefined) await writing;
+        if (writing === undefined) continue;
+        // What lies on the disk is read while the last chunk is on its way; what is in memory grows meanwhile.
+        const next = isOnDisk && this.#sentOffset < log.endOffset;
+        [ahead] = await Promise.all([next ? log.readChunk(this.#sentOffset, settings.chunkBytes) : undefined, writing]);
       }
     } catch (error) {
       logger.warn({ err: error, member: this.member, from: this.#sentOffset }, 'a follower can not be sent the log');

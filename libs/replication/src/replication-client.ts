@@ -1,3 +1,4 @@
+import { MIB } from '@orbitmq/base';
 import {
   type FollowerMessage,
   type LeaderMessage,
@@ -6,6 +7,9 @@ import {
 import { type ClientTls, createRpcClient } from '@orbitmq/rpc';
 import { ACCESS_KEY } from './replication-service.ts';
 import type { FollowerStream } from './stream.ts';
+
+/** What may be on its way at once: some chunks, so that the leader reads and sends while they are taken in here. */
+const RECEIVE_WINDOW_BYTES = 4 * MIB;
 
 export interface ReplicationClientOptions {
   /** Plain text when undefined. */
@@ -16,7 +20,12 @@ export interface ReplicationClientOptions {
 
 /** Opens a stream to the member whose replication port is at `address`; each has a connection of its own. */
 export function connectToLeader(address: string, options: ReplicationClientOptions): FollowerStream {
-  const client = createRpcClient({ addresses: [address], tls: options.tls, keepAliveMs: 5000 });
+  const client = createRpcClient({
+    addresses: [address],
+    tls: options.tls,
+    keepAliveMs: 5000,
+    receiveWindowBytes: RECEIVE_WINDOW_BYTES,
+  });
   const metadata: [string, string][] = options.accessKey === undefined ? [] : [[ACCESS_KEY, options.accessKey]];
   const call = client.bidi(ReplicationServiceDefinition, 'follow', { metadata });
   const incoming: AsyncIterable<LeaderMessage> = call.responses;

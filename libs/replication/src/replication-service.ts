@@ -6,6 +6,7 @@ import {
   ReplicationServiceDefinition,
 } from '@orbitmq/protocol/orbitmq.replication.v1';
 import { type BoundMethod, bidi, type Call, EndableRequests, RpcError, type Sink } from '@orbitmq/rpc';
+import { encodeLeaderMessage } from './encode.ts';
 import type { LeaderReplication } from './leader.ts';
 import type { LeaderStream } from './stream.ts';
 
@@ -22,12 +23,17 @@ export interface ReplicationServiceOptions {
 /** The methods of `orbitmq.replication.v1.ReplicationService`, for a member's replication port. */
 export function replicationService(options: ReplicationServiceOptions): BoundMethod[] {
   return [
-    bidi(ReplicationServiceDefinition, 'follow', async (requests, call, sink) => {
-      checkAccess(call, options.accessKey);
-      const leader = options.leader();
-      if (leader === undefined) await refuse(sink);
-      else await leader.accept(leaderStream(requests, sink));
-    }),
+    bidi(
+      ReplicationServiceDefinition,
+      'follow',
+      async (requests, call, sink) => {
+        checkAccess(call, options.accessKey);
+        const leader = options.leader();
+        if (leader === undefined) await refuse(sink);
+        else await leader.accept(leaderStream(requests, sink));
+      },
+      { encode: encodeLeaderMessage },
+    ),
   ];
 }
 

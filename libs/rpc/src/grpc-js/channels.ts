@@ -89,7 +89,8 @@ function credentialsOf(tls: ClientTls | undefined) {
 }
 
 function channelOptionsOf(options: RpcClientOptions): ClientOptions {
-  const serverName = options.tls?.serverName;
+  const { receiveWindowBytes, tls } = options;
+  const serverName = tls?.serverName;
   return {
     'grpc.enable_channelz': 0,
     'grpc.enable_http_proxy': 0,
@@ -104,6 +105,7 @@ function channelOptionsOf(options: RpcClientOptions): ClientOptions {
     'grpc.keepalive_time_ms': options.keepAliveMs ?? KEEP_ALIVE_DEFAULT_MS,
     'grpc.keepalive_timeout_ms': KEEP_ALIVE_TIMEOUT_MS,
     'grpc.keepalive_permit_without_calls': 1,
+    ...(receiveWindowBytes === undefined ? {} : { 'grpc-node.flow_control_window': receiveWindowBytes }),
     ...(serverName === undefined
       ? {}
       : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { LeaderMessage } from '@orbitmq/protocol/orbitmq.replication.v1';
+import { encodeLeaderMessage } from './encode.ts';
+
+const HEAD = {
+  ...{ sequence: 7n, epoch: 3n, confirmedOffset: 1n << 40n },
+  ...{ welcome: undefined, refusal: undefined, records: undefined, heartbeat: undefined },
+};
+
+describe('messages of a leader', () => {
+  it('say the same as in the generated encoding, whatever the size of their records', () => {
+    for (const length of [0, 1, 100, 127, 128, 16_383, 16_384, 600_000, 3_000_000]) {
+      const records = {
+        startOffset: 4096n,
+        endOffset: 4096n + BigInt(length),
+        records: Buffer.alloc(length, 'record'),
+      };
+      const message: LeaderMessage = { ...HEAD, records };
+      const decoded = LeaderMessage.decode(new Uint8Array(encodeLeaderMessage(message)));
+      assert.deepEqual(decoded, LeaderMessage.decode(LeaderMessage.encode(message).finish()), `${length} bytes`);
+      assert.equal(Buffer.compare(decoded.records!.records, records.records), 0);
+    }
+  });
+
+  it('may hold no records', () => {
+    const message: LeaderMessage = { ...HEAD, heartbeat: { startOffset: 0n, endOffset: 8n, inSync: [0, 1] } };
+    assert.deepEqual(
+      LeaderMessage.decode(new Uint8Array(encodeLeaderMessage(message))),
+      LeaderMessage.decode(LeaderMessage.encode(message).finish()),
+    );
+  });
+});

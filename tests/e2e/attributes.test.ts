@@ -63,4 +63,40 @@ describe('topics and groups with attributes', () => {
       assert.match(output, message);
     }
   });
+
+  it('messages of lite topics are sent, received by who names them, and found', async () => {
+    await succeed('updateTopic', ...CLUSTER, '-t', 'rooms', '-a', '+message.type=LITE,+lite.topic.expiration=60');
+    await succeed('updateSubGroup', ...CLUSTER, '-g', 'readers', '--attributes', '+lite.bind.topic=rooms');
+    for (const [room, body] of [
+      ['room-1', 'one'],
+      ['room-1', 'two'],
+      ['room-2', 'other'],
+    ] as const) {
+      await succeed('sendMessage', '-t', 'rooms', '-l', room, '-p', body, '-k', `key-${body}`);
+    }
+    const untold = await mqadmin('sendMessage', '-t', 'rooms', '-p', 'x');
+    assert.notEqual(untold.code, 0);
+    assert.match(untold.output, /for LITE a lite topic with -l/);
+
+    const [broker] = cluster.brokers;
+    assert.match(await succeed('getBrokerLiteInfo', ...CLUSTER, '-d'), new RegExp(`${broker!.name} +2 +0 +0`));
+    assert.match(await succeed('getParentTopicInfo', '-p', 'rooms'), /60 +2 +readers/);
+    assert.match(await succeed('getLiteTopicInfo', '-p', 'rooms', '-l', 'room-1', '-s'), / 0 +2 /);
+
+    const received = await succeed('consumeMessage', '-t', 'rooms', '-g', 'readers', '-l', 'room-1', '-c', '2');
+    assert.match(received, /LITE TOPIC: room-1 .*BODY: one\n.*LITE TOPIC: room-1 .*BODY: two/);
+    assert.doesNotMatch(received, /other/);
+    const both = await succeed('consumeMessage', '-t', 'rooms', '-g', 'readers', '-l', 'room-1,room-2', '-c', '1');
+    assert.match(both, /LITE TOPIC: room-2 .*BODY: other/);
+    assert.doesNotMatch(both, /room-1/);
+
+    const lag = await succeed('getLiteGroupInfo', '-p', 'rooms', '-g', 'readers');
+    assert.match(lag, new RegExp(`${broker!.name} `), lag);
+    const messageId = /MSGID: (\w+)/.exec(both)![1]!;
+    const found = await succeed('queryMsgByUniqueKey', '-t', 'rooms', '-i', messageId);
+    assert.match(found, /key-other/);
+    assert.match(found, /readers.*settled/);
+    // the second message of its lite topic, whose queue has a number of its own
+    assert.match(await succeed('queryMsgByKey', '-t', 'rooms', '-k', 'key-two'), / 65\d{3} +1 /);
+  });
 });

@@ -195,6 +195,7 @@ const messageVerbs: readonly Verb[] = [
       option('-g, --messageGroup <group>', 'message group; makes it a FIFO message'),
       option('--priority <priority>', '0 or more, the highest is received first; makes it a PRIORITY message'),
       option('-d, --delay <seconds>', 'deliver it so much later; makes it a DELAY message'),
+      option('-l, --liteTopic <name>', 'lite topic below the topic; makes it a LITE message'),
       option('-b, --broker <name>', 'send to this broker'),
       option('-i, --qid <id>', 'accepted; the broker chooses the queue'),
     ],
@@ -209,6 +210,10 @@ const messageVerbs: readonly Verb[] = [
       option('-c, --messageNumber <count>', 'end after so many, 1…10000; default 128'),
       option('-b, --brokerName <name>', 'only from this broker'),
       option('--tags <expression>', 'only these tags: a || b'),
+      option(
+        '-l, --liteTopic <names>',
+        'lite topics to read, separated by commas; of a group that is bound to the topic',
+      ),
       option('--wait <seconds>', 'wait so long for messages, 5…3600; default 5'),
     ],
     load: async () => (await import('./commands/consume-message.ts')).consumeMessage,

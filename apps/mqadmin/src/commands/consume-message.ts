@@ -2,6 +2,7 @@ import { systemClock } from '@orbitmq/base';
 import {
   Code,
   FilterType,
+  LiteSubscriptionAction,
   type Message,
   MessagingServiceDefinition,
   type Resource,
@@ -28,6 +29,8 @@ interface Wanted {
   readonly topic: Resource;
   readonly group: Resource;
   readonly expression: string;
+  /** Of a group that reads lite topics; none where it reads all of them. */
+  readonly liteTopics: readonly string[];
   /** Messages still to come. */
   left: number;
   /** Monotonic milliseconds. */
@@ -42,6 +45,7 @@ export async function consumeMessage(context: AdminContext, options: Options): P
     topic: { resourceNamespace: '', name: requiredText(options, 'topic') },
     group: { resourceNamespace: '', name: requiredText(options, 'consumerGroup') },
     expression: textOf(options, 'tags') ?? '*',
+    liteTopics: (textOf(options, 'liteTopic') ?? '').split(',').filter((name) => name !== ''),
     left: wholeNumberOf(options, 'messageNumber', 1, COUNT_MAX) ?? COUNT_DEFAULT,
     endMs: systemClock.monotonicMs() + (wholeNumberOf(options, 'wait', 5, 3600) ?? WAIT_DEFAULT_S) * 1000,
     enough: new AbortController(),
@@ -64,6 +68,25 @@ interface Received {
 
 /** Takes messages from one broker until all brokers together gave enough, or none comes any more. */
 async function drain(session: BrokerSession, wanted: Wanted): Promise<Received[]> {
+  if (wanted.liteTopics.length === 0) return takeAll(session, wanted);
+  await subscribe(session, wanted, LiteSubscriptionAction.PARTIAL_ADD);
+  try {
+    return await takeAll(session, wanted);
+  } finally {
+    await subscribe(session, wanted, LiteSubscriptionAction.PARTIAL_REMOVE);
+  }
+}
+
+/** Lite topics are given to whoever has named them. */
+async function subscribe(session: BrokerSession, wanted: Wanted, action: LiteSubscriptionAction): Promise<void> {
+  const { topic, group, liteTopics } = wanted;
+  const request = { action, topic, group, liteTopicSet: [...liteTopics] };
+  const options = callOptions(MARGIN_MS);
+  const answer = await session.rpc.unary(MessagingServiceDefinition, 'syncLiteSubscription', request, options);
+  checkStatus(answer.status, session.brokerName);
+}
+
+async function takeAll(session: BrokerSession, wanted: Wanted): Promise<Received[]> {
   const received: Received[] = [];
   while (wanted.left > 0 && systemClock.monotonicMs() < wanted.endMs) {
     const messages = await receive(session, wanted, Math.min(wanted.left, BATCH_MAX));
@@ -148,17 +171,18 @@ async function acknowledge(session: BrokerSession, wanted: Wanted, messages: rea
 }
 
 function describe(brokerName: string, message: Message): string {
-  const { messageId, tag, keys, queueId, queueOffset, deliveryAttempt } = message.systemProperties!;
+  const { messageId, tag, keys, queueId, queueOffset, deliveryAttempt, liteTopic } = message.systemProperties!;
+  const lite = liteTopic === undefined ? '' : `LITE TOPIC: ${printable(liteTopic)} `;
   const body = printable(Buffer.from(message.body).toString());
   return (
     `MSGID: ${messageId} BROKER: ${brokerName} QID: ${queueId} OFFSET: ${queueOffset} ATTEMPT: ${deliveryAttempt} ` +
-    `TAG: ${printable(tag ?? '')} KEYS: ${printable(keys.join(' '))} ` +
+    `${lite}TAG: ${printable(tag ?? '')} KEYS: ${printable(keys.join(' '))} ` +
     `BODY: ${body.length > BODY_SHOWN_MAX ? `${body.slice(0, BODY_SHOWN_MAX)}…` : body}`
   );
 }
 
 function asData({ systemProperties, userProperties, body }: Message): Record<string, unknown> {
-  const { messageId, tag, keys, queueId, queueOffset, deliveryAttempt, messageGroup } = systemProperties!;
-  const properties = { messageId, tag, keys, queueId, queueOffset, deliveryAttempt, messageGroup };
+  const { messageId, tag, keys, queueId, queueOffset, deliveryAttempt, messageGroup, liteTopic } = systemProperties!;
+  const properties = { messageId, tag, keys, queueId, queueOffset, deliveryAttempt, messageGroup, liteTopic };
   return { ...properties, userProperties, body: Buffer.from(body).toString(), bodyBase64: body };
 }

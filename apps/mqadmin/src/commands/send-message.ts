@@ -60,9 +60,15 @@ function messageOf(topic: string, types: readonly MessageType[], options: Option
       throw new UsageError('a message has a priority, a group or a delay, only one');
     messageType = MessageType.PRIORITY;
   }
+  const liteTopic = textOf(options, 'liteTopic');
+  if (liteTopic !== undefined) {
+    if (messageType !== MessageType.NORMAL)
+      throw new UsageError('a message of a lite topic has no priority, group or delay');
+    messageType = MessageType.LITE;
+  }
   if (messageType === MessageType.NORMAL && !types.includes(MessageType.NORMAL)) {
     throw new UsageError(
-      `the topic ${quoted(topic)} takes no NORMAL messages; for FIFO give a message group with -g, for DELAY a time with -d, for PRIORITY one with --priority`,
+      `the topic ${quoted(topic)} takes no NORMAL messages; for FIFO give a message group with -g, for DELAY a time with -d, for PRIORITY one with --priority, for LITE a lite topic with -l`,
     );
   }
   const tag = textOf(options, 'tags');
@@ -71,6 +77,7 @@ function messageOf(topic: string, types: readonly MessageType[], options: Option
     ...(tag === undefined ? {} : { tag }),
     ...(messageGroup === undefined ? {} : { messageGroup }),
     ...(priority === undefined ? {} : { priority }),
+    ...(liteTopic === undefined ? {} : { liteTopic }),
     ...(delaySeconds === undefined ? {} : { deliveryTimestamp: timestampOf(nowMs + delaySeconds * 1000) }),
     keys: (textOf(options, 'keys') ?? '').split(/\s+/).filter((key) => key !== ''),
     messageId: newMessageId(nowMs),

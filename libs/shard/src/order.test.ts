@@ -108,6 +108,17 @@ describe('where message groups block', () => {
     await bench.clock.settle(bench.shard.close());
   });
 
+  test('attempts are told apart by all of their ids', async () => {
+    const bench = new TestShard();
+    await bench.open();
+    const [topic, group] = [await bench.topic(), await grouped(bench)];
+    await sendAll(bench, topic, 'a1 b1');
+    const [one, other] = ['1', '2'].map((end) => ({ countMax: 1, attemptId: end.padStart(256, 'x') }));
+    assert.equal(idsOf(await bench.receive(group, topic, one)), 'a1');
+    assert.equal(idsOf(await bench.receive(group, topic, other)), 'b1');
+    await bench.clock.settle(bench.shard.close());
+  });
+
   test('the look-ahead is bounded', async () => {
     const bench = new TestShard({
       log: { flushDiskType: 'SYNC_FLUSH', segmentSizeBytes: 262144, recordBytesMax: 65536, tailCacheBytes: 65536 },

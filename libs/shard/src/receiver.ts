@@ -14,8 +14,8 @@ import { encodeLease, encodeLeaseKey, encodeRenewal, type LeasedQueue, type Leas
 import type { ReceiveRequest } from './shard.ts';
 import type { SubscribedQueue, Subscription } from './subscription.ts';
 
-/** Longer attempt ids are cut. */
-const ATTEMPT_ID_CHARS_MAX = 128;
+/** Longer attempt ids are cut; those of clients have at most as many. */
+const ATTEMPT_ID_CHARS_MAX = 256;
 /** A queue whose next message can't be read, but must be before it is handed out, is looked at again after this. */
 const REST_MS = SECOND_MS;
 

@@ -131,7 +131,33 @@ describe('election', () => {
     emptied.hasState = false;
     await world.clock.advance(60_000);
     assert.deepEqual(emptied.told, []);
-    assert.match(emptied.election.refusal ?? '', /log is empty/);
+    assert.match(emptied.election.refusal ?? '', /copy is empty/);
+  });
+
+  it('lets a shard go on whose beginning was cut short', async () => {
+    const world = new World();
+    const first = world.member(0);
+    await world.clock.advance(10);
+    assert.deepEqual([first.told, world.lease?.inSync], [['lead 1'], []]);
+    first.kill();
+    // Its log has begun; the Lease does not say so.
+    const other = world.member(1);
+    const second = world.member(0, 'stored', false);
+    await world.clock.advance(1000);
+    assert.deepEqual([second.told, other.told], [['lead 2'], ['follow 0 1', 'follow 0 2']]);
+  });
+
+  it('looks at the store a few times a second at most, however often it is told to', async () => {
+    const world = new World();
+    const one = world.member(0);
+    await world.clock.advance(1000);
+    const before = Number(world.leases.current?.version);
+    for (let poke = 0; poke < 10_000; poke++) {
+      one.election.poke();
+      await world.clock.advance(0.1);
+    }
+    const renewals = Number(world.leases.current?.version) - before;
+    assert(renewals >= 10 && renewals <= 25, String(renewals));
   });
 
   it('keeps a leader that renews', async () => {

@@ -20,7 +20,7 @@ export interface Candidate {
   readonly replicationAddress: string;
   /** Highest epoch in this member's log; 0 when the log is empty. */
   logEpoch(): number;
-  /** It has a state to begin with: an empty copy must not lead a shard that has data somewhere. */
+  /** It has a state to begin with, and all that it knows to be confirmed: another copy must not lead a shard that has data somewhere. */
   hasState(): boolean;
   /** See `TakeOverFacts.mayLackStored`. */
   mayLackStored(): boolean;
@@ -57,6 +57,8 @@ export interface ElectionOptions {
 
 /** Renewals of a leader in the time that a Lease lasts. */
 const RENEWALS = 3;
+/** The Lease is looked at no more often than this for what others say. Milliseconds. */
+const POKE_PAUSE_MS = 50;
 
 /**
  * Decides over a Lease whether this member leads its shard. It reads the Lease all the time, takes it when the rules let
@@ -74,6 +76,9 @@ export class Election {
   #told: string | undefined;
   #refusal: string | undefined;
   #unreachable = false;
+  #isRoundWaiting = false;
+  /** When the newest poke is, or was, heeded. */
+  #pokedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -106,7 +111,11 @@ export class Election {
 
   /** Looks at the Lease now: something happened that may change who leads. */
   poke(): void {
-    if (!this.#stopped) this.#schedule(0);
+    if (this.#stopped) return;
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#pokedMs > nowMs) return;
+    this.#pokedMs = Math.max(nowMs, this.#pokedMs + POKE_PAUSE_MS);
+    this.#schedule(this.#pokedMs - nowMs);
   }
 
   /** This member may acknowledge what it leads. Cheap; asked at each batch. */
@@ -198,7 +207,17 @@ export class Election {
   #schedule(delayMs: number): void {
     this.#timer?.cancel();
     if (this.#stopped) return;
-    this.#timer = this.#options.clock.setTimer(delayMs, () => void this.#enqueue(() => this.#round(), undefined));
+    this.#timer = this.#options.clock.setTimer(delayMs, () => this.#startRound());
+  }
+
+  #startRound(): void {
+    // One that waits behind a slow store sees all that this one would.
+    if (this.#isRoundWaiting) return;
+    this.#isRoundWaiting = true;
+    void this.#enqueue(() => {
+      this.#isRoundWaiting = false;
+      return this.#round();
+    }, undefined);
   }
 
   /** One thing after the other: each write needs to know what the one before did. */
@@ -217,7 +236,9 @@ export class Election {
       if (this.#tenure !== undefined && this.#stored !== undefined) await this.#renew(this.#tenure, this.#stored.lease);
       else await this.#observe();
     } finally {
-      this.#schedule(this.#tenure === undefined ? durationMs / RENEWALS / 2 : durationMs / RENEWALS);
+      const pauseMs = this.#tenure === undefined ? durationMs / RENEWALS / 2 : durationMs / RENEWALS;
+      const pokedInMs = this.#pokedMs - this.#options.clock.monotonicMs();
+      this.#schedule(pokedInMs > 0 ? pokedInMs : pauseMs);
     }
   }
 
@@ -244,7 +265,9 @@ export class Election {
     const { candidate, clock, times } = this.#options;
     const { lease } = stored;
     if (isOfNothing(lease)) {
-      if (this.#options.mayCreate()) await this.#take(stored);
+      // Its own beginning, of which it could not say any more that it came about: only it has data.
+      const hasBegun = lease.holder === candidate.member && candidate.hasState();
+      if (hasBegun || this.#options.mayCreate()) await this.#take(stored);
       else this.#refuse('the shard has no data yet, and this member may not begin it');
       return;
     }
@@ -261,7 +284,7 @@ export class Election {
     );
     if (refusal !== undefined) this.#refuse(refusal);
     else if (candidate.hasState()) await this.#take(stored);
-    else this.#refuse('its log is empty, although the shard has data: it waits for a copy that has them');
+    else this.#refuse('its copy is empty or incomplete, although the shard has data: it waits for one that is not');
   }
 
   async #take(expected: StoredLease | undefined): Promise<void> {

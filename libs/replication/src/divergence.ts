@@ -29,10 +29,11 @@ export function continuationOf(leader: LogSpan, follower: LogSpan): Continuation
 }
 
 function newestCommon(leader: LogSpan, follower: LogSpan): number | undefined {
+  const places = new Map(leader.epochs.map(({ epoch }, at) => [epoch, at]));
   for (let index = follower.epochs.length - 1; index >= 0; index--) {
     const { epoch } = follower.epochs[index]!;
-    const at = leader.epochs.findIndex((candidate) => candidate.epoch === epoch);
-    if (at === -1) continue;
+    const at = places.get(epoch);
+    if (at === undefined) continue;
     return Math.min(endOf(leader, at), endOf(follower, index));
   }
   return undefined;

@@ -53,6 +53,9 @@ export class FollowerSession {
   #markOffset: number;
   #markMs: number;
   #pumping = false;
+  /** What was sent last waits for the follower to take it. */
+  #isBlocked = false;
+  #heartbeatIsDue = false;
   #closed = false;
 
   constructor(options: FollowerSessionOptions, continuation: Continuation) {
@@ -144,6 +147,10 @@ export class FollowerSession {
 
   /** Says that the leader is there; the follower answers. */
   heartbeat(): void {
+    if (this.#isBlocked) {
+      this.#heartbeatIsDue = true;
+      return;
+    }
     const { log, clock } = this.#options;
     this.#unanswered.push(this.#sequence + 1, clock.monotonicMs());
     // Of a follower that is stuck only the oldest and the newest matter.
@@ -208,11 +215,24 @@ export class FollowerSession {
   ): Promise<void> | undefined {
     const { log, stream } = this.#options;
     this.#confirmedTold = log.confirmedOffset;
-    return stream.write({
+    const room = stream.write({
       sequence: BigInt(++this.#sequence),
       epoch: BigInt(log.epoch),
       confirmedOffset: BigInt(this.#confirmedTold),
       ...content,
+    });
+    if (room !== undefined) this.#block(room);
+    return room;
+  }
+
+  /** Nothing but records goes out to a follower that does not take what was sent, so what waits for it is bounded. */
+  #block(room: Promise<void>): void {
+    this.#isBlocked = true;
+    void room.then(() => {
+      this.#isBlocked = false;
+      if (this.#closed || !this.#heartbeatIsDue) return;
+      this.#heartbeatIsDue = false;
+      this.heartbeat();
     });
   }
 }

@@ -5,6 +5,7 @@ import {
   type LeaderMessage_Welcome,
   LeaderMessage_Refusal_Reason as Reason,
 } from '@orbitmq/protocol/orbitmq.replication.v1';
+import { RpcError } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
 import type { LogChunk, ReplicatedLog } from '@orbitmq/storage';
 import { type FollowerIdentity, helloOf } from './hello.ts';
@@ -59,6 +60,8 @@ export class FollowerReplication {
   #stream: FollowerStream | undefined;
   #isAccepted = false;
   #hasCaughtUp = false;
+  /** What the leader had confirmed when it was heard last. */
+  #leaderConfirmedOffset = 0;
   /** What the log has said last about the end of a stream. */
   #endTold = '';
   #endPause = (): void => {};
@@ -79,6 +82,14 @@ export class FollowerReplication {
   /** Highest epoch that this member knows of. */
   get epochSeen(): number {
     return this.#epochSeen;
+  }
+
+  /**
+   * The leader has confirmed something that this copy has not: a member in sync never lacks anything of it, so one that does
+   * has lost what it had.
+   */
+  get lacksConfirmed(): boolean {
+    return this.#options.host.copy.replica.storedOffset < this.#leaderConfirmedOffset;
   }
 
   /** When the leader of `epoch` was last heard, by the monotonic clock; undefined = never. */
@@ -172,11 +183,13 @@ export class FollowerReplication {
     if (error instanceof StreamEnd && isNews) {
       logger.warn({ address, reason: error.message }, 'a stream from the leader is ended');
     } else if (this.#isAccepted) logger.warn({ address, err: error }, 'the stream from the leader has ended');
-    else logger.debug({ address, err: error }, 'the leader can not be followed');
+    else if (!isNews) logger.debug({ address, err: error }, 'the leader can not be followed');
+    else if (error instanceof RpcError) logger.info({ address, err: error }, 'the leader can not be followed');
+    else logger.warn({ address, err: error }, 'the leader can not be followed');
   }
 
   /** @throws StreamEnd */
-  #hear({ epoch: said, refusal }: LeaderMessage): void {
+  #hear({ epoch: said, confirmedOffset, refusal }: LeaderMessage): void {
     const epoch = Number(said);
     if (refusal !== undefined) {
       if (refusal.reason === Reason.REASON_NOT_LEADER) this.#options.onLost();
@@ -184,6 +197,7 @@ export class FollowerReplication {
     }
     if (epoch < this.#epochSeen) throw new StreamEnd(`its epoch is ${epoch}, but ${this.#epochSeen} has begun`);
     this.#epochSeen = epoch;
+    this.#leaderConfirmedOffset = Number(confirmedOffset);
     this.#heard = { epoch, atMs: this.#options.clock.monotonicMs() };
   }
 

@@ -3,7 +3,7 @@ import type { ReplicatedLog } from '@orbitmq/storage';
 import type { LogSpan } from './divergence.ts';
 
 /** Epochs that a follower may name; of an older log only the newest matter. */
-const EPOCHS_MAX = 10_000;
+export const EPOCHS_MAX = 10_000;
 
 /** Who a follower is. */
 export interface FollowerIdentity {

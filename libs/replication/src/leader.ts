@@ -8,7 +8,7 @@ import type { Logger } from '@orbitmq/runtime';
 import type { ReplicatedLog } from '@orbitmq/storage';
 import { continuationOf } from './divergence.ts';
 import { FollowerSession, InvalidClaim } from './follower-session.ts';
-import { spanOf } from './hello.ts';
+import { EPOCHS_MAX, spanOf } from './hello.ts';
 import { InSyncSet } from './in-sync-set.ts';
 import type { LeaderStream } from './stream.ts';
 import type { ReplicationSettings } from './times.ts';
@@ -46,6 +46,10 @@ export interface FollowerStanding {
 
 /** Wait until what was just confirmed is told when nothing else is said. */
 const TELL_CONFIRMED_MS = 5;
+/** Followers at a time. */
+const FOLLOWERS_MAX = 64;
+/** The same refusal is in the log no more often than this. Milliseconds. */
+const REFUSAL_TOLD_MS = 60_000;
 
 /** The replication of one tenure of a leader: its followers, the in-sync set, and what is confirmed. */
 export class LeaderReplication {
@@ -62,6 +66,8 @@ export class LeaderReplication {
   #heartbeatTimer: Timer | undefined;
   #confirmedTimer: Timer | undefined;
   #closed = false;
+  /** The refusal that the log has told last, and when. */
+  #refusalTold = { message: '', atMs: 0 };
 
   constructor(options: LeaderReplicationOptions) {
     this.#options = options;
@@ -137,8 +143,10 @@ export class LeaderReplication {
   /** Serves one follower until its stream ends. Never throws. */
   async accept(stream: LeaderStream): Promise<void> {
     let session: FollowerSession | undefined;
+    const silence = this.#options.clock.setTimer(this.#options.settings.silenceMs, () => stream.close());
     try {
       for await (const message of stream.incoming) {
+        silence.cancel();
         if (this.#closed) break;
         if (session !== undefined) this.#take(session, message);
         else session = this.#welcome(message, stream);
@@ -154,6 +162,7 @@ export class LeaderReplication {
         logger.info(fields, 'the stream of a follower has ended');
       }
     } finally {
+      silence.cancel();
       stream.close();
       if (session !== undefined) this.#lose(session);
     }
@@ -171,10 +180,10 @@ export class LeaderReplication {
   }
 
   #welcome({ hello }: FollowerMessage, stream: LeaderStream): FollowerSession | undefined {
-    const { log, logger, clock, settings, member, clientAddress } = this.#options;
+    const { log, clock, logger, settings, member, clientAddress } = this.#options;
     const refusal = hello === undefined ? INVALID_HELLO : this.#refusalOf(hello);
     if (hello === undefined || refusal !== undefined) {
-      logger.warn({ member: hello?.member, ...refusal }, 'a follower is refused');
+      this.#tellRefusal(hello?.member, refusal ?? INVALID_HELLO);
       stream.write({
         sequence: 1n,
         epoch: BigInt(log.epoch),
@@ -184,6 +193,8 @@ export class LeaderReplication {
       return undefined;
     }
     const continuation = continuationOf(spanOfLog(log), spanOf(hello));
+    // It had all that was confirmed, and has not any more: whoever leads next must not count on it.
+    if (continuation.cutOffset < log.confirmedOffset) this.#inSync.leave(hello.member);
     this.#sessions.get(hello.member)?.close();
     const session = new FollowerSession(
       {
@@ -221,11 +232,28 @@ export class LeaderReplication {
     if (hello.member === member) {
       return { reason: Reason.REASON_DUPLICATE, message: `brokerId ${member} is the leader's own` };
     }
+    const isCrowded = this.#sessions.size >= FOLLOWERS_MAX && !this.#sessions.has(hello.member);
+    if (hello.epochs.length > EPOCHS_MAX || isCrowded) {
+      const message = isCrowded
+        ? `${FOLLOWERS_MAX} followers are connected`
+        : `more than ${EPOCHS_MAX} epochs are named`;
+      return { reason: Reason.REASON_INVALID, message };
+    }
     if (Number(hello.epochSeen) > log.epoch) {
       onNewerEpoch(Number(hello.epochSeen));
       return { reason: Reason.REASON_OLD_EPOCH, message: `this leader leads in epoch ${log.epoch} only` };
     }
     return undefined;
+  }
+
+  /** A follower that is refused comes again several times a second. */
+  #tellRefusal(follower: number | undefined, refusal: { readonly reason: Reason; readonly message: string }): void {
+    const { clock, logger } = this.#options;
+    const { message, atMs } = this.#refusalTold;
+    const nowMs = clock.monotonicMs();
+    const isNews = refusal.message !== message || nowMs - atMs >= REFUSAL_TOLD_MS;
+    if (isNews) this.#refusalTold = { message: refusal.message, atMs: nowMs };
+    logger[isNews ? 'warn' : 'debug']({ member: follower, ...refusal }, 'a follower is refused');
   }
 
   /** @throws InvalidClaim */
@@ -272,6 +300,8 @@ export class LeaderReplication {
     session.close();
     if (this.#sessions.get(member) !== session) return;
     this.#sessions.delete(member);
+    // Of others nothing is waited for.
+    if (!this.#inSync.requires(member)) return;
     this.#lastStored.set(member, session.storedOffset);
     this.#lostMs.set(member, this.#options.clock.monotonicMs());
   }

@@ -8,10 +8,11 @@ import { listening } from '../listen-failure.ts';
 const LIMITS: RpcServerLimits = {
   // Followers say little; what they say of their epochs is the longest.
   receiveMessageBytesMax: MIB,
-  concurrentStreamsMax: 100,
+  // A follower has a connection for its stream.
+  concurrentStreamsMax: 4,
   metadataBytesMax: 16 * 1024,
-  connectionsMax: 1_000,
-  connectionsPerAddressMax: 100,
+  connectionsMax: 256,
+  connectionsPerAddressMax: 64,
   handshakeTimeoutMs: 10 * SECOND_MS,
 };
 

@@ -236,7 +236,8 @@ export class ShardMember {
         acknowledge,
         replicationAddress,
         logEpoch: () => this.#logEpoch(),
-        hasState: () => this.#state.kind === 'follower' && this.#state.host.shard.hasBase,
+        hasState: () =>
+          this.#state.kind === 'follower' && this.#state.host.shard.hasBase && !this.#state.replication.lacksConfirmed,
         mayLackStored: () => !this.#isComplete && role.mayLackStored(),
         leaderHeardMs: (epoch) =>
           this.#state.kind === 'follower' ? this.#state.replication.heardMs(epoch) : undefined,

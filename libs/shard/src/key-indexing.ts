@@ -136,7 +136,7 @@ export class KeyIndexing {
       const { confirmedOffset } = this.#core;
       const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, confirmedOffset);
       if (to <= this.#position) return undefined;
-      this.#position = await log.scan(this.#position, to, (record) => this.#note(record));
+      this.#position = await this.#walk(this.#position, to);
       this.#unreadSinceMs = undefined;
       // What comes meanwhile is worth a read of its own only when there is more of it.
       return to < confirmedOffset ? SLICE_PAUSE_MS : REST_MS;
@@ -151,6 +151,14 @@ export class KeyIndexing {
       logger.warn({ err: error }, 'the index of keys could not go on; it is tried again');
       return TRY_AGAIN_MS;
     }
+  }
+
+  /** What is in memory was checked when it came there; the disk is read for what is not. */
+  async #walk(from: number, to: number): Promise<number> {
+    const { log } = this.#core;
+    const visit = (record: LogRecord): void => this.#note(record);
+    const reached = log.scanTail(from, to, visit);
+    return reached === from ? await log.scan(from, to, visit) : reached;
   }
 
   #isUnreadForLong(error: unknown): boolean {

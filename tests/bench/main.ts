@@ -9,12 +9,23 @@ import { engine } from './scenarios/engine.ts';
 import { filters } from './scenarios/filters.ts';
 import { groups } from './scenarios/groups.ts';
 import { paths } from './scenarios/paths.ts';
+import { replication } from './scenarios/replication.ts';
 import { timers } from './scenarios/timers.ts';
 import { topics } from './scenarios/topics.ts';
 import { transactions } from './scenarios/transactions.ts';
 
 /** The first one is run when none is named. */
-const SCENARIOS: readonly Scenario[] = [paths, timers, transactions, filters, groups, drain, topics, engine];
+const SCENARIOS: readonly Scenario[] = [
+  paths,
+  timers,
+  transactions,
+  filters,
+  groups,
+  drain,
+  topics,
+  replication,
+  engine,
+];
 
 const options = parseOptions(process.argv.slice(2), SCENARIOS);
 const results = new Results();

@@ -8,20 +8,25 @@ const MICROSECONDS_PER_TICK = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], 
 export interface ServerUsage {
   readonly cpuMicroseconds: number;
   readonly writtenBytes: number;
+  /** From files, connections and pipes. */
+  readonly readBytes: number;
 }
 
-/** CPU time and bytes sent to the disk of some processes together, by /proc. */
+/** CPU time, bytes sent to the disk, and bytes read of some processes together, by /proc. */
 export function readUsage(pids: readonly number[]): ServerUsage {
   let cpuMicroseconds = 0;
   let writtenBytes = 0;
+  let readBytes = 0;
   for (const pid of pids) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // Fields are counted behind the command, which may hold spaces: utime is the 12th, stime the 13th.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     cpuMicroseconds += (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK;
-    writtenBytes += Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1] ?? 0);
+    const io = readFileSync(`/proc/${pid}/io`, 'latin1');
+    writtenBytes += Number(/^write_bytes: (\d+)$/m.exec(io)?.[1] ?? 0);
+    readBytes += Number(/^rchar: (\d+)$/m.exec(io)?.[1] ?? 0);
   }
-  return { cpuMicroseconds, writtenBytes };
+  return { cpuMicroseconds, writtenBytes, readBytes };
 }
 
 /** Resident memory of some processes together. */

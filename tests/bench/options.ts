@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { MIB } from '@orbitmq/base';
 import type { FlushDiskType, TargetName } from './targets.ts';
 
 /** What a benchmark run covers. */
@@ -27,6 +28,8 @@ export interface BenchOptions {
   /** Messages of a lag that is worked off, and of a restart; the original gets a tenth. */
   readonly lagCount: number;
   readonly topicCount: number;
+  /** Log that a fresh slave gets. */
+  readonly catchUpBytes: number;
   /** Where the JSON goes; undefined for nowhere. */
   readonly resultFile: string | undefined;
 }
@@ -42,12 +45,13 @@ ${scenarios.map(({ name, summary }) => `  ${name.padEnd(22)}  ${summary}`).join(
   --quick                 short rounds and a tenth of the messages
   --targets LIST          of noop,orbitmq,apache (all)
   --flush LIST            of ASYNC_FLUSH,SYNC_FLUSH (both); for paths
-  --concurrency LIST      calls open at a time (1,16,64,256); for paths and transactions
+  --concurrency LIST      calls open at a time (1,16,64,256); for paths, transactions, replication
   --rounds N              alternating rounds, medians are shown (3)
   --seconds N             of one measurement (4)
   --pending N             timed messages that wait (1000000)
   --lag N                 messages of a lag or a restart (5000000)
   --groups N              groups on one topic (100)
+  --catch-up MIB          log that a fresh slave gets (1024)
   --json FILE             also writes the results there
 `;
 }
@@ -66,6 +70,7 @@ export function parseOptions(args: readonly string[], scenarios: ScenarioNames):
       seconds: { type: 'string' },
       pending: { type: 'string' },
       lag: { type: 'string' },
+      'catch-up': { type: 'string' },
       groups: { type: 'string', default: '100' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -91,6 +96,7 @@ export function parseOptions(args: readonly string[], scenarios: ScenarioNames):
     groupCount: Number(values.groups),
     groupMessageCount: quick ? 500 : 2_000,
     lagCount: Number(values.lag ?? (quick ? 500_000 : 5_000_000)),
+    catchUpBytes: Number(values['catch-up'] ?? (quick ? 256 : 1024)) * MIB,
     topicCount: quick ? 1_000 : 10_000,
     resultFile: values.json,
   };

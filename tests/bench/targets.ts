@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { appCommand, bundleApps } from '@orbitmq/tools';
-import { startCluster } from '../cluster.ts';
+import { type Member, startCluster } from '../cluster.ts';
 import { superviseChild } from '../interop/child.ts';
+import { waitForInSync } from '../replication-state.ts';
 import { startApacheCluster } from './apache/apache-cluster.ts';
 
 const run = promisify(execFile);
@@ -16,9 +17,14 @@ export type FlushDiskType = 'ASYNC_FLUSH' | 'SYNC_FLUSH';
 /** Name of a server under load. */
 export type TargetName = 'noop' | 'orbitmq' | 'apache';
 
+/** Whom a master waits for before it answers a send: itself, or its slave. */
+export type BrokerRole = 'ASYNC_MASTER' | 'SYNC_MASTER';
+
 /** How a server is set up. */
 export interface TargetSettings {
   readonly flushDiskType: FlushDiskType;
+  /** The master of one slave, in this role. Default: no slave. */
+  readonly pairedAs?: BrokerRole;
   /** On top of the original broker's properties, for what is off there by default. */
   readonly apacheProperties?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -26,14 +32,23 @@ export interface TargetSettings {
 /** What the messages of a topic are. */
 export type BenchTopicType = 'NORMAL' | 'DELAY' | 'TRANSACTION';
 
+/** A slave of a server under load. */
+export interface BenchSlave {
+  readonly pid: number;
+  /** Ours; undefined for the original's. */
+  readonly pair: { readonly master: Member; readonly slave: Member } | undefined;
+}
+
 /** A server under load. */
 export interface BenchTarget {
   readonly name: TargetName;
   /** Where clients send and receive. */
   readonly port: number;
   readonly brokerName: string;
-  /** Every process that a message passes through. */
+  /** Every process that a message passes through, but for the slave. */
   readonly pids: readonly number[];
+  /** The master's slave; undefined when it has none. */
+  readonly slave: BenchSlave | undefined;
   /** Whether it stores messages and gives them out again. */
   readonly isBroker: boolean;
   /** With 8 queues. */
@@ -66,6 +81,7 @@ async function startNoop(): Promise<BenchTarget> {
     port,
     brokerName: '',
     pids: [child.pid],
+    slave: undefined,
     isBroker: false,
     createTopic: async () => {},
     metric: async () => undefined,
@@ -73,15 +89,28 @@ async function startNoop(): Promise<BenchTarget> {
   };
 }
 
-async function startOurs({ flushDiskType }: TargetSettings): Promise<BenchTarget> {
-  const cluster = await startCluster({ brokerProperties: { flushDiskType } });
+async function startOurs({ flushDiskType, pairedAs }: TargetSettings): Promise<BenchTarget> {
+  const brokerProperties = { flushDiskType, ...(pairedAs === undefined ? {} : { brokerRole: pairedAs }) };
+  const cluster = await startCluster({ slaveCount: pairedAs === undefined ? 0 : 1, brokerProperties });
   await bundleApps(['mqadmin']);
   const broker = cluster.brokers[0]!;
+  const slave = cluster.slaves[0];
+  if (slave !== undefined) await waitForInSync(broker, 2);
   return {
     name: 'orbitmq',
     port: broker.clientPort,
     brokerName: broker.name,
     pids: [broker.pid!],
+    slave:
+      slave === undefined
+        ? undefined
+        : {
+            // Another process each time that it is started again.
+            get pid() {
+              return slave.pid!;
+            },
+            pair: { master: broker, slave },
+          },
     isBroker: true,
     async createTopic(topic, type) {
       const [program, ...args] = appCommand('mqadmin', 'bundle');
@@ -94,14 +123,17 @@ async function startOurs({ flushDiskType }: TargetSettings): Promise<BenchTarget
   };
 }
 
-async function startApache({ flushDiskType, apacheProperties }: TargetSettings): Promise<BenchTarget> {
+async function startApache({ flushDiskType, pairedAs, apacheProperties }: TargetSettings): Promise<BenchTarget> {
   const folder = mkdtempSync(join(tmpdir(), 'apache-rocketmq-'));
-  const cluster = await startApacheCluster({ folder, flushDiskType, brokerProperties: apacheProperties ?? {} });
+  const brokerProperties = apacheProperties ?? {};
+  const cluster = await startApacheCluster({ folder, flushDiskType, pairedAs, brokerProperties });
+  const { slave } = cluster;
   return {
     name: 'apache',
     port: Number(cluster.endpoints.split(':')[1]),
     brokerName: 'broker-a',
-    pids: cluster.processes.map((child) => child.pid),
+    pids: cluster.processes.filter((child) => child !== slave).map((child) => child.pid),
+    slave: slave === undefined ? undefined : { pid: slave.pid, pair: undefined },
     isBroker: true,
     createTopic: (topic, type) => cluster.createTopic(topic, type, QUEUE_COUNT),
     metric: async () => undefined,

@@ -11,6 +11,7 @@ const WORK_FOLDER = join(FOLDER, '..', '.work', 'apache');
 const MAIN = {
   namesrv: 'org.apache.rocketmq.namesrv.NamesrvStartup',
   broker: 'org.apache.rocketmq.broker.BrokerStartup',
+  slave: 'org.apache.rocketmq.broker.BrokerStartup',
   proxy: 'org.apache.rocketmq.proxy.ProxyStartup',
   admin: 'org.apache.rocketmq.tools.command.MQAdminStartup',
 } as const;
@@ -19,30 +20,37 @@ type ServerName = Exclude<keyof typeof MAIN, 'admin'>;
 const BOOTED: Readonly<Record<ServerName, string>> = {
   namesrv: 'boot success',
   broker: 'boot success',
+  slave: 'boot success',
   // It only says so in its log file; its port is enough.
   proxy: '',
 };
 const START_ATTEMPTS = 5;
 const START_MS_MAX = 180_000;
 
+type Properties = Readonly<Record<string, string | number | boolean>>;
+
 /** How the original is set up for a run. */
 export interface ApacheClusterOptions {
   /** An empty folder for data, configuration and logs. */
   readonly folder: string;
   readonly flushDiskType: 'ASYNC_FLUSH' | 'SYNC_FLUSH';
+  /** The broker is the master of one slave, in this role; SYNC_MASTER answers when the slave has it. Default: no slave. */
+  readonly pairedAs?: 'ASYNC_MASTER' | 'SYNC_MASTER' | undefined;
   /** Heaps for a load; without, a machine that does other things, too, has room for it. Default true. */
   readonly isUnderLoad?: boolean;
   /** On top of what makes it run on loopback. */
-  readonly brokerProperties?: Readonly<Record<string, string | number | boolean>>;
+  readonly brokerProperties?: Properties;
 }
 
-/** Apache RocketMQ with one name server, one broker and one proxy in cluster mode, on loopback. */
+/** Apache RocketMQ with one name server, one broker (with a slave where that is asked for) and one proxy in cluster mode, on loopback. */
 export interface ApacheCluster {
   /** `host:port` of the proxy, where clients connect. */
   readonly endpoints: string;
   /** `host:port` of the broker, which speaks the remoting protocol. */
   readonly brokerAddress: string;
+  /** All of them, the slave too. */
   readonly processes: readonly Child[];
+  readonly slave: Child | undefined;
   createTopic(
     topic: string,
     messageType: 'NORMAL' | 'FIFO' | 'TRANSACTION' | 'PRIORITY' | 'DELAY' | 'LITE',
@@ -83,9 +91,11 @@ export async function startApacheCluster(options: ApacheClusterOptions): Promise
     remoting: await freePort(),
   };
   const namesrvAddr = `127.0.0.1:${ports.namesrv}`;
+  let slave: Child | undefined;
   try {
     await java.startNamesrv(ports.namesrv);
     await java.startBroker(ports.broker, namesrvAddr);
+    if (options.pairedAs !== undefined) slave = await java.startSlave(await freePort(), namesrvAddr);
     await java.startProxy(ports.proxy, ports.remoting, namesrvAddr);
   } catch (error) {
     await java.stop();
@@ -95,6 +105,7 @@ export async function startApacheCluster(options: ApacheClusterOptions): Promise
     endpoints: `127.0.0.1:${ports.proxy}`,
     brokerAddress: `127.0.0.1:${ports.broker}`,
     processes: java.children,
+    slave,
     createTopic: (topic, messageType, queueCount = 8) =>
       java.admin(namesrvAddr, [
         ...['updateTopic', '-c', 'DefaultCluster', '-t', topic, '-r', String(queueCount), '-w', String(queueCount)],
@@ -128,23 +139,40 @@ class JavaProcesses {
     return this.#start('namesrv', port, ['-Xms256m', '-Xmx256m'], ['-c', config]);
   }
 
-  startBroker(port: number, namesrvAddr: string): Promise<void> {
-    const config = this.#write('broker.properties', {
+  async startBroker(port: number, namesrvAddr: string): Promise<void> {
+    const { pairedAs } = this.#options;
+    await this.#startStore('broker', port, namesrvAddr, {
+      brokerId: 0,
+      brokerRole: pairedAs ?? 'ASYNC_MASTER',
+      ...(pairedAs === 'SYNC_MASTER' ? { inSyncReplicas: 2 } : {}),
+      ...(pairedAs === undefined ? {} : { haListenPort: await freePort() }),
+    });
+  }
+
+  async startSlave(port: number, namesrvAddr: string): Promise<Child> {
+    const haListenPort = await freePort();
+    await this.#startStore('slave', port, namesrvAddr, { brokerId: 1, brokerRole: 'SLAVE', haListenPort });
+    return this.children.at(-1)!;
+  }
+
+  /** @param folder of its data, and the name of its configuration */
+  #startStore(folder: 'broker' | 'slave', port: number, namesrvAddr: string, properties: Properties): Promise<void> {
+    const store = join(this.#folder, folder === 'broker' ? 'store' : 'store-slave');
+    const config = this.#write(`${folder}.properties`, {
       brokerClusterName: 'DefaultCluster',
       brokerName: 'broker-a',
-      brokerId: 0,
       brokerIP1: '127.0.0.1',
-      brokerRole: 'ASYNC_MASTER',
       listenPort: port,
       namesrvAddr,
       flushDiskType: this.#options.flushDiskType,
       autoCreateTopicEnable: true,
       autoCreateSubscriptionGroup: true,
-      storePathRootDir: join(this.#folder, 'store'),
-      storePathCommitLog: join(this.#folder, 'store', 'commitlog'),
+      storePathRootDir: store,
+      storePathCommitLog: join(store, 'commitlog'),
+      ...properties,
       ...this.#options.brokerProperties,
     });
-    return this.#start('broker', port, [...this.#heap(), '-XX:MaxDirectMemorySize=2g'], ['-c', config]);
+    return this.#start(folder, port, [...this.#heap(), '-XX:MaxDirectMemorySize=2g'], ['-c', config]);
   }
 
   startProxy(port: number, remotingPort: number, namesrvAddr: string): Promise<void> {
@@ -205,14 +233,18 @@ class JavaProcesses {
   }
 
   #properties(name: string): string[] {
-    return [`-Duser.home=${join(this.#folder, 'home')}`, `-Drmq.logback.configurationFile=rmq.${name}.logback.xml`];
+    const home = join(this.#folder, name === 'slave' ? 'home-slave' : 'home');
+    return [
+      `-Duser.home=${home}`,
+      `-Drmq.logback.configurationFile=rmq.${name === 'slave' ? 'broker' : name}.logback.xml`,
+    ];
   }
 
   #environment(): Record<string, string> {
     return { PATH: process.env.PATH ?? '', ROCKETMQ_HOME: this.#folder, RMQ_PROXY_HOME: this.#folder };
   }
 
-  #write(file: string, properties: Readonly<Record<string, string | number | boolean>>): string {
+  #write(file: string, properties: Properties): string {
     const path = join(this.#folder, file);
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}`);
     writeFileSync(path, `${lines.join('\n')}\n`);

@@ -83,6 +83,7 @@ describe('commit log: failing disks', () => {
   it('an fsync of the interval that fails under ASYNC_FLUSH is final too', async () => {
     const bench = new Bench();
     const log = await bench.open('ASYNC_FLUSH');
+    await bench.store(log, 5);
     bench.disk.inject({ operation: 'sync', error: 'EIO' });
     await bench.store(log, 5);
     append(log, 5);

@@ -37,8 +37,28 @@ const METHODS: BoundMethod[] = [
   } as BoundMethod,
 ];
 
+const unexpected: unknown[] = [];
+
+function serve(calls: LeaderCalls): Promise<RpcServer> {
+  return startRpcServer({
+    host: '127.0.0.1',
+    port: 0,
+    methods: calls.methods(METHODS),
+    tls: undefined,
+    limits: {
+      receiveMessageBytesMax: 4096,
+      concurrentStreamsMax: 10,
+      metadataBytesMax: 4096,
+      connectionsMax: 10,
+      connectionsPerAddressMax: 10,
+      handshakeTimeoutMs: 1000,
+    },
+    logger: createLogger({ level: 'error', fields: {}, destination: { write: () => {} } }),
+    onUnexpectedError: (error) => unexpected.push(error),
+  });
+}
+
 describe('calls for whoever leads', () => {
-  const unexpected: unknown[] = [];
   let calls: LeaderCalls;
   let server: RpcServer;
   let client: RpcClient;
@@ -46,22 +66,7 @@ describe('calls for whoever leads', () => {
   beforeEach(async () => {
     unexpected.length = 0;
     calls = new LeaderCalls('broker-a', systemClock);
-    server = await startRpcServer({
-      host: '127.0.0.1',
-      port: 0,
-      methods: calls.methods(METHODS),
-      tls: undefined,
-      limits: {
-        receiveMessageBytesMax: 4096,
-        concurrentStreamsMax: 10,
-        metadataBytesMax: 4096,
-        connectionsMax: 10,
-        connectionsPerAddressMax: 10,
-        handshakeTimeoutMs: 1000,
-      },
-      logger: createLogger({ level: 'error', fields: {}, destination: { write: () => {} } }),
-      onUnexpectedError: (error) => unexpected.push(error),
-    });
+    server = await serve(calls);
     client = createRpcClient({ addresses: [`127.0.0.1:${server.port}`], tls: undefined });
   });
   afterEach(async () => {
@@ -112,4 +117,55 @@ describe('calls for whoever leads', () => {
     calls.pause();
     assert.equal((await answers.next()).done, true);
   });
+
+  /** A leader elsewhere; it answers when it is let. */
+  async function withLeader(
+    use: (leader: { readonly port: number; readonly reached: Promise<void>; answer(): void }) => Promise<void>,
+  ): Promise<void> {
+    const gate = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    const leader = new LeaderCalls('broker-a', systemClock);
+    leader.serveHere(
+      METHODS.map((method) =>
+        method.kind === 'unary'
+          ? {
+              ...method,
+              handler: (request) => {
+                reached.resolve();
+                return gate.promise.then(() => `${request as string} there`);
+              },
+            }
+          : method,
+      ),
+    );
+    const there = await serve(leader);
+    try {
+      await use({ port: there.port, reached: reached.promise, answer: gate.resolve });
+    } finally {
+      leader.close();
+      await there.stop(0);
+    }
+  }
+
+  it('lets a former leader answer what it has', () =>
+    withLeader(async ({ port, answer, reached }) => {
+      calls.passOnTo({ member: 1, epoch: 1, clientAddress: `127.0.0.1:${port}` });
+      const asked = ask(Buffer.from('one'));
+      await reached;
+      calls.serveHere(METHODS);
+      assert.equal(await ask(Buffer.from('two')), 'two!');
+      answer();
+      assert.equal(await asked, 'one there');
+    }));
+
+  it('ends streams to a former leader in peace', () =>
+    withLeader(async ({ port }) => {
+      calls.passOnTo({ member: 1, epoch: 1, clientAddress: `127.0.0.1:${port}` });
+      const call = client.raw.bidi(BIDI, { timeoutMs: 5000 });
+      void call.write(Buffer.from('one'));
+      const answers = call.responses[Symbol.asyncIterator]();
+      assert.equal(Buffer.from((await answers.next()).value as Uint8Array).toString(), 'one!');
+      calls.serveHere(METHODS);
+      assert.equal((await answers.next()).done, true);
+    }));
 });

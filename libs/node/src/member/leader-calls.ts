@@ -31,14 +31,18 @@ const PATIENCE_MS = 8_000;
 const MARGIN_MS = 200;
 /** Longest wait for an answer where the client sets no limit. Milliseconds. */
 const WAIT_MAX_MS = 60_000;
+/** Calls that a former leader has may so long be answered by it: it finishes what it has begun before it hands over. Milliseconds. */
+const LINGER_MS = 3_000;
 
 /** Where the calls of this member's clients are served: here while it leads, else by the leader. */
 export class LeaderCalls {
   readonly #brokerName: string;
   readonly #clock: Clock;
   readonly #waiters = new Set<() => void>();
-  /** Streams of clients that are served here: they end when somebody else serves, and are opened again with who serves then. */
+  /** Streams of clients: they end when somebody else serves, and are opened again with who serves then. */
   readonly #served = new Set<EndableRequests<unknown>>();
+  /** Connections to former leaders, which end soon. */
+  readonly #former = new Set<RpcClient>();
   #server: Server | undefined;
   #place: LeaderPlace | undefined;
 
@@ -75,6 +79,8 @@ export class LeaderCalls {
 
   close(): void {
     this.#become(undefined);
+    for (const client of this.#former) client.close();
+    this.#former.clear();
   }
 
   /**
@@ -88,10 +94,18 @@ export class LeaderCalls {
     const before = this.#server;
     this.#server = server;
     for (const requests of this.#served) requests.end();
-    if (before?.kind === 'leader') before.client.close();
+    if (before?.kind === 'leader') this.#leave(before.client);
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     for (const waiter of waiters) waiter();
+  }
+
+  #leave(client: RpcClient): void {
+    this.#former.add(client);
+    this.#clock.setTimer(LINGER_MS, () => {
+      this.#former.delete(client);
+      client.close();
+    });
   }
 
   /** @throws RpcError UNAVAILABLE when nobody leads in time */
@@ -169,18 +183,26 @@ export class LeaderCalls {
 
   async #bidi(path: string, requests: AsyncIterable<unknown>, call: Call, sink: Sink<unknown>): Promise<void> {
     const server = await this.#settled(call);
-    if (server.kind === 'here') {
-      const method = server.methods.get(path)!;
-      const ending = new EndableRequests(requests);
-      this.#served.add(ending);
-      try {
+    const ending = new EndableRequests(requests);
+    this.#served.add(ending);
+    try {
+      if (server.kind === 'leader') await this.#passStream(server.client, ending, call, sink);
+      else {
+        const method = server.methods.get(path)!;
         await method.handler(decoding(ending, method), call, encoding(sink, method));
-      } finally {
-        this.#served.delete(ending);
       }
-      return;
+    } finally {
+      this.#served.delete(ending);
     }
-    const there = server.client.raw.bidi(path, { metadata: passedMetadata(call) });
+  }
+
+  async #passStream(
+    client: RpcClient,
+    requests: AsyncIterable<unknown>,
+    call: Call,
+    sink: Sink<unknown>,
+  ): Promise<void> {
+    const there = client.raw.bidi(call.path, { metadata: passedMetadata(call) });
     const stopCancel = call.onCancel(() => there.cancel());
     const sending = (async () => {
       for await (const request of requests) await there.write((request as Passed).bytes);

@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { waitForInSync } from '../replication-state.ts';
 import { ElectedShard } from './elected-shard.ts';
 import { OfficialSender } from './official-sender.ts';
 
@@ -28,11 +27,11 @@ describe('a shard whose members fail', () => {
       await leader.kill();
       // As whoever looks after processes does.
       leader.start();
-      const next = await shard.leader(epoch);
+      await shard.leader(epoch);
       await load.stored(20);
       await official.more(20);
       gapsMs.push(Math.round(official.takeGapMs()));
-      await waitForInSync(next, 2);
+      await shard.allInSync();
     }
     gapsMs.sort((one, other) => one - other);
     test.diagnostic(

@@ -13,6 +13,8 @@ import { PowerlossLab, powerlossSkip } from './powerloss.ts';
 const SLAVE = 'broker-a-s1';
 /** Sends may rest so long while a slave leaves the in-sync set; much less on a machine that has nothing else to do. */
 const STALL_MS = 15_000;
+/** Also on a busy machine the slave takes over from nobody. */
+const PROPERTIES = { leaderSuspicion: 20_000, leaseDuration: 20_000 };
 const DISKFAULT = fileURLToPath(new URL('../faults/diskfault/diskfault.sh', import.meta.url));
 const diskSkip =
   process.platform === 'linux' && process.getuid?.() === 0 ? false : 'small disks need Linux and root to mount them';
@@ -21,13 +23,10 @@ describe('a slave whose disk fails', { skip: powerlossSkip }, () => {
   it('leaves the in-sync set, and the master goes on', async (test) => {
     const lab = new PowerlossLab('slave-disk');
     try {
-      await using shard = await ElectedShard.start(
-        {},
-        {
-          environment: lab.environment() as Record<string, string>,
-          propertiesOf: { [SLAVE]: { storePathRootDir: lab.root } },
-        },
-      );
+      await using shard = await ElectedShard.start(PROPERTIES, {
+        environment: lab.environment() as Record<string, string>,
+        propertiesOf: { [SLAVE]: { storePathRootDir: lab.root } },
+      });
       const { leader, slave } = await masterAndSlave(shard);
       const load = await shard.load();
       lab.setRules(['op=fdatasync path=commitlog act=delay:8000 count=1']);
@@ -55,7 +54,9 @@ describe('a slave whose disk is full', { skip: diskSkip }, () => {
     const directory = mkdtempSync(join(tmpdir(), 'orbitmq-slave-disk-'));
     const disk = new SmallDisk(directory);
     try {
-      await using shard = await ElectedShard.start({}, { propertiesOf: { [SLAVE]: { storePathRootDir: disk.path } } });
+      await using shard = await ElectedShard.start(PROPERTIES, {
+        propertiesOf: { [SLAVE]: { storePathRootDir: disk.path } },
+      });
       const { leader, slave } = await masterAndSlave(shard);
       const load = await shard.load();
       disk.fill();

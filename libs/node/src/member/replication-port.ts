@@ -16,15 +16,25 @@ const LIMITS: RpcServerLimits = {
   handshakeTimeoutMs: 10 * SECOND_MS,
 };
 
+const LOOPBACK = /^(127\.|::1$|localhost$)/;
+
 /** Opens the port on which this member takes followers while it leads. */
 export function openReplicationPort(
   { config, logger, lifecycle }: BrokerContext,
   leader: () => LeaderReplication | undefined,
 ): Promise<RpcServer> {
   const port = replicationPort(config);
+  const host = config.haBindAddress ?? config.bindAddress;
+  if (config.haAccessKey === undefined && !LOOPBACK.test(host)) {
+    logger.warn(
+      { module: 'replication', host, port },
+      'whoever reaches the replication port can read all messages and pose as a slave: set haAccessKey, or haBindAddress ' +
+        'to an address that others do not reach',
+    );
+  }
   return listening('haListenPort', port, () =>
     startRpcServer({
-      host: config.haBindAddress ?? config.bindAddress,
+      host,
       port,
       methods: replicationService({ leader, accessKey: config.haAccessKey }),
       tls: undefined,

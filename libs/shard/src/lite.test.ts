@@ -356,6 +356,28 @@ describe('lite topics', () => {
     await bench.clock.settle(bench.shard.close());
   });
 
+  test('go on when one of them can not be looked up', async () => {
+    const { bench } = await started();
+    send(bench, found(bench).topic, 'a1');
+    for (let index = 0; index < 6; index++) {
+      const message = { ...messageOf('z', `z${index}`), rest: Buffer.alloc(7_000, 0x0a) };
+      bench.shard.sendLite({ topic: found(bench).topic, liteTopic: 'z', tagHash: 0, message });
+    }
+    await bench.settled();
+    // nothing of the first segment is in memory after this
+    await bench.restart();
+    const { topic, group } = found(bench);
+    for (const path of ['00000000000000000000.index', 'commitlog/00000000000000000000']) {
+      bench.disk.inject({ operation: 'read', path, count: 1e9, error: 'EIO' });
+    }
+    const subscriber = open(bench, group, topic, 'anm');
+    send(bench, topic, 'n1 m1');
+    await bench.settled();
+    await assert.rejects(receive(bench, subscriber), { code: 'INTERNAL_SERVER_ERROR' });
+    assert.equal(idsOf(await receive(bench, subscriber)), 'n1 m1');
+    await bench.clock.settle(bench.shard.close());
+  });
+
   test('clients that take all share them', async () => {
     const { bench, topic, group } = await started();
     send(bench, topic, 'a1 b1');

@@ -136,8 +136,8 @@ export class Picker {
         plan.queues.push(planned);
         continue;
       }
-      // Nothing of it fits any more, or it must come from the disk: it stays the next.
-      reading.putBack(queue);
+      // Nothing of it fits any more: it stays the next. One that must come from the disk is offered again when it has.
+      if (plan.missing === undefined) reading.putBack(queue);
       break;
     }
     return plan;

@@ -146,6 +146,7 @@ async function openMember(
     acknowledge: config.brokerRole === 'SYNC_MASTER' ? 'confirmed' : 'stored',
     inSyncMin: inSyncMin(config),
     settleMs: config.slaveTimeout,
+    mayLoseConfirmed: config.flushDiskType === 'ASYNC_FLUSH',
     files,
     clock: systemClock,
     logger,

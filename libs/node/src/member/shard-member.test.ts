@@ -34,6 +34,7 @@ class Bench {
       acknowledge: 'stored',
       inSyncMin: 1,
       settleMs: 3000,
+      mayLoseConfirmed: false,
       files: shardFiles({
         vfs: this.#disk,
         clock: this.process,

@@ -58,6 +58,11 @@ export interface ShardMemberOptions {
   readonly inSyncMin: number;
   /** Longest that an answer waits for other members. Milliseconds. */
   readonly settleMs: number;
+  /**
+   * A power loss may cost the leader what was confirmed, as under ASYNC_FLUSH: then its followers give it up, too. Else a follower refuses
+   * a leader that lacks something of it.
+   */
+  readonly mayLoseConfirmed: boolean;
   readonly files: ShardFiles;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -395,8 +400,8 @@ export class ShardMember {
   }
 
   async #follow(): Promise<void> {
-    const { identity, clock, logger, replication: settings, files, connect } = this.#options;
-    const host = new Host(files, await files.openFollower(), {
+    const { identity, clock, logger, replication: settings, files, mayLoseConfirmed, connect } = this.#options;
+    const host = new Host(files, await files.openFollower(), mayLoseConfirmed, {
       onOpened: (copy) => this.#options.events.onFollowing(copy),
       onFatal: (error) => this.#options.onFatal(error),
     });
@@ -459,19 +464,22 @@ export class ShardMember {
   }
 }
 
+interface HostEvents {
+  onOpened(copy: FollowerShard): void;
+  onFatal(error: Error): void;
+}
+
 /** The copy of a follower, opened again when the stream says so. */
 class Host implements FollowerHost {
   readonly #files: ShardFiles;
-  readonly #events: { onOpened(copy: FollowerShard): void; onFatal(error: Error): void };
+  readonly #events: HostEvents;
+  readonly #mayLoseConfirmed: boolean;
   shard: FollowerShard;
 
-  constructor(
-    files: ShardFiles,
-    shard: FollowerShard,
-    events: { onOpened(copy: FollowerShard): void; onFatal(error: Error): void },
-  ) {
+  constructor(files: ShardFiles, shard: FollowerShard, mayLoseConfirmed: boolean, events: HostEvents) {
     this.#files = files;
     this.shard = shard;
+    this.#mayLoseConfirmed = mayLoseConfirmed;
     this.#events = events;
   }
 
@@ -482,13 +490,13 @@ class Host implements FollowerHost {
   /** @throws Error when the leader lacks what was confirmed here: an operator made a copy lead that was not in sync */
   async cut(offset: number): Promise<void> {
     const { confirmedOffset } = this.shard.replica;
-    if (offset < confirmedOffset) {
+    if (offset < confirmedOffset && !this.#mayLoseConfirmed) {
       throw new Error(
         `the leader has this copy's log only up to ${offset}, but everything before ${confirmedOffset} was confirmed: it ` +
           'leads without regard to the in-sync set; to give up what is only here, empty the data directory',
       );
     }
-    await this.#reopen(() => this.#files.truncate(offset, confirmedOffset));
+    await this.#reopen(() => this.#files.truncate(offset, Math.min(offset, confirmedOffset)));
   }
 
   startAnew(): Promise<void> {

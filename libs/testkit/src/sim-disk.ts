@@ -6,7 +6,6 @@ import { type SimChange, SimInode } from './sim-inode.ts';
 
 const PAGE_BYTES = 4096;
 const CAPACITY_BYTES = 2 ** 40;
-const NEVER = new Promise<never>(() => {});
 
 /** Names of the operations on a simulated disk, as in `VfsError.operation`. */
 export type SimOperation =
@@ -217,7 +216,7 @@ export class SimDisk implements Vfs {
   }
 
   async rename(source: string, target: string): Promise<void> {
-    if (this.#dead) await NEVER;
+    if (this.#dead) await never();
     const naming = this.#beginNaming('rename', source, target, undefined);
     await this.#during(naming, async () => {
       await this.pass('rename', source);
@@ -227,7 +226,7 @@ export class SimDisk implements Vfs {
   }
 
   async remove(path: string): Promise<void> {
-    if (this.#dead) await NEVER;
+    if (this.#dead) await never();
     const naming = this.#beginNaming('remove', path, path, undefined);
     await this.#during(naming, () => this.pass('remove', path));
   }
@@ -237,7 +236,7 @@ export class SimDisk implements Vfs {
     const covered = new Set(world.namings.filter((naming) => naming.ended && naming.directory === path));
     try {
       await this.pass('syncDirectory', path);
-      if (this.#dead) await NEVER;
+      if (this.#dead) await never();
       this.#needDirectory('syncDirectory', path);
     } catch (error) {
       for (const naming of covered) naming.lost = true;
@@ -276,7 +275,7 @@ export class SimDisk implements Vfs {
     const mostMs = operation === 'sync' || operation === 'syncDirectory' ? syncLatencyMs : latencyMs;
     const tookMs = (fault?.delayMs ?? 0) + (mostMs * random.below(1024)) / 1024;
     if (tookMs > 0) await new Promise<void>((resolve) => clock.setTimer(tookMs, resolve));
-    if (this.#dead) await NEVER;
+    if (this.#dead) await never();
     if (fault?.error !== undefined) throw new VfsError(fault.error, operation, path);
   }
 
@@ -327,7 +326,7 @@ export class SimDisk implements Vfs {
   }
 
   async #create(path: string): Promise<VfsFile> {
-    if (this.#dead) await NEVER;
+    if (this.#dead) await never();
     const inode = new SimInode();
     const naming = this.#beginNaming('create', path, path, inode);
     await this.#during(naming, async () => {
@@ -349,11 +348,11 @@ export class SimDisk implements Vfs {
     try {
       await action();
     } catch (error) {
-      if (this.#dead) await NEVER;
+      if (this.#dead) await never();
       this.#finishNaming(naming, false);
       throw error;
     }
-    if (this.#dead) await NEVER;
+    if (this.#dead) await never();
     this.#finishNaming(naming, true);
   }
 
@@ -421,7 +420,7 @@ class SimFile implements VfsFile {
 
   async write(parts: readonly Uint8Array[], position: number): Promise<void> {
     this.#check('write', true);
-    if (this.#disk.isDead) await NEVER;
+    if (this.#disk.isDead) await never();
     const bytes = Buffer.concat(parts);
     const room = this.#disk.takeRoom(this.#inode, position, bytes.length);
     const change = this.#begin({ kind: 'write', position, bytes: bytes.subarray(0, room) });
@@ -439,7 +438,7 @@ class SimFile implements VfsFile {
 
   async sync(): Promise<void> {
     this.#check('sync', false);
-    if (this.#disk.isDead) await NEVER;
+    if (this.#disk.isDead) await never();
     const covered = new Set(this.#inode.changes.filter((change) => change.ended));
     try {
       await this.#pass('sync');
@@ -452,7 +451,7 @@ class SimFile implements VfsFile {
 
   async truncate(sizeBytes: number): Promise<void> {
     this.#check('truncate', true);
-    if (this.#disk.isDead) await NEVER;
+    if (this.#disk.isDead) await never();
     const change = this.#begin({ kind: 'truncate', sizeBytes });
     try {
       await this.#pass('truncate');
@@ -471,7 +470,7 @@ class SimFile implements VfsFile {
   async #pass(operation: SimOperation): Promise<void> {
     await this.#disk.pass(operation, this.path);
     // The process may have ended between.
-    if (this.#disk.isDead) await NEVER;
+    if (this.#disk.isDead) await never();
   }
 
   #begin(
@@ -506,4 +505,9 @@ function finishChange(inode: SimInode, change: SimChange, random: Random): void 
     change.bytes = change.bytes.subarray(0, random.below(change.bytes.length + 1));
   change.ended = true;
   inode.live.apply(change);
+}
+
+/** Of its own for each who waits: one for all would keep them all in memory. */
+function never(): Promise<never> {
+  return new Promise(() => {});
 }

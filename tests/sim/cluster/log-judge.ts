@@ -35,6 +35,8 @@ export class LogJudge {
   readonly #firstAnswers = new Map<number, number>();
   readonly #beginnings: { readonly epoch: number; readonly start: number }[] = [];
   #acknowledged: Acknowledged[] = [];
+  /** Answers that need no more than what was before `end`, maybe less. */
+  #touched: { readonly end: number; readonly atMs: number }[] = [];
   /** As it grew. */
   #confirmed: Confirmed[] = [];
   #sequence = 0;
@@ -67,6 +69,11 @@ export class LogJudge {
     this.#acknowledged.push(answer);
   }
 
+  /** An answer needs something of the log, which ends at `end`. */
+  touched(end: number, atMs: number): void {
+    this.#touched.push({ end, atMs });
+  }
+
   confirmed(log: ReplicatedLog, offset: number, atMs: number): void {
     if (offset > (this.#confirmed.at(-1)?.offset ?? 0)) this.#confirmed.push({ log, offset, atMs });
   }
@@ -91,7 +98,11 @@ export class LogJudge {
     if (unconfirmed === undefined) this.#checkSame(log, facts);
     this.#acknowledged = this.#acknowledged.filter(({ end }) => end <= start);
     this.#confirmed = this.#confirmed.filter(({ offset }) => offset <= start);
-    return Math.min(unconfirmed?.atMs ?? Number.POSITIVE_INFINITY, ...lost.map(({ atMs }) => atMs));
+    const touched = this.#touched.filter(({ end }) => end > start);
+    this.#touched = this.#touched.filter(({ end }) => end <= start);
+    if (!mayLoseConfirmed && !mayLoseStored) return Number.POSITIVE_INFINITY;
+    const times = [...lost, ...touched].map(({ atMs }) => atMs);
+    return Math.min(unconfirmed?.atMs ?? Number.POSITIVE_INFINITY, ...times);
   }
 
   /** What was confirmed is what the new leader has, not something else of the same length. */

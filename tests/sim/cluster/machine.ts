@@ -12,13 +12,13 @@ import { LeaderMessage_Refusal_Reason as Reason } from '@orbitmq/protocol/orbitm
 import type { FollowerStream, LeaderStream, ReplicationSettings } from '@orbitmq/replication';
 import type { Logger } from '@orbitmq/runtime';
 import type { ShardOptions } from '@orbitmq/shard';
-import { type SimClock, SimDisk, type SimNetwork, type SimSocket } from '@orbitmq/testkit';
+import { type SimClock, SimDisk, type SimFault, type SimNetwork, type SimSocket } from '@orbitmq/testkit';
 import { OpenCalls } from '../whole/open-calls.ts';
 import type { LeaseLink } from './lease-link.ts';
 import { PausableClock } from './pausable-clock.ts';
 
 const DIRECTORY = '/store';
-export const CAPACITY_BYTES = 2 ** 28;
+const CAPACITY_BYTES = 2 ** 28;
 
 /** What all machines of a shard have in common. */
 export interface Settings {
@@ -66,6 +66,7 @@ export class Machine {
   #isStopping = false;
   /** Messages of the log that are damaged on their way here. */
   #damaged = 0;
+  readonly #faults: (() => void)[] = [];
 
   constructor(
     member: number,
@@ -98,10 +99,6 @@ export class Machine {
 
   get clock(): PausableClock {
     return this.#clock;
-  }
-
-  get disk(): SimDisk {
-    return this.#disk;
   }
 
   get hasPower(): boolean {
@@ -170,6 +167,17 @@ export class Machine {
     if (!clock.isOver) this.end('clean');
   }
 
+  /** Something goes wrong with the disk, as long as it lasts. */
+  break(fault: SimFault): void {
+    this.#faults.push(this.#disk.inject(fault));
+  }
+
+  /** The disk has room, and fails no more. */
+  mend(): void {
+    this.#disk.setCapacity(CAPACITY_BYTES);
+    for (const stop of this.#faults.splice(0)) stop();
+  }
+
   fill(leftBytes: number): void {
     let usedBytes = 0;
     for (const bytes of this.#disk.image().values()) usedBytes += Math.ceil(bytes.length / 4096) * 4096;
@@ -220,6 +228,7 @@ export class Machine {
       replicationAddress: this.name,
       acknowledge,
       inSyncMin,
+      mayLoseConfirmed: !isSync,
       settleMs,
       files,
       clock,

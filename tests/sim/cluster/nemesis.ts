@@ -1,7 +1,7 @@
 import type { Random } from '@orbitmq/base';
 import type { SimClock, SimNetwork } from '@orbitmq/testkit';
 import type { Mishap } from '../whole/cluster.ts';
-import { CAPACITY_BYTES, type Machine, type Settings } from './machine.ts';
+import type { Machine, Settings } from './machine.ts';
 
 /** What the nemesis does things to. */
 export interface Victim {
@@ -45,7 +45,7 @@ export class Nemesis {
       if (machine.process === undefined && this.#chance(0.35)) await this.#start(machine);
       if (machine.isPaused && this.#chance(0.3)) machine.clock.resume();
       if (this.#chance(0.2)) this.#repairLease(machine);
-      if (this.#chance(0.2)) machine.disk.setCapacity(CAPACITY_BYTES);
+      if (this.#chance(0.2)) machine.mend();
     }
     if (this.#chance(0.2)) this.#repairLinks();
   }
@@ -54,7 +54,7 @@ export class Nemesis {
     this.#repairLinks();
     for (const machine of this.#machines) {
       machine.clock.resume();
-      machine.disk.setCapacity(CAPACITY_BYTES);
+      machine.mend();
       machine.damage(0);
       this.#repairLease(machine);
       if (machine.process === undefined) await this.#start(machine);
@@ -67,11 +67,13 @@ export class Nemesis {
 
   #chances(): Record<string, readonly [number, () => unknown]> {
     const { roles, acknowledge, options, fills } = this.#victim.settings;
-    const isAsync = options.log.flushDiskType === 'ASYNC_FLUSH';
     const chances: Record<string, readonly [number, () => unknown]> = {
       'kill the leader': [5, () => this.#leader.end('kill')],
       'kill one': [3, () => this.#any().end('kill')],
       'kill all': [1, () => this.#each((machine) => machine.end('kill'))],
+      'power of the leader': [4, () => this.#power(this.#leader)],
+      'power of one': [3, () => this.#power(this.#any())],
+      'power of all': [2, () => this.#each((machine) => this.#power(machine))],
       'stop the leader': [2, () => void this.#leader.stop(HAND_OVER_MS)],
       'stop one': [1, () => void this.#any().stop(HAND_OVER_MS)],
       'pause the leader': [6, () => this.#pause(this.#leader)],
@@ -88,13 +90,6 @@ export class Nemesis {
       snapshot: [3, () => this.#snapshot(this.#anyOrLeader())],
       attest: [2, () => void this.#leader.process?.tenure?.shard.attest().catch(() => {})],
     };
-    // A master that may have lost what its slaves have, and is to lead nevertheless, is an operator's business.
-    const mayLosePower = roles === 'elected' || !isAsync;
-    if (mayLosePower) {
-      chances['power of the leader'] = [4, () => this.#power(this.#leader)];
-      chances['power of one'] = [3, () => this.#power(this.#any())];
-      chances['power of all'] = [2, () => this.#each((machine) => this.#power(machine))];
-    }
     if (fills) {
       const segmentBytes = options.log.segmentSizeBytes!;
       chances['full disk'] = [8, () => this.#anyOrLeader().fill(this.#random.below(3) * segmentBytes)];
@@ -145,12 +140,12 @@ export class Nemesis {
 
   #slowDisk(machine: Machine): void {
     const operation = this.#pick(['write', 'sync', 'sync'] as const);
-    machine.disk.inject({ operation, delayMs: 50 + this.#random.below(700), count: 1 + this.#random.below(3) });
+    machine.break({ operation, delayMs: 50 + this.#random.below(700), count: 1 + this.#random.below(3) });
   }
 
   #failLog(machine: Machine): void {
     const operation = this.#pick(['write', 'sync'] as const);
-    machine.disk.inject({ operation, path: 'commitlog', error: 'EIO', after: this.#random.below(3) });
+    machine.break({ operation, path: 'commitlog', error: 'EIO', after: this.#random.below(3) });
   }
 
   #snapshot({ process }: Machine): void {

@@ -10,8 +10,6 @@ interface Held {
   readonly run: () => void;
 }
 
-const NEVER = new Promise<never>(() => {});
-
 /**
  * Time as one process sees it. The process can be paused, as by SIGSTOP or a machine that is short of everything: time goes on, and
  * what comes meanwhile is heard of when it wakes, in any order that keeps that of each origin. Its end takes back all timers,
@@ -67,7 +65,7 @@ export class PausableClock implements Clock {
 
   /** Resolves when the process runs: undefined when it does now. Never, once it has ended. */
   awake(origin: Origin): Promise<void> | undefined {
-    if (this.#isOver) return NEVER;
+    if (this.#isOver) return new Promise(() => {});
     if (this.#held === undefined) return undefined;
     return new Promise((resolve) => this.#held!.push({ origin, run: resolve }));
   }

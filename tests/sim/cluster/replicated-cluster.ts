@@ -18,6 +18,8 @@ import { Nemesis } from './nemesis.ts';
 
 /** Everything serves again, and all copies are equal, so soon after the last mishap. Milliseconds. */
 const HEAL_MS = 30_000;
+/** Longest that a slow disk takes. */
+const SLOWEST_MS = 800;
 /** Codes of answers that leave open whether something was done. */
 const UNKNOWN_CODES: ReadonlySet<string> = new Set(['MASTER_PERSISTENCE_TIMEOUT', 'SLAVE_PERSISTENCE_TIMEOUT']);
 
@@ -86,6 +88,8 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
 
   async calm(): Promise<void> {
     await this.#nemesis.repairAll();
+    // What goes wrong slowly is to have done so.
+    await this.clock.advance(SLOWEST_MS);
     await this.#healthy();
   }
 
@@ -156,6 +160,7 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
       acknowledged: (end) => {
         this.#judge.answered({ member: machine.member, epoch, end, atMs: this.clock.monotonicMs() }, begun);
       },
+      touched: () => this.#judge.touched(shard.position, this.clock.monotonicMs()),
     };
   }
 
@@ -200,7 +205,8 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
       epoch,
       log,
       atMs,
-      mayLoseConfirmed: this.#forsaken.has(epoch),
+      // A master that leads whatever happened to its machine.
+      mayLoseConfirmed: this.#forsaken.has(epoch) || (this.settings.roles === 'static' && this.#unsound.has(member)),
       mayLoseStored: this.settings.acknowledge === 'stored',
     });
     log.onConfirmed((offset) => {

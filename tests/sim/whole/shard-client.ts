@@ -49,6 +49,8 @@ export interface Place {
   checkCurrent(): void;
   /** An answer is about to be given that needs everything before `end` of the log. */
   acknowledged(end: number): void;
+  /** One that needs something of the log, nobody knows how much of what it has now. */
+  touched(): void;
 }
 
 /** Calls of clients and operators, as the services over a shard make them of its methods. */
@@ -81,6 +83,7 @@ export abstract class ShardClient implements Cluster {
         autoCreated: false,
         attributes: new Map(),
       });
+      at.touched();
     });
   }
 
@@ -96,6 +99,7 @@ export abstract class ShardClient implements Cluster {
         autoCreated: false,
         attributes: new Map(blocking),
       });
+      at.touched();
       return { kind: 'group', uid } as GroupHandle;
     });
   }
@@ -103,6 +107,7 @@ export abstract class ShardClient implements Cluster {
   deleteGroup(name: string): Promise<Answer<void>> {
     return this.call(async (at) => {
       await at.shard.deleteGroup(name);
+      at.touched();
     });
   }
 
@@ -195,6 +200,7 @@ export abstract class ShardClient implements Cluster {
         if (at.isOver()) throw new Unknown();
         deliveries = await shard.receive(request);
       }
+      if (deliveries.length > 0) at.acknowledged(Math.max(...deliveries.map(({ leaseId }) => leaseId)) + 1);
       return deliveries.map(({ queueId, queueOffset, physicalOffset, leaseId, attempt, message }) => {
         const lease: LeaseRef = { group, topic, queueId, queueOffset, leaseId };
         const handle = { kind: 'receipt', lease, epoch: shard.epoch } as ReceiptHandle;
@@ -258,6 +264,7 @@ export abstract class ShardClient implements Cluster {
       const found = groupOf(at.shard, group);
       const call = { group: found, selection: {}, fromOffset, countMax, isDryRun: false };
       const page = await at.shard.redrive(call).catch((error: unknown) => rethrown(at, error));
+      at.touched();
       const redriven = page.results.filter(({ outcome }) => outcome === 'redriven');
       const ids = redriven.map(({ messageId }) => Number(messageId.split('-')[1]));
       return { ids, nextOffset: page.nextOffset, more: page.more };
@@ -279,6 +286,7 @@ export abstract class ShardClient implements Cluster {
         at.shard.setOffsets(request),
       ]).catch((error: unknown) => rethrown(at, error));
       at.checkCurrent();
+      at.touched();
       if (plan !== undefined)
         assert.deepEqual(changes.map(withoutTimes), plan.map(withoutTimes), 'a dry run says what is done');
       return changes;

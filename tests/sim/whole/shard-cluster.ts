@@ -88,7 +88,13 @@ export class ShardCluster extends ShardClient implements ClusterUnderTest {
   protected call<Value>(run: (at: Place) => Promise<Value>): Promise<Answer<Value>> {
     return this.#calls.of(() => {
       const shard = this.#process.shard;
-      return run({ shard, isOver: () => shard !== this.#process.shard, checkCurrent() {}, acknowledged() {} });
+      return run({
+        shard,
+        isOver: () => shard !== this.#process.shard,
+        checkCurrent() {},
+        acknowledged() {},
+        touched() {},
+      });
     });
   }
 

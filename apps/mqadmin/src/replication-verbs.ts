@@ -36,7 +36,7 @@ export const REPLICATION_VERBS: readonly Verb[] = [
   },
   {
     name: 'electMaster',
-    summary: 'make another member of a broker its master; no send is refused',
+    summary: 'hand the lead of a broker over to a member in sync',
     options: [
       { flags: '--brokerName <name>', description: 'the broker', required: true },
       { flags: '-b, --brokerId <id>', description: 'who is to lead; default: any slave in sync' },

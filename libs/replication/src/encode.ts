@@ -8,7 +8,7 @@ const RECORDS_RECORDS_TAG = (3 << 3) | 2;
 
 /**
  * Encodes a leader's message like the generated code, but copies records once, to where they are sent from. The generated
- * code moves them four times, with room for twice as many.
+ * code moves them three times, with room for twice as many.
  */
 export function encodeLeaderMessage(message: LeaderMessage): Uint8Array {
   const { records } = message;

@@ -54,7 +54,9 @@ function targetOf(shard: Shard, request: SetOffsetsRequest): OffsetTarget {
 
 function topicsBegun(shard: Shard, group: Group): Topic[] {
   const topics = [...shard.metadata.topics()].filter((topic) =>
-    shard.progress(group, topic).some(({ begun }) => begun),
+    topic.messageType === 'LITE'
+      ? shard.liteLag(group, topic, 0).liteTopicCount > 0
+      : shard.progress(group, topic).some(({ begun }) => begun),
   );
   return topics.sort((left, right) => (left.name < right.name ? -1 : 1));
 }

@@ -307,6 +307,38 @@ describe('lite topics', () => {
     await bench.clock.settle(bench.shard.close());
   });
 
+  test('offsets of all that a group reads are set at a time, or only spoken of', async () => {
+    const { bench, topic, group } = await started();
+    send(bench, topic, 'a1 a2 b1 c1 x1');
+    await bench.settled();
+    const subscriber = open(bench, group, topic, 'abc');
+    for (const delivery of await receive(bench, subscriber, { countMax: 3 })) {
+      bench.shard.acknowledge(leaseOf(group, topic, delivery));
+    }
+    const latest = { group, topic, queueId: undefined, target: { kind: 'latest' } } as const;
+    const told = await bench.clock.settle(bench.shard.planOffsets(latest));
+    assert.deepEqual(
+      told.map(({ skippedCount }) => skippedCount),
+      [0, 0, 1],
+    );
+    assert.equal(bench.shard.liteLag(group, topic, 0).lagCount, 1);
+    await bench.clock.settle(bench.shard.setOffsets(latest));
+    assert.equal(bench.shard.liteLag(group, topic, 0).lagCount, 0);
+    const other = await bench.group('other');
+    const copied = { ...latest, group: other, target: { kind: 'group', group } } as const;
+    assert.equal((await bench.clock.settle(bench.shard.setOffsets(copied))).length, 3);
+    send(bench, topic, 'a3');
+    await bench.settled();
+    assert.equal(idsOf(await receive(bench, open(bench, other, topic, 'ax'))), 'a3 x1');
+    const woken = watch(subscriber);
+    const earliest = { ...latest, target: { kind: 'time', timestampMs: 0 } } as const;
+    const redelivered = (await bench.clock.settle(bench.shard.setOffsets(earliest))).map((one) => one.redeliveredCount);
+    assert.deepEqual(redelivered, [2, 1, 1]);
+    assert.equal(woken(), true);
+    assert.equal(idsOf(await receive(bench, subscriber)), 'a1 a2 a3 b1 c1');
+    await bench.clock.settle(bench.shard.close());
+  });
+
   test('progress and lag are exact, for the group and for one', async () => {
     const { bench, topic, group } = await started();
     send(bench, topic, 'a1 a2 a3 b1 b2 c1');

@@ -4,11 +4,13 @@ import {
   type GroupQueue,
   type IndexEntry,
   type IndexedQueue,
+  type LiteTopic,
   NONE,
   type Queue,
   type Topic,
 } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
+import { liteStanding } from './lite-standing.ts';
 import { isUnreadable } from './message-reader.ts';
 import { encodeOffsets } from './offset-records.ts';
 import { RECORD } from './records.ts';
@@ -17,6 +19,10 @@ import type { OffsetChange, OffsetRequest } from './shard.ts';
 /** Offsets found before the step in which they are set, by queue uid. */
 type FoundOffsets = ReadonlyMap<number, number>;
 const NOTHING_FOUND: FoundOffsets = new Map();
+
+/** Lite topics whose offsets one request sets, and those in one record. */
+const LITE_TOPICS_MAX = 10_000;
+const RECORDED_MAX = 1_000;
 
 /** A queue and where a group is to go on with it. */
 interface Planned {
@@ -58,11 +64,13 @@ export class Offsets {
     const planned = this.#planned(request, found);
     const changes = this.#changes(request, planned);
     const moved = planned.filter((_, index) => isMove(changes[index]!, this.#progress(request, planned[index]!.queue)));
-    if (moved.length > 0) {
-      const queues = moved.map(({ queue, newOffset }) => ({ queueUid: queue.uid, nextOffset: newOffset }));
+    for (let from = 0; from < moved.length; from += RECORDED_MAX) {
+      const queues = moved
+        .slice(from, from + RECORDED_MAX)
+        .map(({ queue, newOffset }) => ({ queueUid: queue.uid, nextOffset: newOffset }));
       this.#core.append(RECORD.offsets, [encodeOffsets({ groupUid: request.group.uid, queues })]);
-      for (const { queue } of moved) this.#core.wake(subscription, queue.uid);
     }
+    for (const { queue } of moved) this.#core.wake(subscription, queue.uid);
     return changes;
   }
 
@@ -83,10 +91,13 @@ export class Offsets {
   }
 
   /** What takes reading: offsets by time. */
-  async #found({ topic, queueId, target }: OffsetRequest): Promise<FoundOffsets> {
+  async #found(request: OffsetRequest): Promise<FoundOffsets> {
+    const { topic, target } = request;
     const found = new Map<number, number>();
     if (target.kind !== 'time') return found;
-    for (const queue of this.#queues(topic, queueId)) {
+    for (const queue of this.#queues(request)) {
+      // a lite topic may have ended meanwhile
+      if (this.#core.state.metadata.queueByUid(queue.uid) === undefined) continue;
       found.set(queue.uid, await this.at(topic, queue.id, target.timestampMs));
     }
     return found;
@@ -94,7 +105,7 @@ export class Offsets {
 
   #planned(request: OffsetRequest, found: FoundOffsets): Planned[] {
     const planned: Planned[] = [];
-    for (const queue of this.#queues(request.topic, request.queueId)) {
+    for (const queue of this.#queues(request)) {
       const indexed = this.#core.state.index.queue(queue.uid)!;
       const newOffset = this.#newOffset(request, queue, indexed, found);
       if (newOffset !== undefined) planned.push({ queue, indexed, newOffset });
@@ -112,7 +123,8 @@ export class Offsets {
       case 'latest':
         return maxOffset;
       case 'time':
-        return Math.max(minOffset, found.get(queue.uid) ?? maxOffset);
+        // one that has come since stays where it is
+        return found.has(queue.uid) ? Math.max(minOffset, found.get(queue.uid)!) : undefined;
       case 'offset':
         if (target.offset >= minOffset && target.offset <= maxOffset) return target.offset;
         throw new MqError(
@@ -185,12 +197,25 @@ export class Offsets {
     return undefined;
   }
 
-  #queues(topic: Topic, queueId: number | undefined): readonly Queue[] {
+  #queues({ group, topic, queueId, target }: OffsetRequest): readonly Queue[] {
     const current = this.#core.state.metadata.topicByUid(topic.uid);
     if (current === undefined) {
       throw new MqError('TOPIC_NOT_FOUND', `topic ${quoted(topic.name)} is not there (any more): create it first`);
     }
-    return queueId === undefined ? current.queues : [this.#queueOf(current, queueId)];
+    if (queueId !== undefined) return [this.#queueOf(current, queueId)];
+    if (current.messageType !== 'LITE') return current.queues;
+    return this.#liteTopics(target.kind === 'group' ? target.group : group, current);
+  }
+
+  /** Those that a group has begun, or that its clients read. */
+  #liteTopics(group: Group, topic: Topic): LiteTopic[] {
+    const found: LiteTopic[] = [];
+    liteStanding(this.#core, group.uid, topic.uid, (liteTopic) => found.push(liteTopic));
+    if (found.length <= LITE_TOPICS_MAX) return found;
+    throw new MqError(
+      'BAD_REQUEST',
+      `offsets are set for at most ${LITE_TOPICS_MAX} lite topics at a time; found ${found.length} that group ${quoted(group.name)} has begun or reads; let its clients name a first position when they subscribe`,
+    );
   }
 
   #queueOf(topic: Topic, queueId: number): Queue {

@@ -293,7 +293,7 @@ export type OffsetTarget =
 export interface OffsetRequest {
   readonly group: Group;
   readonly topic: Topic;
-  /** undefined = all queues of the topic. */
+  /** undefined = all queues of the topic; of a LITE one, all lite topics that the group has begun or that its clients read. */
   readonly queueId: number | undefined;
   readonly target: OffsetTarget;
 }

@@ -194,7 +194,7 @@ describe('a shard that follows', () => {
     const confirmed = leader.replica.confirmedOffset;
     leader.replica.confirm(confirmed);
     send(leader, topic, 90);
-    const settling = assert.rejects(leader.settled(), /another one leads/);
+    const settling = assert.rejects(leader.settled(), /can not say whether/);
     const snapshotting = leader.snapshot();
     await clock.advance(2000);
     assert.equal(leader.replica.confirmedOffset, confirmed);
@@ -208,7 +208,7 @@ describe('a shard that follows', () => {
     );
     leader.replica.fence(new MqError('HA_NOT_AVAILABLE', 'another one leads'));
     await settling;
-    await assert.rejects(received, /another one leads/);
+    await assert.rejects(received, /can not say whether/);
     assert.throws(() => send(leader, topic, 1), /another one leads/);
     await clock.settle(snapshotting);
     await clock.settle(leader.close());

@@ -4,7 +4,7 @@ import type { LogState, LogTotals } from './log-state.ts';
 import type { CommitLogSettings } from './options.ts';
 import { RECORD_TYPES } from './record.ts';
 import type { SegmentWriter } from './segment-writer.ts';
-import type { Settlement } from './settlement.ts';
+import { type Settlement, unknownOutcome } from './settlement.ts';
 import type { Tail } from './tail.ts';
 
 const STORED = Promise.resolve();
@@ -65,7 +65,7 @@ export class GroupCommit {
     this.#isSync = args.settings.flushDiskType === 'SYNC_FLUSH';
     this.#takenOffset = state.endOffset;
     // What is being written when the log is fenced is brought to its end, and nothing after it.
-    args.settlement.onFenced.add((error) => this.#giveUp(error));
+    args.settlement.onFenced.add((error) => this.#giveUp(unknownOutcome(error)));
   }
 
   /** Sees to it that what has been appended gets written, after the turn that is going on. */
@@ -78,7 +78,8 @@ export class GroupCommit {
   /** See `CommitLog.settled`. */
   settled(): Promise<void> {
     const state = this.#state;
-    if (this.#isOver) return Promise.reject(state.failure ?? state.fence);
+    if (state.failure !== undefined) return Promise.reject(state.failure);
+    if (state.fence !== undefined) return Promise.reject(unknownOutcome(state.fence));
     if (state.settledOffset === state.endOffset) return STORED;
     return state.endOffset > this.#takenOffset ? this.#gathering.promise : this.#writing.promise;
   }

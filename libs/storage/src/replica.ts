@@ -78,8 +78,8 @@ export interface ReplicatedLog {
    */
   confirm(limit: number): void;
   /**
-   * Acknowledges nothing any more: those who wait, and who append from now on, get `error`, which should be a retryable one. Nothing new is
-   * confirmed. Reading goes on; what remains to be done is to close the log. Only the first call counts.
+   * Acknowledges nothing any more: who appends from now on gets `error`, which should be a retryable one; those who wait get
+   * MASTER_PERSISTENCE_TIMEOUT, as nobody knows what becomes of what they have appended. Nothing new is confirmed. Reading goes on; what remains to be done is to close the log. Only the first call counts.
    */
   fence(error: MqError): void;
   /** What the log was fenced with. */

@@ -106,13 +106,14 @@ describe('settling', () => {
     log.fence(error);
     log.fence(new MqError('HA_NOT_AVAILABLE', 'again'));
     await turns();
-    assert.deepEqual([stored.state, gathering.state, fenced], ['another one leads', 'another one leads', [error]]);
+    assert.deepEqual(fenced, [error]);
+    for (const { state } of [stored, gathering]) assert.match(state, /can not say whether/);
     assert.equal(log.fenced, error);
     log.confirm(Number.POSITIVE_INFINITY);
     assert.equal(log.confirmedOffset, 0);
     assert.throws(() => appendMany(log, 1, 10), error);
-    await assert.rejects(log.settled(), error);
-    await assert.rejects(log.confirmed(), error);
+    await assert.rejects(log.settled(), /can not say whether/);
+    await assert.rejects(log.confirmed(), /can not say whether/);
     await assert.rejects(log.flush(), error);
     const end = log.storedOffset;
     await log.close();

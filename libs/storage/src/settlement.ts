@@ -123,7 +123,7 @@ export class Settlement {
     if (state.fence !== undefined || state.failure !== undefined) return;
     state.fence = error;
     this.onFenced.tell(error);
-    this.rejectAll(error);
+    this.rejectAll(unknownOutcome(error));
   }
 
   /** Whoever waits gets the error. */
@@ -134,8 +134,9 @@ export class Settlement {
   }
 
   #when(reached: number, offset: number, waiters: Waiters): Promise<void> {
-    const refusal = this.#state.failure ?? this.#state.fence;
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const { failure, fence } = this.#state;
+    if (failure !== undefined) return Promise.reject(failure);
+    if (fence !== undefined) return Promise.reject(unknownOutcome(fence));
     return reached >= offset ? DONE : waiters.add(offset);
   }
 
@@ -174,7 +175,16 @@ export class Settlement {
 
 function noLeader(): MqError {
   return new MqError(
+    'HA_NOT_AVAILABLE',
+    'this broker may not be the master of its shard any more, nothing was stored: try again',
+  );
+}
+
+/** What those get who had appended before the log was fenced: a next leader may have it, or not. */
+export function unknownOutcome(cause: MqError): MqError {
+  return new MqError(
     'MASTER_PERSISTENCE_TIMEOUT',
-    'this broker may not be the master of its shard any more, and can not say whether what was sent is kept: send again, to the new master',
+    'this broker may not be the master of its shard any more, and can not say whether what it was sent is kept: try again',
+    { cause },
   );
 }

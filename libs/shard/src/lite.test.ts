@@ -534,6 +534,9 @@ describe('lite topics', () => {
     await bench.clock.settle(bench.shard.retain());
     const minOffset = (name: string): number => bench.shard.liteTopic(topic, name)!.minOffset;
     assert.equal(minOffset('a'), 0, 'nobody has begun');
+    await bench.clock.settle(bench.shard.retain());
+    const told = bench.warned.find(({ message }) => /oldest messages are not consumed/.test(message));
+    assert.deepEqual(told?.fields.waitsFor, ['parent: group']);
     for (;;) {
       const deliveries = await receive(bench, subscriber);
       if (deliveries.length === 0) break;

@@ -1,6 +1,7 @@
 import type { SegmentInfo } from '@orbitmq/storage';
-import type { LiteTopic, Pin, Queue, SegmentQueue, Topic } from '@orbitmq/views';
+import type { Pin, SegmentQueue, Topic } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
+import { readersOf } from './queue-readers.ts';
 import { encodeTrim, type QueueTrim, RECORD } from './records.ts';
 
 /** Queues in one trim record. */
@@ -182,32 +183,14 @@ export class Retention {
    * topic those count that have begun it, or whose clients have named it.
    */
   #consumedTo(topic: Topic, queueUid: number): number {
-    const { metadata, progress } = this.#core.state;
-    const liteTopic = metadata.liteTopics.get(queueUid);
-    const groupUids = liteTopic === undefined ? this.#readersOf(topic.queues) : this.#liteReadersOf(liteTopic);
+    const { progress } = this.#core.state;
+    const groupUids = readersOf(this.#core, topic, queueUid);
     let lowest = groupUids.size === 0 ? NOTHING : Number.POSITIVE_INFINITY;
     for (const groupUid of groupUids) {
       const queue = progress.find(groupUid, queueUid);
       lowest = Math.min(lowest, queue === undefined ? NOTHING : progress.floorOffset(queue));
     }
     return lowest;
-  }
-
-  #liteReadersOf(liteTopic: LiteTopic): Set<number> {
-    const groupUids = this.#readersOf([liteTopic]);
-    for (const readers of this.#core.lite.ofTopic(liteTopic.topicUid)) {
-      if (readers.isRead(liteTopic)) groupUids.add(readers.group.uid);
-    }
-    return groupUids;
-  }
-
-  /** Groups that have begun any of these queues. */
-  #readersOf(queues: readonly Queue[]): Set<number> {
-    const groupUids = new Set<number>();
-    for (const { uid } of queues) {
-      for (const { groupUid } of this.#core.state.progress.groupsOf(uid)) groupUids.add(groupUid);
-    }
-    return groupUids;
   }
 }
 

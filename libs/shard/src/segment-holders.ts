@@ -2,6 +2,7 @@ import { MINUTE_MS } from '@orbitmq/base';
 import type { SegmentInfo } from '@orbitmq/storage';
 import type { SegmentQueue } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
+import { readersOf } from './queue-readers.ts';
 
 /** The log says it no more often. */
 const SAID_MS = 10 * MINUTE_MS;
@@ -61,9 +62,7 @@ export class SegmentHolders {
       const topic = metadata.topicByUid(metadata.queueByUid(queueUid)?.topicUid ?? 0);
       const end = firstOffset + count;
       if (queue === undefined || topic === undefined || queue.minOffset >= end) continue;
-      const readers = new Set(
-        topic.queues.flatMap(({ uid }) => Array.from(progress.groupsOf(uid), (of) => of.groupUid)),
-      );
+      const readers = readersOf(this.#core, topic, queueUid);
       const late = [...readers].filter((groupUid) => {
         const held = progress.find(groupUid, queueUid);
         return held === undefined || progress.floorOffset(held) < end;

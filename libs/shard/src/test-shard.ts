@@ -4,13 +4,13 @@ import { SimClock, SimDisk, type SimProcessClock } from '@orbitmq/testkit';
 import type { Group, Topic } from '@orbitmq/views';
 import { type Delivery, type OpenedShard, openShard, type ReceiveRequest, type ShardOptions } from './index.ts';
 
-const SILENT: Logger = { child: () => SILENT, debug() {}, info() {}, warn() {}, error() {} };
-
 /** A shard with small segments on a simulated disk and clock, for tests. */
 export class TestShard {
   readonly clock = new SimClock();
   disk = new SimDisk({ clock: this.clock, random: seededRandom(1) });
   shard!: OpenedShard;
+  /** What it has warned of. */
+  readonly warned: { readonly fields: Record<string, unknown>; readonly message: string }[] = [];
   #options: ShardOptions;
   #processClock!: SimProcessClock;
 
@@ -28,12 +28,20 @@ export class TestShard {
       vfs: this.disk,
       clock: this.#processClock,
       random: seededRandom(2),
-      logger: SILENT,
+      logger: this.#logger(),
       directory: '/store',
       options: this.#options,
     });
     this.shard = await this.clock.settle(opening);
     return this.shard;
+  }
+
+  #logger(): Logger {
+    const warn = (fields: Record<string, unknown>, message: string): void => {
+      this.warned.push({ fields, message });
+    };
+    const logger: Logger = { child: () => logger, debug() {}, info() {}, warn, error() {} };
+    return logger;
   }
 
   /** Stops in order and starts again, perhaps with other options. */

@@ -35,12 +35,8 @@ export class BrokerStatusReport {
     const totals = totalsOf(shard);
     const [short, long] = [this.#rates.over(10 * SECOND_MS), this.#rates.over(MINUTE_MS)];
     const tps = (kind: keyof Totals): string => `${short[kind].toFixed(2)} ${long[kind].toFixed(2)}`;
-    const memory = process.memoryUsage();
     return [
-      ['brokerVersionDesc', VERSION],
-      ['brokerActive', 'true'],
-      ['bootTimestamp', String(this.#startedMs)],
-      ['runtime', describeDuration(systemClock.wallMs() - this.#startedMs)],
+      ...processEntries('MASTER', this.#startedMs),
       ['putTps', tps('sent')],
       ['getTransferredTps', tps('delivered')],
       ['msgPutTotalSinceStart', String(totals.sent)],
@@ -54,9 +50,20 @@ export class BrokerStatusReport {
       ['waitingReceives', String(statistics.waitingReceives)],
       ['sendsRefused', shard.sendRefusal ?? 'false'],
       ['recoveryCutBytes', String(shard.recovery.cutBytes)],
-      ['residentMemoryBytes', String(memory.rss)],
     ];
   }
+}
+
+/** What is told of a member whether it leads or not. */
+export function processEntries(role: 'MASTER' | 'SLAVE', startedMs: number): [string, string][] {
+  return [
+    ['brokerVersionDesc', VERSION],
+    ['brokerActive', String(role === 'MASTER')],
+    ['role', role],
+    ['bootTimestamp', String(startedMs)],
+    ['runtime', describeDuration(systemClock.wallMs() - startedMs)],
+    ['residentMemoryBytes', String(process.memoryUsage.rss())],
+  ];
 }
 
 function describeDuration(durationMs: number): string {

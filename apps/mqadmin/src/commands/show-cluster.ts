@@ -1,4 +1,4 @@
-import type { GetClusterResponse_Broker } from '@orbitmq/protocol/orbitmq.route.v1';
+import { type GetClusterResponse_Broker, Role } from '@orbitmq/protocol/orbitmq.route.v1';
 import { type AdminContext, addressOf, onEach } from '../admin-context.ts';
 import { textOf } from '../options.ts';
 import { renderTable } from '../table.ts';
@@ -20,6 +20,7 @@ export async function clusterList(context: AdminContext, options: Options): Prom
       cluster: identity!.cluster,
       brokerName: identity!.brokerName,
       brokerId: identity!.brokerId,
+      role: identity!.role === Role.ROLE_MASTER ? 'MASTER' : 'SLAVE',
       address: addressOf(identity!.clientEndpoints),
       version: identity!.version,
       inTps: status.get('putTps')?.split(' ')[0] ?? '',
@@ -33,6 +34,7 @@ export async function clusterList(context: AdminContext, options: Options): Prom
     'Cluster Name',
     'Broker Name',
     'BID',
+    'Role',
     'Addr',
     'Version',
     'InTPS',

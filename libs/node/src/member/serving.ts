@@ -4,9 +4,8 @@ import type { NameServers } from '@orbitmq/client';
 import { DEFAULT_RETRY_POLICY, MESSAGING_DEFAULTS, type MessagingService, MisdirectedCalls } from '@orbitmq/messaging';
 import { BrokerAdminDefinition } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { unary } from '@orbitmq/rpc';
-import { VERSION } from '@orbitmq/runtime';
 import type { BrokerContext } from '../broker-context.ts';
-import { BrokerStatusReport } from '../broker-status.ts';
+import { BrokerStatusReport, processEntries } from '../broker-status.ts';
 import type { BrokerObservation } from '../observation.ts';
 import { openMessaging, routesOf } from '../open-messaging.ts';
 import type { LeaderCalls } from './leader-calls.ts';
@@ -95,13 +94,7 @@ export class Serving {
   followerAdmin(): void {
     const { adminCalls, context, startedMs } = this.#options;
     adminCalls.serveHere([
-      unary(BrokerAdminDefinition, 'brokerStatus', () => ({
-        entries: new Map([
-          ['brokerVersionDesc', VERSION],
-          ['brokerActive', 'false'],
-          ['bootTimestamp', String(startedMs)],
-        ]),
-      })),
+      unary(BrokerAdminDefinition, 'brokerStatus', () => ({ entries: new Map(processEntries('SLAVE', startedMs)) })),
       unary(BrokerAdminDefinition, 'getConfig', () => ({ entries: new Map(Object.entries(context.configTexts)) })),
     ]);
   }

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { LITE_MUTANTS } from './lite-mutants.ts';
 import { runHistories } from './processes.ts';
 
-const HISTORIES = 200;
+const HISTORIES = 100;
 /** Histories within which every mutant must have been noticed. */
 const MUTANT_HISTORIES = 100;
 const PROCESSES = 2;

@@ -1,7 +1,6 @@
 import { registerHooks } from 'node:module';
 import { LITE_MUTANTS } from './lite-mutants.ts';
 import { MUTANTS } from './mutants.ts';
-import { ORDERED_MUTANTS } from './ordered-mutants.ts';
 import { REPLICA_MUTANTS } from './replica-mutants.ts';
 import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
 import { WHOLE_MUTANTS } from './whole/whole-mutants.ts';
@@ -12,14 +11,9 @@ import { WHOLE_MUTANTS } from './whole/whole-mutants.ts';
  *   node --conditions=@orbitmq/source --import ./tests/sim/mutate.ts tests/sim/run.ts --mutant fifo-unblocked
  */
 const wanted = process.argv[process.argv.indexOf('--mutant') + 1] ?? '';
-const mutant = [
-  ...MUTANTS,
-  ...ORDERED_MUTANTS,
-  ...TRANSACTION_MUTANTS,
-  ...LITE_MUTANTS,
-  ...REPLICA_MUTANTS,
-  ...WHOLE_MUTANTS,
-].find(({ name }) => name.startsWith(`${wanted}:`));
+const mutant = [...MUTANTS, ...TRANSACTION_MUTANTS, ...LITE_MUTANTS, ...REPLICA_MUTANTS, ...WHOLE_MUTANTS].find(
+  ({ name }) => name.startsWith(`${wanted}:`),
+);
 if (mutant === undefined) throw new Error(`there is no mutant ${wanted}`);
 
 registerHooks({

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { runHistories } from './processes.ts';
 import { REPLICA_MUTANTS } from './replica-mutants.ts';
 
-const HISTORIES = 400;
+const HISTORIES = 300;
 /** Histories within which every mutant must have been noticed. */
 const MUTANT_HISTORIES = 200;
 const PROCESSES = 2;

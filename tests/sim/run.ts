@@ -2,8 +2,6 @@ import { parseArgs } from 'node:util';
 import { ClusterHistory } from './cluster/cluster-history.ts';
 import { History } from './history.ts';
 import { LiteHistory } from './lite-history.ts';
-import { OffsetHistory } from './offset-history.ts';
-import { OrderedHistory } from './ordered-history.ts';
 import { ReplicaHistory } from './replica-history.ts';
 import { TimedHistory } from './timed-history.ts';
 import { TransactionHistory } from './transaction-history.ts';
@@ -36,10 +34,6 @@ const { values } = parseArgs({
     timed: { type: 'boolean', default: false },
     /** Histories of transactions. */
     transactions: { type: 'boolean', default: false },
-    /** Histories of ordered groups: dead letters, numbers of queues that change. */
-    ordered: { type: 'boolean', default: false },
-    /** Histories of offsets that are set and messages that are sent again. */
-    offsets: { type: 'boolean', default: false },
     /** Histories of lite topics. */
     lite: { type: 'boolean', default: false },
     /** Histories of two copies of a log. */
@@ -55,16 +49,14 @@ interface RunnableHistory {
   trace?(countMax: number, words: readonly string[]): string;
 }
 
-const KINDS = ['whole', 'cluster', 'lite', 'offsets', 'ordered', 'transactions', 'timed', 'replica'] as const;
+const KINDS = ['whole', 'cluster', 'lite', 'transactions', 'timed', 'replica'] as const;
 const kind = KINDS.find((each) => values[each]);
 
 function historyOf(seed: number): RunnableHistory {
   if (kind === 'whole') return new WholeHistory(seed);
   if (kind === 'cluster') return new ClusterHistory(seed);
   if (kind === 'lite') return new LiteHistory(seed);
-  if (kind === 'offsets') return new OffsetHistory(seed);
   if (kind === 'replica') return new ReplicaHistory(seed);
-  if (kind === 'ordered') return new OrderedHistory(seed);
   if (kind === 'transactions') return new TransactionHistory(seed);
   return kind === 'timed' ? new TimedHistory(seed) : new History(seed);
 }

@@ -3,10 +3,10 @@ import { describe, test } from 'node:test';
 import { MUTANTS } from './mutants.ts';
 import { runHistories } from './processes.ts';
 
-const HISTORIES = 1000;
+const HISTORIES = 100;
 /** Histories within which every mutant must have been noticed. */
-const MUTANT_HISTORIES = 150;
-const TIMED_HISTORIES = 200;
+const MUTANT_HISTORIES = 100;
+const TIMED_HISTORIES = 40;
 const PROCESSES = 2;
 
 describe('simulated histories of a shard', { concurrency: PROCESSES }, () => {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { runHistories } from './processes.ts';
 import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
 
-const HISTORIES = 400;
+const HISTORIES = 40;
 /** Histories within which every mutant must have been noticed. */
 const MUTANT_HISTORIES = 50;
 const PROCESSES = 2;

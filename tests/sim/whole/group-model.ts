@@ -622,11 +622,10 @@ export class GroupModel {
     for (const id of this.openIds()) {
       const standing = this.#standings.get(id);
       if ((deadAt.get(id)?.length ?? 0) > (standing?.redrivenMin ?? 0)) continue;
-      const { place, spec, committed } = this.#messages.all[id]!;
+      const { place, spec, commitCalledAtMs } = this.#messages.all[id]!;
       // Nobody was there while it was.
-      const isOld =
-        (spec.deliveryMs ?? 0) + retentionMs < calm.wallMs &&
-        (committed.certainty === 'no' || committed.atMs + retentionMs < calm.atMs);
+      const mayBeInQueueMs = spec.kind === 'half' ? commitCalledAtMs : 0;
+      const isOld = (spec.deliveryMs ?? 0) + retentionMs < calm.wallMs && mayBeInQueueMs + retentionMs < calm.atMs;
       const isSkipped =
         place === undefined && [...this.#skips.keys()].some((queue) => queue.startsWith(`${spec.topic}/`));
       if (removes && ((place === undefined && isOld) || isSkipped || this.#maybeSpent(standing))) continue;

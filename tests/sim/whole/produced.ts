@@ -35,6 +35,8 @@ export interface Produced {
   pendingId: number | undefined;
   readonly recalled: Fact;
   recallCalls: number;
+  /** When somebody first called for its commit; infinity = nobody. */
+  commitCalledAtMs: number;
   readonly committed: Fact;
   readonly rolledBack: Fact;
 }
@@ -89,6 +91,7 @@ export class ProducedMessages {
       pendingId: undefined,
       recalled: { ...NEVER },
       recallCalls: 0,
+      commitCalledAtMs: Number.POSITIVE_INFINITY,
       committed: { ...NEVER },
       rolledBack: { ...NEVER },
     };
@@ -144,6 +147,7 @@ export class ProducedMessages {
     const fact = endOf(produced, end);
     const other = endOf(produced, end === 'commit' ? 'rollback' : 'commit');
     if (fact.certainty === 'no' && other.certainty !== 'yes') fact.certainty = 'maybe';
+    if (end === 'commit') produced.commitCalledAtMs = Math.min(produced.commitCalledAtMs, this.#timeline.nowMs);
     return this.#timeline.next();
   }
 

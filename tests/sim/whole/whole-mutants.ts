@@ -1,7 +1,13 @@
 import type { Mutant } from '../mutants.ts';
+import { DELIVERY_MUTANTS } from './delivery-mutants.ts';
+import { ORDERED_MUTANTS } from './ordered-mutants.ts';
+import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
 
-/** Small wrongs of all kinds, beside those of the other mutants, that histories of the whole must notice. */
+/** Small wrongs of all kinds that histories of the whole must notice. */
 export const WHOLE_MUTANTS: readonly Mutant[] = [
+  ...DELIVERY_MUTANTS,
+  ...ORDERED_MUTANTS,
+  ...TRANSACTION_MUTANTS,
   {
     name: 'timer-early: a timed message comes a second before its time',
     file: 'libs/shard/src/timers.ts',

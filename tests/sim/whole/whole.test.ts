@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { runHistories } from '../processes.ts';
 import { WHOLE_MUTANTS } from './whole-mutants.ts';
 
-const HISTORIES = 400;
+const HISTORIES = 2000;
 /** Histories within which every mutant must have been noticed. */
 const MUTANT_HISTORIES = 100;
 const PROCESSES = 2;

@@ -1,6 +1,6 @@
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from '../mutants.ts';
 
-/** Small wrongs that the histories of ordered groups must notice. */
+/** Small wrongs in ordered groups and dead letters. */
 export const ORDERED_MUTANTS: readonly Mutant[] = [
   {
     name: 'change-unseen: a changed number of queues holds nobody up',

@@ -89,6 +89,7 @@ test('relations between keys are checked', () => {
   assert.match(problemsOf('mappedFileSizeCommitLog=268435457'), /multiple of 4096/);
   assert.match(problemsOf('commitLogSizeMax=1000'), /commitLogSizeMax \(1000\) must be 0 or at least two segments/);
   assert.match(problemsOf('tlsCertPath=/tmp/certificate'), /tlsCertPath and tlsKeyPath belong together/);
+  assert.match(problemsOf('haSendHeartbeatInterval=2000'), /at most half of haHousekeepingInterval \(3000\)/);
   assert.match(problemsOf('diskSpaceWarningLevelRatio=50'), /diskSpaceCleanForciblyRatio \(85\)/);
   assert.match(problemsOf('metricsPromExporterPort=10911'), /must differ/);
   assert.match(problemsOf('brokerPermission=3'), /brokerPermission must be 0, 2/);

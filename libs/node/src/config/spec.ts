@@ -108,6 +108,11 @@ function checkRole({
       `haSendHeartbeatInterval (${rest.haSendHeartbeatInterval}) must be at most half of leaderSuspicion (${leaderSuspicion})`,
     );
   }
+  if (rest.haSendHeartbeatInterval * 2 > rest.haHousekeepingInterval) {
+    problems.push(
+      `haSendHeartbeatInterval (${rest.haSendHeartbeatInterval}) must be at most half of haHousekeepingInterval (${rest.haHousekeepingInterval}): streams would be closed between two heartbeats`,
+    );
+  }
   return problems;
 }
 

@@ -186,6 +186,7 @@ export class ShardMember {
     this.#stopping = true;
     await this.#election?.stop();
     await this.#change(() => this.#leave());
+    if (this.#options.role.kind === 'elected') this.#options.role.store.close();
   }
 
   /**

@@ -29,7 +29,7 @@ describe('a slave whose disk fails', { skip: powerlossSkip }, () => {
       });
       const { leader, slave } = await masterAndSlave(shard);
       const load = await shard.load();
-      lab.setRules(['op=fdatasync path=commitlog act=delay:8000 count=1']);
+      lab.setRules(['op=fdatasync path=commitlog act=delay:6000 count=1']);
       await waitForInSync(leader, 1);
       await load.stored(50);
       lab.setRules([]);

@@ -1,4 +1,5 @@
 import { registerHooks } from 'node:module';
+import { CLUSTER_MUTANTS } from './cluster/cluster-mutants.ts';
 import { LITE_MUTANTS } from './lite-mutants.ts';
 import { MUTANTS } from './mutants.ts';
 import { REPLICA_MUTANTS } from './replica-mutants.ts';
@@ -11,9 +12,14 @@ import { WHOLE_MUTANTS } from './whole/whole-mutants.ts';
  *   node --conditions=@orbitmq/source --import ./tests/sim/mutate.ts tests/sim/run.ts --mutant fifo-unblocked
  */
 const wanted = process.argv[process.argv.indexOf('--mutant') + 1] ?? '';
-const mutant = [...MUTANTS, ...TRANSACTION_MUTANTS, ...LITE_MUTANTS, ...REPLICA_MUTANTS, ...WHOLE_MUTANTS].find(
-  ({ name }) => name.startsWith(`${wanted}:`),
-);
+const mutant = [
+  ...MUTANTS,
+  ...TRANSACTION_MUTANTS,
+  ...LITE_MUTANTS,
+  ...REPLICA_MUTANTS,
+  ...WHOLE_MUTANTS,
+  ...CLUSTER_MUTANTS,
+].find(({ name }) => name.startsWith(`${wanted}:`));
 if (mutant === undefined) throw new Error(`there is no mutant ${wanted}`);
 
 registerHooks({

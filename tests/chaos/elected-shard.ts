@@ -114,8 +114,10 @@ export class ElectedShard implements AsyncDisposable {
    */
   async judge(test: TestContext, load: FailoverLoad): Promise<void> {
     await this.allInSync();
-    await load.drain();
-    test.diagnostic(`${load.storedCount} messages stored, longest gap ${Math.round(load.gapMs)} ms`);
+    const behindCount = await load.drain();
+    test.diagnostic(
+      `${load.storedCount} messages stored, ${behindCount} not received when the last was sent; longest gap ${Math.round(load.gapMs)} ms`,
+    );
     assert.deepEqual(load.history.broken(), []);
     await this.allEqual();
   }

@@ -253,6 +253,8 @@ export class History {
       throw new Violation('C4 an older lease settles nothing', { id, lease: lease.leaseId, holding });
     }
     if (outcome !== 'done') return;
+    // It was thought to be lost with the power; an answer that gives it again may be on its way.
+    if (holding.leaseId === 0) holding.leaseId = lease.leaseId;
     if (holding.settled === 'no') holding.settled = 'asked';
     this.#heed(this.#life, this.#shard.settled(), () => {
       holding.settled = 'yes';

@@ -161,10 +161,15 @@ export class Machine {
     const clock = this.#clock;
     if (process === undefined) return;
     this.#isStopping = true;
-    await process.giveUp(giveUpMs, () => {});
-    if (clock.isOver) return;
-    await process.stop();
-    if (!clock.isOver) this.end('clean');
+    try {
+      await process.giveUp(giveUpMs, () => {});
+      if (clock.isOver) return;
+      await process.stop();
+      if (!clock.isOver) this.end('clean');
+    } catch (error) {
+      // A disk that fails ends it, too.
+      this.#fatal(clock, error as Error);
+    }
   }
 
   /** Something goes wrong with the disk, as long as it lasts. */

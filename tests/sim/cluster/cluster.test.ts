@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { runHistories } from '../processes.ts';
 import { CLUSTER_MUTANTS } from './cluster-mutants.ts';
 
-const HISTORIES = Number(process.env.SEEDS ?? 1200);
+const HISTORIES = Number(process.env.SEEDS ?? 5000);
 /** Histories within which every mutant must have been noticed. */
 const MUTANT_HISTORIES = 250;
 const PROCESSES = 2;

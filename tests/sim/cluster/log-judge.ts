@@ -46,14 +46,17 @@ export class LogJudge {
     return ++this.#sequence;
   }
 
-  /** @param begun number of the call that is answered */
-  answered(answer: Acknowledged, begun: number): void {
+  /**
+   * @param begun number of the call that is answered
+   * @param isNew it has added to the log; else its answer only says again what was so before
+   */
+  answered(answer: Acknowledged, begun: number, isNew: boolean): void {
     const { member, epoch, end } = answer;
     const leader = this.#leaders.get(epoch) ?? member;
     if (leader !== member) throw new Violation('one member acknowledges in an epoch', { ...answer, leader });
     this.#leaders.set(epoch, member);
     for (const [later, first] of this.#firstAnswers) {
-      if (later > epoch && first < begun) {
+      if (isNew && later > epoch && first < begun) {
         throw new Violation('R2 an old leader acknowledges nothing that began after a later one has', {
           ...answer,
           later,
@@ -65,7 +68,7 @@ export class LogJudge {
         throw new Violation('R2 an old leader acknowledges nothing that a later one lacks', { ...answer, beginning });
       }
     }
-    if (!this.#firstAnswers.has(epoch)) this.#firstAnswers.set(epoch, ++this.#sequence);
+    if (isNew && !this.#firstAnswers.has(epoch)) this.#firstAnswers.set(epoch, ++this.#sequence);
     this.#acknowledged.push(answer);
   }
 

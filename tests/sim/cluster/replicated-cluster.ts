@@ -151,6 +151,8 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
 
   #placeOf(machine: Machine, tenure: Tenure, begun: number): Place {
     const { shard, epoch } = tenure;
+    const { member } = machine;
+    const { position } = shard;
     return {
       shard,
       isOver: () => machine.process?.tenure?.shard !== shard || shard.replica.fenced !== undefined,
@@ -158,7 +160,7 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
         if (this.#current?.tenure.shard !== shard || (this.lease?.epoch ?? epoch) !== epoch) throw new Unknown();
       },
       acknowledged: (end) => {
-        this.#judge.answered({ member: machine.member, epoch, end, atMs: this.clock.monotonicMs() }, begun);
+        this.#judge.answered({ member, epoch, end, atMs: this.clock.monotonicMs() }, begun, end > position);
       },
       touched: () => this.#judge.touched(shard.position, this.clock.monotonicMs()),
     };

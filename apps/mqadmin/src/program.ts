@@ -10,6 +10,7 @@ import { VERBS } from './verbs.ts';
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 const NAME_SERVER_DEFAULT = '127.0.0.1:9876';
+const HOLD_MS = 60_000;
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/;
 
 /** Where a program writes. */
@@ -73,10 +74,13 @@ async function perform(verb: Verb, options: Options, console: Console): Promise<
     import('./table.ts'),
   ]);
   const context = new AdminContext(addresses);
+  // Timers of the clock and idle connections don't hold the process: a verb that only waits would end it.
+  const holder = setInterval(() => {}, HOLD_MS);
   try {
     const { text, json } = await command(context, options);
     console.out(`${options.json === true ? renderJson(json) : text}\n`);
   } finally {
+    clearInterval(holder);
     context.close();
   }
 }

@@ -98,7 +98,7 @@ export class ConfirmedApplier implements Confirmation {
     for (const { reject } of this.#waiting.splice(0)) reject(closed());
   }
 
-  /** Applies nothing for now; resolves when what was begun has ended. */
+  /** Applies nothing until `resume`; resolves when what was begun has ended. */
   async pause(): Promise<void> {
     this.#stopped = true;
     await this.#work;

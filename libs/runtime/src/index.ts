@@ -5,6 +5,7 @@ export { environmentName, processEnvironment } from './config/environment.ts';
 export {
   addressList,
   type ConfigKey,
+  type ConfigShape,
   choice,
   flag,
   optionalPath,

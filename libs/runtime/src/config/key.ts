@@ -1,10 +1,18 @@
 import { homedir } from 'node:os';
 import * as z from 'zod/mini';
 
+/** What a value looks like, for documents that other programs check: a chart's schema. */
+export type ConfigShape =
+  | { readonly type: 'integer'; readonly min: number; readonly max: number }
+  | { readonly type: 'boolean' }
+  | { readonly type: 'choice'; readonly words: readonly string[] }
+  | { readonly type: 'text' };
+
 /** What an operator may set under one name. Made by the functions below, so that all keys of a kind behave alike. */
 export interface ConfigKey<Value> {
   /** Turns the text of a file, variable or flag into the value; its issues complete the sentence "… must be". */
   readonly schema: z.ZodMiniType<Value, string>;
+  readonly shape: ConfigShape;
   /** Used when nothing sets the key. */
   readonly defaultValue: Value;
   /** The default in words, where the value depends on the machine. */
@@ -25,7 +33,11 @@ interface KeyText {
   readonly secret?: boolean;
   /** The default in words, where it depends on the machine. */
   readonly defaultText?: string;
+  /** Text, where nothing else is said. */
+  readonly shape?: ConfigShape;
 }
+
+const TEXT: ConfigShape = { type: 'text' };
 
 function configKey<Value>(
   schema: z.ZodMiniType<Value, string>,
@@ -35,6 +47,7 @@ function configKey<Value>(
 ): ConfigKey<Value> {
   return {
     schema,
+    shape: text.shape ?? TEXT,
     accepts,
     defaultValue,
     defaultText: text.defaultText ?? String(defaultValue ?? ''),
@@ -50,7 +63,8 @@ export function wholeNumber(options: KeyText & { default: number; min: number; m
   const digits = z.string().check(z.regex(/^[+-]?\d{1,16}$/, accepts));
   const number = z.number().check(z.gte(options.min, accepts), z.lte(options.max, accepts));
   const schema = z.pipe(z.pipe(digits, z.transform(Number)), number);
-  return configKey(schema, accepts, options.default, options);
+  const shape: ConfigShape = { type: 'integer', min: options.min, max: options.max };
+  return configKey(schema, accepts, options.default, { ...options, shape });
 }
 
 /** A TCP port; 0 takes any free one. */
@@ -66,7 +80,8 @@ export function optionalPort(options: KeyText): ConfigKey<number | undefined> {
     digits,
     z.transform((text: string): number | undefined => Number(text)),
   );
-  return configKey<number | undefined>(schema, accepts, undefined, options);
+  const shape: ConfigShape = { type: 'integer', min: 0, max: 65_535 };
+  return configKey<number | undefined>(schema, accepts, undefined, { ...options, shape });
 }
 
 /** `true` or `false`, in any letter case. */
@@ -76,7 +91,7 @@ export function flag(options: KeyText & { default: boolean }): ConfigKey<boolean
     z.string().check(z.regex(/^(true|false)$/i, accepts)),
     z.transform((text: string) => text.toLowerCase() === 'true'),
   );
-  return configKey(schema, accepts, options.default, options);
+  return configKey(schema, accepts, options.default, { ...options, shape: { type: 'boolean' } });
 }
 
 /** One of some words, in any letter case. */
@@ -90,7 +105,10 @@ export function choice<const Word extends string>(
     z.string().check(z.refine((text) => findWord(text) !== undefined, accepts)),
     z.transform((text: string) => findWord(text)!),
   );
-  return configKey<Word>(schema, accepts, options.default, options);
+  return configKey<Word>(schema, accepts, options.default, {
+    ...options,
+    shape: { type: 'choice', words: options.words },
+  });
 }
 
 /** A text that matches `pattern`; `accepts` says so in words. */

@@ -1,18 +1,24 @@
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Server as Listener } from 'node:net';
 
 /** What of a Lease object matters here. */
 interface LeaseObject {
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly resourceVersion?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    readonly resourceVersion?: string;
+  };
 }
 
 const PATH = /^\/apis\/coordination\.k8s\.io\/v1\/namespaces\/([^/]+)\/leases(?:\/([^/?]+))?$/;
 
 /**
  * The Lease objects of a Kubernetes API server and nothing else, in memory: for tests of real processes on machines without
- * Kubernetes. It compares resourceVersions as the real one does; that both agree is shown by the contract suite of Lease stores,
- * which runs against both.
+ * Kubernetes. It compares uids and resourceVersions as the real one does; that both agree is shown by the contract suite of Lease
+ * stores, which runs against both.
  */
 export class LeaseApi implements AsyncDisposable {
   readonly #server: Server;
@@ -95,16 +101,16 @@ export class LeaseApi implements AsyncDisposable {
       answer(response, 409, failure(409, 'AlreadyExists'));
       return;
     }
-    if (name !== undefined && before === undefined) {
-      answer(response, 404, failure(404, 'NotFound'));
-      return;
-    }
-    const { resourceVersion } = body.metadata;
-    if (name !== undefined && resourceVersion !== undefined && resourceVersion !== before?.metadata.resourceVersion) {
+    const { uid, resourceVersion } = body.metadata;
+    const isOfAnother = uid !== undefined && uid !== before?.metadata.uid;
+    const isOld = before !== undefined && resourceVersion !== before.metadata.resourceVersion;
+    // A Lease that is not there is made by an update, too, unless its uid says which one was meant.
+    if (name !== undefined && (isOfAnother || (isOld && resourceVersion !== undefined))) {
       answer(response, 409, failure(409, 'Conflict'));
       return;
     }
-    const stored = { ...body, metadata: { ...body.metadata, resourceVersion: String(++this.#version) } };
+    const identity = { uid: before?.metadata.uid ?? randomUUID(), resourceVersion: String(++this.#version) };
+    const stored = { ...body, metadata: { ...body.metadata, ...identity } };
     this.#leases.set(body.metadata.name, stored);
     answer(response, name === undefined ? 201 : 200, stored);
   }

@@ -34,8 +34,8 @@ const NOT_FOUND = 404;
 const CONFLICT = 409;
 
 /**
- * The Lease of a shard as an object of a Kubernetes API server. Its resourceVersion is the version that is compared: an
- * update with an old one is refused by the server.
+ * The Lease of a shard as an object of a Kubernetes API server. Its uid and resourceVersion are the version that is compared: an
+ * update with others is refused by the server.
  * @throws Error when no configuration of a cluster is found
  */
 export function kubernetesLeaseStore(options: KubernetesLeaseOptions): LeaseStore {
@@ -102,16 +102,18 @@ class KubernetesLeaseStore implements LeaseStore {
         namespace,
         annotations,
         labels: { 'app.kubernetes.io/managed-by': 'orbitmq' },
-        ...(expected === undefined ? {} : { resourceVersion: expected.version }),
+        ...(expected === undefined ? {} : preconditionsOf(expected)),
       },
       spec: { ...spec, renewTime: new V1MicroTime(clock.wallMs()) },
     };
   }
 
   #stored(object: V1Lease): StoredLease {
-    const version = object.metadata?.resourceVersion;
-    if (version === undefined) throw new Error('the API server gave a lease without a resourceVersion');
-    return { lease: fromLeaseObject(this.#options.shard, object.metadata?.annotations ?? {}), version };
+    const { uid, resourceVersion, annotations = {} } = object.metadata ?? {};
+    if (uid === undefined || resourceVersion === undefined) {
+      throw new Error('the API server gave a lease without a uid or resourceVersion');
+    }
+    return { lease: fromLeaseObject(this.#options.shard, annotations), version: `${uid}/${resourceVersion}` };
   }
 
   /** Options of a request that ends in time, and with the store. */
@@ -125,6 +127,15 @@ class KubernetesLeaseStore implements LeaseStore {
     const reason = error instanceof ApiException ? `the API server answers ${error.code}` : messageOf(error);
     return new LeaseUnreachable(`could not ${what} lease ${namespace}/${name}: ${reason}`, error);
   }
+}
+
+/**
+ * What an update says of the object that it is meant for. The resourceVersion alone does not do: an update of a Lease that was
+ * deleted makes it anew, however old what the writer knows, unless the uid says which one it was.
+ */
+function preconditionsOf({ version }: StoredLease): { readonly uid: string; readonly resourceVersion: string } {
+  const [uid = '', resourceVersion = ''] = version.split('/');
+  return { uid, resourceVersion };
 }
 
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;

@@ -7,7 +7,7 @@ import type { Acknowledgement, Lease } from './lease.ts';
  * |-------|---------|
  * | spec.holderIdentity | `<shard>/<brokerId>` of the holder, empty when given up |
  * | spec.leaseDurationSeconds | duration, rounded up |
- * | spec.renewTime | wall clock of the writer, for people and tools: members trust only resourceVersion |
+ * | spec.renewTime | wall clock of the writer, for people and tools: members trust only uid and resourceVersion |
  * | spec.leaseTransitions | the epoch |
  * | metadata.annotations | the rest, below `orbitmq.io/` |
  */

@@ -1,0 +1,64 @@
+/*
+ * What `npm run test:k8s` does: Kubernetes is built if it never was on this machine, the tests run, and nothing stays but the
+ * built programs. Steps can be chosen by name, as with `npm test`.
+ */
+import { runSteps, type TestRecord, type TestStep, testFiles } from '@orbitmq/tools';
+import { areProgramsBuilt, buildPrograms, installPackages, labSkip, removeForsakenHomes } from './lab.ts';
+
+const MINUTE_MS = 60_000;
+const TICK_MS = 30_000;
+
+removeForsakenHomes();
+
+/** Brings what the tests need. What this machine can't have is not tried, and the tests say so. */
+const PREPARE: TestStep = {
+  name: 'prepare',
+  says: 'packages and programs of Kubernetes',
+  async run() {
+    const records: TestRecord[] = [];
+    if (labSkip !== false && /needs (?!Linux|namespaces)/.test(labSkip)) {
+      records.push(await attempt('packages are installed', installPackages));
+    }
+    if (labSkip !== false && records.length === 0) {
+      return [{ outcome: 'skipped', name: 'prepare: a Kubernetes of our own', reason: labSkip }];
+    }
+    if (areProgramsBuilt()) return [...records, { outcome: 'passed', name: 'prepare: the programs are there' }];
+    console.log('  Building Kubernetes from its sources: once on each machine, some 10 minutes of two idle cores.');
+    return [
+      ...records,
+      await attempt('the programs are built', () => buildPrograms((text) => process.stdout.write(text))),
+    ];
+  },
+};
+
+/** What fails here for want of a registry or a package is skipped, but not where nothing may be lacking. */
+async function attempt(name: string, work: () => Promise<void>): Promise<TestRecord> {
+  const startedMs = performance.now();
+  const ticker = setInterval(
+    () => console.log(`  ${name}: ${Math.round((performance.now() - startedMs) / 1000)} s …`),
+    TICK_MS,
+  );
+  try {
+    await work();
+    return { outcome: 'passed', name: `prepare: ${name}` };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(reason);
+    return process.env.CI === undefined
+      ? { outcome: 'skipped', name: `prepare: ${name}`, reason: reason.split('\n')[0]! }
+      : { outcome: 'failed', name: `prepare: ${name}` };
+  } finally {
+    clearInterval(ticker);
+  }
+}
+
+const STEPS: readonly TestStep[] = [
+  PREPARE,
+  testFiles('leases', 'the Lease store over a real API server', {
+    patterns: ['tests/k8s/lease-store.test.ts'],
+    concurrency: 1,
+    timeoutMs: 5 * MINUTE_MS,
+  }),
+];
+
+process.exitCode = await runSteps(STEPS, process.argv.slice(2));

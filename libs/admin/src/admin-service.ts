@@ -13,6 +13,7 @@ import { type BoundMethod, unary } from '@orbitmq/rpc';
 import type { Shard } from '@orbitmq/shard';
 import type { ClientDirectory } from './client-directory.ts';
 import { consumersOf, producersOf, topicsSubscribed, wireClientOf } from './clients.ts';
+import { drainOf, setDrain } from './drain.ts';
 import { findMessages, readMessages, tellStory } from './find-messages.ts';
 import { type GroupDefaults, groupConfigOf, wireGroupOf } from './group-request.ts';
 import { brokerLiteInfo, liteClientInfo, liteGroupInfo, liteTopicInfo, parentTopicInfo } from './lite.ts';
@@ -82,6 +83,8 @@ export function adminMethods(options: AdminServiceOptions): BoundMethod[] {
     unary(BrokerAdminDefinition, 'cancelTimedMessages', ({ selection }) => cancelTimedMessages(shard, selection)),
     unary(BrokerAdminDefinition, 'listTransactions', (request) => listTransactions(shard, request)),
     unary(BrokerAdminDefinition, 'endTransaction', (request) => endTransaction(shard, request, options.endTransaction)),
+    unary(BrokerAdminDefinition, 'setDrain', (request) => setDrain(shard, request, clock)),
+    unary(BrokerAdminDefinition, 'getDrain', ({ readers }) => drainOf(shard, clients, readers, clock)),
     unary(BrokerAdminDefinition, 'brokerStatus', () => ({ entries: new Map(options.status()) })),
     unary(BrokerAdminDefinition, 'getConfig', () => ({ entries: new Map(options.config()) })),
   ];

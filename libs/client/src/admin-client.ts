@@ -4,6 +4,7 @@ import {
   type ConsumerProgressResponse,
   type FindMessagesRequest,
   type FindMessagesResponse,
+  type GetDrainResponse,
   type GetReplicationResponse,
   type Group,
   type ListClientsResponse,
@@ -28,6 +29,7 @@ import {
   type TellStoryResponse,
   type TimedMessage,
   type Topic,
+  type TopicReader,
   type TopicStatusResponse,
   type Transaction,
 } from '@orbitmq/protocol/orbitmq.admin.v1';
@@ -218,6 +220,15 @@ export class AdminClient {
 
   liteGroupInfo(request: LiteGroupInfoRequest): Promise<LiteGroupInfoResponse> {
     return this.#rpc.unary(BrokerAdminDefinition, 'liteGroupInfo', request, this.#options);
+  }
+
+  async setDrain(draining: boolean, graceMs: number): Promise<void> {
+    await this.#rpc.unary(BrokerAdminDefinition, 'setDrain', { draining, graceMs: BigInt(graceMs) }, this.#options);
+  }
+
+  /** @param readers groups that read topics on other brokers */
+  drain(readers: TopicReader[]): Promise<GetDrainResponse> {
+    return this.#rpc.unary(BrokerAdminDefinition, 'getDrain', { readers }, this.#queryOptions);
   }
 
   async status(): Promise<Map<string, string>> {

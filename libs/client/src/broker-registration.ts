@@ -96,6 +96,7 @@ function isSameStatus(left: BrokerStatus | undefined, right: BrokerStatus): bool
   const [before, after] = [left?.autoCreate, right.autoCreate];
   return (
     left?.permission === right.permission &&
+    left.draining === right.draining &&
     before?.enabled === after?.enabled &&
     before?.queueCount === after?.queueCount &&
     before?.messageTypes.join() === after?.messageTypes.join()

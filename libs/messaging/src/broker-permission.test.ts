@@ -31,6 +31,21 @@ test('a broker without the write bit refuses sends, makes no topic for them, and
     assert.equal(status.code, Code.MESSAGE_NOT_FOUND);
   }));
 
+test('a broker that is drained refuses sends when its grace is over, makes no topic for them, and goes on with receives', () =>
+  withBroker(6, async (broker) => {
+    const nowMs = broker.clock.wallMs();
+    await broker.run(broker.shard.putStanding({ drain: { sinceMs: nowMs, refusesFromMs: nowMs + 1_000 } }));
+    assert.equal((await broker.send(message('id-1'))).status?.code, Code.OK);
+    await broker.clock.advance(1_000);
+    for (const topic of ['orders', 'unknown']) {
+      const { status } = await broker.send(message('id-2', { topic }));
+      assert.equal(status?.code, Code.HA_NOT_AVAILABLE);
+      assert.match(status?.message ?? '', /being emptied.*send to another/);
+    }
+    assert.equal(broker.shard.metadata.topic('unknown'), undefined);
+    assert.equal((await broker.receive()).messages.length, 1);
+  }));
+
 test('a broker without the read bit refuses receives and pulls, and takes sends', () =>
   withBroker(2, async (broker) => {
     const sent = await broker.send(message('id-1'));

@@ -95,6 +95,8 @@ export class Sending {
   private check(messages: readonly IncomingMessage[], nowMs: number): void {
     const { limits, messageLimits } = this.context.config;
     checkBrokerWrites(this.context.config);
+    const { drainRefusal } = this.context.shard;
+    if (drainRefusal !== undefined) throw drainRefusal;
     if (messages.length > limits.sendBatchMax) {
       throw new MqError(
         'BAD_REQUEST',

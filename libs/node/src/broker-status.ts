@@ -1,6 +1,7 @@
 import { MINUTE_MS, SECOND_MS, systemClock } from '@orbitmq/base';
 import { VERSION } from '@orbitmq/runtime';
 import type { OpenedShard } from '@orbitmq/shard';
+import type { TopicCopy } from '@orbitmq/views';
 import { Rates, type Totals } from './rates.ts';
 
 /** Messages stored and delivered by a shard since its process began. */
@@ -48,7 +49,9 @@ export class BrokerStatusReport {
       ['remainHowManyDataToFlush', `${statistics.logEndOffset - statistics.logFlushedOffset} B`],
       ['outstandingMessages', String(statistics.outstandingCount)],
       ['waitingReceives', String(statistics.waitingReceives)],
-      ['sendsRefused', shard.sendRefusal ?? 'false'],
+      ['sendsRefused', shard.drainRefusal?.message ?? shard.sendRefusal ?? 'false'],
+      ['draining', String(shard.metadata.standing.drain !== undefined)],
+      ['topicCopy', describeTopicCopy(shard.metadata.standing.topicCopy)],
       ['recoveryCutBytes', String(shard.recovery.cutBytes)],
     ];
   }
@@ -61,9 +64,16 @@ export function processEntries(role: 'MASTER' | 'SLAVE', startedMs: number): [st
     ['brokerActive', String(role === 'MASTER')],
     ['role', role],
     ['bootTimestamp', String(startedMs)],
+    ['currentTimestamp', String(Math.floor(systemClock.wallMs()))],
     ['runtime', describeDuration(systemClock.wallMs() - startedMs)],
     ['residentMemoryBytes', String(process.memoryUsage.rss())],
   ];
+}
+
+/** What the shard took over of topics and groups that its cluster had before it. */
+function describeTopicCopy(copy: TopicCopy | undefined): string {
+  if (copy === undefined) return 'none';
+  return copy.endMs === undefined ? 'pending' : 'done';
 }
 
 function describeDuration(durationMs: number): string {

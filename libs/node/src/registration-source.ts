@@ -21,6 +21,9 @@ const TOPIC_TYPES: Readonly<Record<TopicMessageType, TopicType>> = {
   MIXED: TopicType.TOPIC_TYPE_MIXED,
 };
 
+/** RocketMQ's bit for sends. */
+const WRITE_BIT = 2;
+
 /** What this broker is, beside its configuration. */
 export interface BrokerFacts {
   /** Topics and groups of the shard that this member leads; undefined while it leads none. */
@@ -51,17 +54,19 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
     replicationAddress: facts.replicationAddress,
     version: facts.version,
   });
-  const status: BrokerStatus = {
-    permission: config.brokerPermission,
-    autoCreate: {
-      enabled: config.autoCreateTopicEnable,
-      queueCount: config.defaultTopicQueueNums,
-      messageTypes: [...CREATABLE_MESSAGE_TYPES],
-    },
+  const autoCreate: BrokerStatus['autoCreate'] = {
+    enabled: config.autoCreateTopicEnable,
+    queueCount: config.defaultTopicQueueNums,
+    messageTypes: [...CREATABLE_MESSAGE_TYPES],
+  };
+  const status = (): BrokerStatus => {
+    const draining = facts.metadata()?.standing.drain !== undefined;
+    const permission = draining ? config.brokerPermission & ~WRITE_BIT : config.brokerPermission;
+    return { permission, autoCreate, draining };
   };
   return {
     identity,
-    status: () => status,
+    status,
     topics: () => registeredTopics(facts.metadata()),
   };
 }

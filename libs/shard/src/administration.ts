@@ -1,9 +1,11 @@
 import { MqError, quoted } from '@orbitmq/base';
 import {
   encodeGroupConfig,
+  encodeStanding,
   encodeTopicConfig,
   type Group,
   type GroupConfig,
+  type ShardStanding,
   type Topic,
   type TopicConfig,
 } from '@orbitmq/views';
@@ -68,6 +70,13 @@ export class Administration {
     this.#core.lite.closeGroup(group.uid);
     await this.#stored();
     return true;
+  }
+
+  /** What `change` leaves out stays as it is. */
+  async putStanding(change: Partial<ShardStanding>): Promise<void> {
+    this.#core.checkRunning();
+    this.#core.append(RECORD.standing, [encodeStanding({ ...this.#core.state.metadata.standing, ...change })]);
+    await this.#stored();
   }
 
   /** Something was made beside an administrator's wish: calls the listeners when it is stored. */

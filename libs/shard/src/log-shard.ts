@@ -1,6 +1,15 @@
 import { assert, MqError, quoted } from '@orbitmq/base';
 import type { RecoveryReport, ReplicatedLog } from '@orbitmq/storage';
-import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, TransactionEnd } from '@orbitmq/views';
+import type {
+  Group,
+  GroupConfig,
+  HalfRef,
+  Metadata,
+  ShardStanding,
+  Topic,
+  TopicConfig,
+  TransactionEnd,
+} from '@orbitmq/views';
 import { Administration } from './administration.ts';
 import { encodeAttestation, type StateChecksum } from './attestation.ts';
 import { BoundedSettling } from './bounded-settling.ts';
@@ -235,6 +244,19 @@ export class LogShard implements OpenedShard {
     return this.#administration.deleteGroup(name);
   }
 
+  putStanding(change: Partial<ShardStanding>): Promise<void> {
+    return this.#administration.putStanding(change);
+  }
+
+  get drainRefusal(): MqError | undefined {
+    const { drain } = this.#core.state.metadata.standing;
+    if (drain === undefined || this.#core.clock.wallMs() < drain.refusesFromMs) return undefined;
+    return new MqError(
+      'HA_NOT_AVAILABLE',
+      'this broker is being emptied and takes no more messages, nothing was stored: send to another one (ask for the route again)',
+    );
+  }
+
   send(request: SendRequest): SentMessage {
     return this.#appender.append(this.#checkSend(request), request);
   }
@@ -317,6 +339,18 @@ export class LogShard implements OpenedShard {
   endTransaction(topic: Topic, half: HalfRef, end: TransactionEnd, queueId: number): TransactionOutcome {
     this.#core.checkRunning();
     return this.#transactions.end(topic, half, end, queueId);
+  }
+
+  transactionCount(topic: Topic): number {
+    return this.#transactions.count(topic);
+  }
+
+  keptCount({ queues }: Topic): number {
+    const { index, redriven } = this.#core.state;
+    return queues.reduce((sum, { uid }) => {
+      const { minOffset, nextOffset } = index.queue(uid)!;
+      return sum + nextOffset - minOffset - redriven.countOf(uid, minOffset);
+    }, 0);
   }
 
   transactionTopics(): Topic[] {
@@ -530,7 +564,7 @@ export class LogShard implements OpenedShard {
     this.#core.checkRunning();
     const { refusal } = this.#disk;
     if (refusal !== undefined) throw new MqError('FORBIDDEN', refusal);
-    const limited = this.#limits?.refusal();
+    const limited = this.drainRefusal ?? this.#limits?.refusal();
     if (limited !== undefined) throw limited;
     const topic = this.#core.state.metadata.topicByUid(uid);
     if (topic !== undefined) return topic;

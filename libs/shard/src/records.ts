@@ -49,6 +49,8 @@ export const RECORD = {
   suspension: 50,
   /** What the leader's state is here: see `attestation.ts`. */
   attestation: 56,
+  /** How the shard stands as a whole from then on, as JSON. */
+  standing: 57,
 } as const;
 
 /*

@@ -1,4 +1,14 @@
-import type { Group, GroupConfig, HalfRef, Metadata, Topic, TopicConfig, TransactionEnd } from '@orbitmq/views';
+import type { MqError } from '@orbitmq/base';
+import type {
+  Group,
+  GroupConfig,
+  HalfRef,
+  Metadata,
+  ShardStanding,
+  Topic,
+  TopicConfig,
+  TransactionEnd,
+} from '@orbitmq/views';
 import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './common-types.ts';
 import type { LiteShard } from './lite-shard.ts';
 
@@ -342,6 +352,10 @@ export interface Shard extends LiteShard {
   deleteTopic(name: string): Promise<boolean>;
   putGroup(config: GroupConfig): Promise<Group>;
   deleteGroup(name: string): Promise<boolean>;
+  /** Says how the shard stands as a whole; what `change` leaves out stays. It counts at once; resolves when it is stored. */
+  putStanding(change: Partial<ShardStanding>): Promise<void>;
+  /** Why a drained shard takes nothing new, now; undefined while it does. */
+  readonly drainRefusal: MqError | undefined;
 
   /**
    * Appends a message.
@@ -373,6 +387,8 @@ export interface Shard extends LiteShard {
    * @throws MqError TOO_MANY_REQUESTS when the log is behind, FORBIDDEN when the shard is stopping
    */
   endTransaction(topic: Topic, half: HalfRef, end: TransactionEnd, queueId: number): TransactionOutcome;
+  /** How many transactions of a topic are open. */
+  transactionCount(topic: Topic): number;
   /** Topics with open transactions. */
   transactionTopics(): Topic[];
   /** Open transactions of a topic whose half has an id above `afterId`, the oldest first. */
@@ -418,6 +434,8 @@ export interface Shard extends LiteShard {
    * @throws MqError TOPIC_NOT_FOUND when the group has none
    */
   redrive(request: RedriveRequest): Promise<RedrivePage>;
+  /** Dead letters of a topic `%DLQ%<group>` that were not handed back; of another topic, all that it holds. */
+  keptCount(topic: Topic): number;
   /**
    * Makes a message visible again after `invisibleMs` ≥ 0 from now; the old lease id is void, a new one is returned.
    * @param suspends default false; true = all that the group holds of the message's queue rests as long, which suspends a lite

@@ -3,6 +3,7 @@ import { readLiteTopic } from '@orbitmq/protocol';
 import type { LogRecord } from '@orbitmq/storage';
 import {
   decodeGroupConfig,
+  decodeStanding,
   decodeTopicConfig,
   LiteTopic,
   MetadataView,
@@ -185,6 +186,9 @@ export class ShardState {
         break;
       case RECORD.state:
         this.stateRecords.apply(payload);
+        break;
+      case RECORD.standing:
+        this.metadata.applyStanding(decodeStanding(payload));
         break;
       case RECORD.attestation:
         break;

@@ -68,6 +68,13 @@ export class Transactions {
     return { kind: 'ended', ageMs: this.#ageMs(half) };
   }
 
+  count(topic: Topic): number {
+    for (const { topicUid, openCount } of this.#core.state.transactions.topics()) {
+      if (topicUid === topic.uid) return openCount;
+    }
+    return 0;
+  }
+
   list(topic: Topic, afterId: number, countMax: number): OpenTransaction[] {
     return this.#core.state.transactions.list(topic.uid, afterId, countMax).map((half) => this.#open(half));
   }

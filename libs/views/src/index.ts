@@ -3,6 +3,7 @@ export { KeyIndex, type KeyPlaces, type KeySearch } from './key-index/view.ts';
 export { LITE_QUEUE_ID_MIN, LiteTopic } from './lite-topics/lite-topic.ts';
 export { LiteTopicsView } from './lite-topics/view.ts';
 export { decodeGroupConfig, decodeTopicConfig, encodeGroupConfig, encodeTopicConfig } from './metadata/codec.ts';
+export { type Drain, decodeStanding, encodeStanding, type ShardStanding, type TopicCopy } from './metadata/standing.ts';
 export type {
   Group,
   GroupConfig,

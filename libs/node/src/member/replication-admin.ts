@@ -76,6 +76,7 @@ function replicationOf(identity: FollowerIdentity, member: ShardMember): GetRepl
       startOffset: BigInt(startOffset),
     })),
     refusal: tenure === undefined ? (election?.refusal ?? '') : '',
+    draining: tenure?.shard.metadata.standing.drain !== undefined,
     attestedPosition: BigInt(attested?.position ?? 0),
     attestedChecksum: BigInt(attested?.checksum ?? 0),
     attestedLeaderChecksum: BigInt(attested?.leaderChecksum ?? 0),

@@ -1,3 +1,4 @@
+import type { StandingFields } from './standing.ts';
 import type { GroupConfig, RetryPolicy, TopicConfig, TopicMessageType } from './types.ts';
 
 /*
@@ -107,6 +108,8 @@ interface SnapshotFields {
   nextTopicUid: number;
   nextQueueUid: number;
   nextGroupUid: number;
+  /** Left out while nothing was said. */
+  standing?: StandingFields;
   topics: (TopicFields & { uid: number; createdMs: number; queueUids: number[] })[];
   groups: (GroupFields & { uid: number; createdMs: number })[];
 }

@@ -1,3 +1,5 @@
+import type { ShardStanding } from './standing.ts';
+
 /** Message types that a topic can hold (attribute `message.type`); MIXED takes all. */
 export type TopicMessageType = 'NORMAL' | 'FIFO' | 'DELAY' | 'TRANSACTION' | 'PRIORITY' | 'LITE' | 'MIXED';
 
@@ -69,6 +71,10 @@ export interface Metadata {
   group(name: string): Group | undefined;
   groupByUid(uid: number): Group | undefined;
   groups(): IterableIterator<Group>;
+  /** No topic and no group was ever made here. */
+  readonly isNew: boolean;
+  /** What was said about the shard as a whole. */
+  readonly standing: ShardStanding;
   /** Raised by every change. */
   readonly version: number;
   /** 32 random bytes made when the shard was created; part of the log, so it survives restarts and failover. */

@@ -9,6 +9,7 @@ import {
   topicFromFields,
   topicToFields,
 } from './codec.ts';
+import { NO_STANDING, type ShardStanding, standingFromFields, standingToFields } from './standing.ts';
 import type { Group, GroupConfig, Metadata, Queue, Topic, TopicConfig } from './types.ts';
 
 /**
@@ -28,6 +29,7 @@ export class MetadataView implements Metadata {
   #nextGroupUid = 1;
   #version = 0;
   #secret = new Uint8Array(0);
+  #standing = NO_STANDING;
 
   get version(): number {
     return this.#version;
@@ -36,6 +38,14 @@ export class MetadataView implements Metadata {
   /** 32 bytes; empty until the record that makes it was applied. */
   get secret(): Uint8Array {
     return this.#secret;
+  }
+
+  get isNew(): boolean {
+    return this.#nextTopicUid === 1 && this.#nextGroupUid === 1;
+  }
+
+  get standing(): ShardStanding {
+    return this.#standing;
   }
 
   topic(name: string): Topic | undefined {
@@ -85,6 +95,11 @@ export class MetadataView implements Metadata {
 
   applySecret(secret: Uint8Array): void {
     this.#secret = Uint8Array.from(secret);
+    this.#version++;
+  }
+
+  applyStanding(standing: ShardStanding): void {
+    this.#standing = standing;
     this.#version++;
   }
 
@@ -144,6 +159,7 @@ export class MetadataView implements Metadata {
       nextTopicUid: this.#nextTopicUid,
       nextQueueUid: this.#nextQueueUid,
       nextGroupUid: this.#nextGroupUid,
+      ...(this.#standing === NO_STANDING ? {} : { standing: standingToFields(this.#standing) }),
       topics: [...this.#topicsByUid.values()].sort(byUid).map((topic) => ({
         uid: topic.uid,
         createdMs: topic.createdMs,
@@ -179,6 +195,7 @@ export class MetadataView implements Metadata {
     this.#nextQueueUid = fields.nextQueueUid;
     this.#nextGroupUid = fields.nextGroupUid;
     this.#secret = Uint8Array.from(Buffer.from(fields.secret, 'base64'));
+    this.#standing = fields.standing === undefined ? NO_STANDING : standingFromFields(fields.standing);
     this.#version = fields.version;
   }
 

@@ -14,6 +14,16 @@ export class RedrivenView {
     return at >= 0 && offset < runs[at + 1]!;
   }
 
+  /** Messages of a queue from `minOffset` on that were handed back. */
+  countOf(queueUid: number, minOffset: number): number {
+    const runs = this.#runs.get(queueUid) ?? [];
+    let count = 0;
+    for (let at = 0; at < runs.length; at += RUN_STRIDE) {
+      count += Math.max(0, runs[at + 1]! - Math.max(runs[at]!, minOffset));
+    }
+    return count;
+  }
+
   applyRedrive(queueUid: number, offset: number): void {
     if (this.has(queueUid, offset)) return;
     const runs = this.#runs.get(queueUid) ?? [];

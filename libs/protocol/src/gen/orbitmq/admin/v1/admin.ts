@@ -26,6 +26,74 @@ export namespace RedriveOutcome {
   export type REDRIVE_OUTCOME_TOPIC_GONE = typeof RedriveOutcome.REDRIVE_OUTCOME_TOPIC_GONE;
 }
 
+export interface SetDrainRequest {
+  /** False: the broker takes messages again. */
+  draining: boolean;
+  /**
+   * Sends of clients that have an older route are still taken for so long, 0…3600000. Of several requests that one counts
+   * which ends it first. Milliseconds.
+   */
+  graceMs: bigint;
+}
+
+export interface SetDrainResponse {
+}
+
+export interface GetDrainRequest {
+  /** Groups that read a topic on other brokers: what they have not begun here is left for them, too. */
+  readers: TopicReader[];
+}
+
+/** A group that reads a topic: it has begun with it, or its clients subscribe to it. */
+export interface TopicReader {
+  topic: string;
+  group: string;
+}
+
+export interface GetDrainResponse {
+  draining: boolean;
+  sinceMs: bigint;
+  /** Milliseconds until sends are refused; 0 = they are. */
+  graceLeftMs: bigint;
+  /** All that would be lost with the broker, by topic. */
+  remainders: DrainRemainder[];
+  /** Groups that read topics on this broker. */
+  readers: TopicReader[];
+}
+
+/** What is left of one kind on one topic. */
+export interface DrainRemainder {
+  kind: DrainRemainder_Kind;
+  topic: string;
+  /** Of KIND_UNSETTLED; else empty. */
+  group: string;
+  count: bigint;
+  /** Of KIND_UNSETTLED: how many of them a consumer holds now. */
+  inflightCount: bigint;
+}
+
+export const DrainRemainder_Kind = {
+  KIND_UNSPECIFIED: 0,
+  /** KIND_UNSETTLED - Messages that a group has not settled. */
+  KIND_UNSETTLED: 1,
+  /** KIND_UNREAD - Messages of a topic that no group reads. */
+  KIND_UNREAD: 2,
+  /** KIND_TIMED - Messages that wait for their time. */
+  KIND_TIMED: 3,
+  /** KIND_OPEN_TRANSACTION - Half messages whose transaction is open. */
+  KIND_OPEN_TRANSACTION: 4,
+} as const;
+
+export type DrainRemainder_Kind = typeof DrainRemainder_Kind[keyof typeof DrainRemainder_Kind];
+
+export namespace DrainRemainder_Kind {
+  export type KIND_UNSPECIFIED = typeof DrainRemainder_Kind.KIND_UNSPECIFIED;
+  export type KIND_UNSETTLED = typeof DrainRemainder_Kind.KIND_UNSETTLED;
+  export type KIND_UNREAD = typeof DrainRemainder_Kind.KIND_UNREAD;
+  export type KIND_TIMED = typeof DrainRemainder_Kind.KIND_TIMED;
+  export type KIND_OPEN_TRANSACTION = typeof DrainRemainder_Kind.KIND_OPEN_TRANSACTION;
+}
+
 export interface Topic {
   name: string;
   readQueueCount: number;
@@ -691,6 +759,396 @@ export interface LiteLag {
   liteTopic: string;
   lagCount: bigint;
 }
+
+function createBaseSetDrainRequest(): SetDrainRequest {
+  return { draining: false, graceMs: 0n };
+}
+
+export const SetDrainRequest: MessageFns<SetDrainRequest> = {
+  encode(message: SetDrainRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.draining !== false) {
+      writer.uint32(8).bool(message.draining);
+    }
+    if (message.graceMs !== 0n) {
+      if (BigInt.asIntN(64, message.graceMs) !== message.graceMs) {
+        throw new globalThis.Error("value provided for field message.graceMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.graceMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetDrainRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetDrainRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.draining = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.graceMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetDrainResponse(): SetDrainResponse {
+  return {};
+}
+
+export const SetDrainResponse: MessageFns<SetDrainResponse> = {
+  encode(_: SetDrainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetDrainResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetDrainResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetDrainRequest(): GetDrainRequest {
+  return { readers: [] };
+}
+
+export const GetDrainRequest: MessageFns<GetDrainRequest> = {
+  encode(message: GetDrainRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.readers) {
+      TopicReader.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetDrainRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetDrainRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.readers.push(TopicReader.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTopicReader(): TopicReader {
+  return { topic: "", group: "" };
+}
+
+export const TopicReader: MessageFns<TopicReader> = {
+  encode(message: TopicReader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.group !== "") {
+      writer.uint32(18).string(message.group);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopicReader {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopicReader();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetDrainResponse(): GetDrainResponse {
+  return { draining: false, sinceMs: 0n, graceLeftMs: 0n, remainders: [], readers: [] };
+}
+
+export const GetDrainResponse: MessageFns<GetDrainResponse> = {
+  encode(message: GetDrainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.draining !== false) {
+      writer.uint32(8).bool(message.draining);
+    }
+    if (message.sinceMs !== 0n) {
+      if (BigInt.asIntN(64, message.sinceMs) !== message.sinceMs) {
+        throw new globalThis.Error("value provided for field message.sinceMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.sinceMs);
+    }
+    if (message.graceLeftMs !== 0n) {
+      if (BigInt.asIntN(64, message.graceLeftMs) !== message.graceLeftMs) {
+        throw new globalThis.Error("value provided for field message.graceLeftMs of type int64 too large");
+      }
+      writer.uint32(24).int64(message.graceLeftMs);
+    }
+    for (const v of message.remainders) {
+      DrainRemainder.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.readers) {
+      TopicReader.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetDrainResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetDrainResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.draining = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sinceMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.graceLeftMs = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.remainders.push(DrainRemainder.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.readers.push(TopicReader.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDrainRemainder(): DrainRemainder {
+  return { kind: 0, topic: "", group: "", count: 0n, inflightCount: 0n };
+}
+
+export const DrainRemainder: MessageFns<DrainRemainder> = {
+  encode(message: DrainRemainder, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.group !== "") {
+      writer.uint32(26).string(message.group);
+    }
+    if (message.count !== 0n) {
+      if (BigInt.asIntN(64, message.count) !== message.count) {
+        throw new globalThis.Error("value provided for field message.count of type int64 too large");
+      }
+      writer.uint32(32).int64(message.count);
+    }
+    if (message.inflightCount !== 0n) {
+      if (BigInt.asIntN(64, message.inflightCount) !== message.inflightCount) {
+        throw new globalThis.Error("value provided for field message.inflightCount of type int64 too large");
+      }
+      writer.uint32(40).int64(message.inflightCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainRemainder {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainRemainder();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.count = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.inflightCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
 
 function createBaseTopic(): Topic {
   return {
@@ -7037,6 +7495,30 @@ export const BrokerAdminDefinition = {
       requestType: BrokerStatusRequest as typeof BrokerStatusRequest,
       requestStream: false,
       responseType: BrokerStatusResponse as typeof BrokerStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Takes the broker out of service for sends, or back into it. Durable, and of the shard: it outlives restarts and failovers.
+     * Permission: Update on the cluster.
+     */
+    setDrain: {
+      name: "SetDrain",
+      requestType: SetDrainRequest as typeof SetDrainRequest,
+      requestStream: false,
+      responseType: SetDrainResponse as typeof SetDrainResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Whether the broker is being drained, and what is left on it.
+     * Permission: Get on the cluster.
+     */
+    getDrain: {
+      name: "GetDrain",
+      requestType: GetDrainRequest as typeof GetDrainRequest,
+      requestStream: false,
+      responseType: GetDrainResponse as typeof GetDrainResponse,
       responseStream: false,
       options: {},
     },

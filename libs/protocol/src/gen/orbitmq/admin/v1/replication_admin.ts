@@ -40,6 +40,8 @@ export interface GetReplicationResponse {
   attestedPosition: bigint;
   attestedChecksum: bigint;
   attestedLeaderChecksum: bigint;
+  /** Of a leader: the shard is being drained. */
+  draining: boolean;
 }
 
 export const GetReplicationResponse_Role = {
@@ -159,6 +161,7 @@ function createBaseGetReplicationResponse(): GetReplicationResponse {
     attestedPosition: 0n,
     attestedChecksum: 0n,
     attestedLeaderChecksum: 0n,
+    draining: false,
   };
 }
 
@@ -251,6 +254,9 @@ export const GetReplicationResponse: MessageFns<GetReplicationResponse> = {
         throw new globalThis.Error("value provided for field message.attestedLeaderChecksum of type uint64 too large");
       }
       writer.uint32(152).uint64(message.attestedLeaderChecksum);
+    }
+    if (message.draining !== false) {
+      writer.uint32(160).bool(message.draining);
     }
     return writer;
   },
@@ -428,6 +434,14 @@ export const GetReplicationResponse: MessageFns<GetReplicationResponse> = {
             }
 
             message.attestedLeaderChecksum = reader.uint64() as bigint;
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.draining = reader.bool();
             continue;
           }
         }

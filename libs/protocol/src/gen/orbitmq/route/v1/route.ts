@@ -80,7 +80,11 @@ export interface BrokerIdentity {
 export interface BrokerStatus {
   /** RocketMQ's bits for the whole broker: 4 read, 2 write. */
   permission: number;
-  autoCreate: AutoCreatePolicy | undefined;
+  autoCreate:
+    | AutoCreatePolicy
+    | undefined;
+  /** The broker is being drained: it is to be removed when it is empty. */
+  draining?: boolean | undefined;
 }
 
 /** A topic as one broker holds it. */
@@ -443,7 +447,7 @@ export const BrokerIdentity: MessageFns<BrokerIdentity> = {
 };
 
 function createBaseBrokerStatus(): BrokerStatus {
-  return { permission: 0, autoCreate: undefined };
+  return { permission: 0, autoCreate: undefined, draining: undefined };
 }
 
 export const BrokerStatus: MessageFns<BrokerStatus> = {
@@ -453,6 +457,9 @@ export const BrokerStatus: MessageFns<BrokerStatus> = {
     }
     if (message.autoCreate !== undefined) {
       AutoCreatePolicy.encode(message.autoCreate, writer.uint32(18).fork()).join();
+    }
+    if (message.draining !== undefined) {
+      writer.uint32(24).bool(message.draining);
     }
     return writer;
   },
@@ -484,6 +491,14 @@ export const BrokerStatus: MessageFns<BrokerStatus> = {
             }
 
             message.autoCreate = AutoCreatePolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.draining = reader.bool();
             continue;
           }
         }

@@ -15,6 +15,7 @@ import {
   type TlsIdentity,
 } from '@orbitmq/rpc';
 import { createMetrics, ObservationServer, type ServiceContext, textFiles } from '@orbitmq/runtime';
+import { clusterAddressesOf, hostAddresses } from './addresses.ts';
 import type { NameServerConfig, nameServerConfigSpec } from './config.ts';
 import { Expiry } from './expiry.ts';
 import { observeCalls, observeConnections, observeRoutes } from './metrics.ts';
@@ -51,12 +52,20 @@ export async function composeNameServer(context: Context): Promise<void> {
   observeRoutes(metrics, table);
   await lifecycle.start(new Expiry(table, clock, logger.child({ module: 'routing' })));
 
+  let dialledPort = config.grpcServerPort;
   const relay = new Relay({
     table,
     lookup,
     clock,
     logger: logger.child({ module: 'relay' }),
     answerBytesMax: Math.max(callBytesMax(config), ANSWER_BYTES_MIN),
+    access: {
+      mode: config.routeMode,
+      clusterAddresses: clusterAddressesOf(config.clusterAddresses),
+      hostName: hostname(),
+      hostAddresses: hostAddresses(clock),
+      clientPort: () => dialledPort,
+    },
   });
   await lifecycle.start(relay);
 
@@ -83,6 +92,7 @@ export async function composeNameServer(context: Context): Promise<void> {
       }),
     stopServer,
   );
+  dialledPort = clientPort.port;
   observeConnections(metrics, clientPort);
 
   const routePort = await lifecycle.open(

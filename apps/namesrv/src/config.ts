@@ -1,4 +1,5 @@
 import { KIB, MIB } from '@orbitmq/base';
+import { ROUTE_MODES } from '@orbitmq/relay';
 import {
   type ConfigOf,
   type ConfigSpec,
@@ -55,6 +56,25 @@ const networkKeys = {
   }),
 } as const;
 
+/** One host with or without a port, IPv6 in brackets. */
+const CLUSTER_ADDRESS = String.raw`\s*(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?\s*`;
+
+const accessKeys = {
+  routeMode: choice({
+    default: 'auto',
+    words: ROUTE_MODES,
+    description:
+      'Where routes send clients: `direct` to the brokers, `relay` back to this name server, by the address that they dialled; `auto` to the brokers when that address is one of the cluster, and back here when it is anything else, such as a forwarded port or a load balancer.',
+  }),
+  clusterAddresses: textKey({
+    default: '',
+    accepts: 'hosts, each with or without a port, separated by ";", IPv6 in brackets',
+    pattern: new RegExp(`^(?:${CLUSTER_ADDRESS}(?:;${CLUSTER_ADDRESS})*;?\\s*)?$`),
+    description:
+      'Names and addresses by which clients inside the network of the brokers reach the name servers, for example those of a service; without a port, any. Whoever dials one of them talks to the brokers directly. Addresses and the name of this host need not be listed.',
+  }),
+} as const;
+
 const routeKeys = {
   brokerNotActiveTimeoutMillis: wholeNumber({
     default: 5000,
@@ -100,7 +120,7 @@ const observationKeys = {
   logLevel: choice({ default: 'info', words: LOG_LEVELS, description: 'Least level of lines in the log.' }),
 } as const;
 
-const nameServerKeys = { ...networkKeys, ...routeKeys, ...observationKeys } as const;
+const nameServerKeys = { ...networkKeys, ...accessKeys, ...routeKeys, ...observationKeys } as const;
 
 /** A name server's configuration. */
 export type NameServerConfig = ConfigOf<typeof nameServerKeys>;

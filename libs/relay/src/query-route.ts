@@ -1,7 +1,6 @@
 import { CODES, MqError, quoted } from '@orbitmq/base';
 import { checkTopicForm, isSystemTopic, typesKnownTo } from '@orbitmq/protocol';
 import {
-  type Endpoints,
   type MessageQueue,
   MessageType,
   type QueryRouteRequest,
@@ -9,11 +8,13 @@ import {
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
 import { topicNotFound } from './answers.ts';
+import { checkedEndpoints } from './dialled-endpoints.ts';
 import type { RelayContext } from './relay-context.ts';
 
 /**
- * QueryRoute: the brokers' own endpoints, from memory; but for lite topics on several brokers, see `endpointsFor`.
- * @throws MqError CLIENT_ID_REQUIRED, ILLEGAL_TOPIC, TOPIC_NOT_FOUND
+ * QueryRoute, from memory: the brokers' own endpoints for clients that can reach them, see `DialledAddress`; for others,
+ * and for lite topics on several brokers, those that the client dialled, so that all its calls come here.
+ * @throws MqError CLIENT_ID_REQUIRED, ILLEGAL_TOPIC, TOPIC_NOT_FOUND, ILLEGAL_ACCESS_POINT
  */
 export async function answerRoute(
   context: RelayContext,
@@ -32,7 +33,9 @@ export async function answerRoute(
   if (queues.length === 0) throw topicNotFound(topicName);
   // The topic goes back as the client wrote it, with its namespace.
   const [language, version] = [call.metadata.get('x-mq-language'), call.metadata.get('x-mq-client-version')];
-  const endpoints = endpointsFor(queues, request.endpoints);
+  const endpoints = isLiteOnSeveral(queues)
+    ? checkedEndpoints(request.endpoints)
+    : context.dialled.relayedEndpoints(request.endpoints, call.peer);
   const messageQueues = queues.map((queue) => ({
     ...queue,
     ...(endpoints && { broker: { ...queue.broker!, endpoints } }),
@@ -46,12 +49,9 @@ export async function answerRoute(
  * Clients spread the messages of a lite topic over the brokers, and its order would be lost: so the route of its parent
  * shows the way through here, where all messages of a lite topic are sent to the same broker. On one broker there is
  * nothing to lose.
- * @param accessPoint where the client reaches this server, as it says itself
- * @returns undefined: each broker's own
  */
-function endpointsFor(queues: readonly MessageQueue[], accessPoint: Endpoints | undefined): Endpoints | undefined {
-  if (!accessPoint || accessPoint.addresses.length === 0) return undefined;
+function isLiteOnSeveral(queues: readonly MessageQueue[]): boolean {
   const first = queues[0]!;
-  if (!first.acceptMessageTypes.includes(MessageType.LITE)) return undefined;
-  return queues.some(({ broker }) => broker!.name !== first.broker!.name) ? accessPoint : undefined;
+  if (!first.acceptMessageTypes.includes(MessageType.LITE)) return false;
+  return queues.some(({ broker }) => broker!.name !== first.broker!.name);
 }

@@ -3,7 +3,6 @@ import {
   GetOffsetRequest,
   MessagingServiceDefinition,
   PullMessageRequest,
-  QueryAssignmentRequest,
   QueryOffsetRequest,
   QueryRouteRequest,
   QueryRouteResponse,
@@ -16,6 +15,7 @@ import { encodeStatusAnswer } from './answers.ts';
 import { relayEverywhere } from './everywhere.ts';
 import { relayLiteSubscription } from './lite-subscription.ts';
 import { decodeEndTransaction, decodeRecall, relayToOwner } from './owner-call.ts';
+import { decodeAssignmentRequest, relayAssignment } from './query-assignment.ts';
 import { answerRoute } from './query-route.ts';
 import { type QueueRequest, queueRequestDecoder, relayPull, relayToQueue } from './queue-call.ts';
 import { decodeReceiveRequest, relayReceive } from './receive.ts';
@@ -23,7 +23,7 @@ import { RAW, type RelayContext } from './relay-context.ts';
 import { decodeSendRequest, relaySend } from './send.ts';
 import { decodeChangeInvisible, decodeDeadLetter, relaySettle } from './settle.ts';
 import { TelemetryRelay } from './telemetry.ts';
-import { relayToTopic, topicRequestDecoder } from './topic-call.ts';
+import { topicRequestDecoder } from './topic-call.ts';
 
 /** Longest request but for SendMessage, which stays bytes here. */
 const REQUEST_BYTES_MAX = MIB;
@@ -49,9 +49,7 @@ export function relayMethods(context: RelayContext): BoundMethod[] {
     bindUnary('forwardMessageToDeadLetterQueue', decodeDeadLetter, (request, call) =>
       relaySettle(context, request, call),
     ),
-    bindUnary('queryAssignment', topicRequestDecoder(QueryAssignmentRequest), (request, call) =>
-      relayToTopic(context, request, 'read', call),
-    ),
+    bindUnary('queryAssignment', decodeAssignmentRequest, (request, call) => relayAssignment(context, request, call)),
     bindUnary('endTransaction', decodeEndTransaction, (request, call) => relayToOwner(context, request, call)),
     bindUnary('recallMessage', decodeRecall, (request, call) => relayToOwner(context, request, call)),
     bindUnary('syncLiteSubscription', topicRequestDecoder(SyncLiteSubscriptionRequest), (request, call) =>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  AddressScheme,
   Code,
   type Message,
   MessageType,
@@ -10,7 +11,7 @@ import {
   SystemProperties,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { CallOptions, RpcError } from '@orbitmq/rpc';
-import { TestBroker, TestRelay } from './test-broker.ts';
+import { OWN_ADDRESS, TestBroker, TestRelay } from './test-broker.ts';
 
 const TOPIC = { resourceNamespace: '', name: 'orders' };
 const GROUP = { resourceNamespace: '', name: 'group' };
@@ -121,6 +122,39 @@ describe('relay', () => {
         [`broker-a/0/${portA}`, `broker-b/0/${portB}`, `broker-a/1/${portA}`, `broker-b/1/${portB}`],
       );
       assert.ok(messageQueues.every(({ topic }) => topic?.resourceNamespace === 'space'));
+    });
+
+    it('show the way through here to whom another address has led here, in assignments too', async () => {
+      const dialled = { scheme: AddressScheme.DOMAIN_NAME, addresses: [{ host: 'mq.example.com', port: 443 }] };
+      const request = { topic: TOPIC, group: GROUP, endpoints: dialled };
+      const { messageQueues } = await relay.client.unary(Messaging, 'queryRoute', request, CLIENT);
+      assert.deepEqual(
+        messageQueues.map(({ broker, id }) => `${broker?.name}/${id}`),
+        ['broker-a/0', 'broker-b/0', 'broker-a/1', 'broker-b/1'],
+      );
+      for (const { broker } of messageQueues) assert.deepEqual(broker?.endpoints, dialled);
+      const { assignments } = await relay.client.unary(Messaging, 'queryAssignment', request, CLIENT);
+      for (const { messageQueue } of assignments) assert.deepEqual(messageQueue?.broker?.endpoints, dialled);
+      assert.equal(assignments.length, 1);
+    });
+
+    it('show the brokers themselves to whom their network has led here, in assignments too', async () => {
+      const dialled = { scheme: AddressScheme.IPv4, addresses: [{ host: '127.0.0.1', port: relay.port }] };
+      const request = { topic: TOPIC, group: GROUP, endpoints: dialled };
+      const { messageQueues } = await relay.client.unary(Messaging, 'queryRoute', request, CLIENT);
+      assert.equal(messageQueues[0]?.broker?.endpoints?.addresses[0]?.port, portA);
+      const { assignments } = await relay.client.unary(Messaging, 'queryAssignment', request, CLIENT);
+      assert.deepEqual(assignments[0]?.messageQueue?.broker?.endpoints?.addresses, [OWN_ADDRESS]);
+    });
+
+    it('are refused for endpoints that nobody can dial', async () => {
+      const dialled = { scheme: AddressScheme.IPv4, addresses: [{ host: '127.0.0.1', port: 0 }] };
+      const request = { topic: TOPIC, group: GROUP, endpoints: dialled };
+      for (const method of ['queryRoute', 'queryAssignment'] as const) {
+        const { status } = await relay.client.unary(Messaging, method, request, CLIENT);
+        assert.equal(status?.code, Code.ILLEGAL_ACCESS_POINT);
+        assert.match(status!.message, /a port of 1 to 65535; found 0/);
+      }
     });
 
     it('says what is wrong', async () => {

@@ -4,6 +4,7 @@ import type { BoundMethod } from '@orbitmq/rpc';
 import type { Component, Logger } from '@orbitmq/runtime';
 import { BrokerChoice } from './broker-choice.ts';
 import { Brokers } from './brokers.ts';
+import { DialledAddress, type DialledAddressOptions } from './dialled-address.ts';
 import { relayMethods } from './relay-service.ts';
 
 export interface RelayOptions {
@@ -13,6 +14,8 @@ export interface RelayOptions {
   readonly logger: Logger;
   /** Largest message of a broker's answer. */
   readonly answerBytesMax: number;
+  /** By which addresses this name server is reached. */
+  readonly access: DialledAddressOptions;
 }
 
 /** A name server's client API: routes, and the way to the brokers for whatever else clients send here. */
@@ -26,7 +29,8 @@ export class Relay implements Component {
     const { table, lookup, clock, logger } = options;
     this.#brokers = new Brokers(table, options.answerBytesMax);
     const choice = new BrokerChoice(this.#brokers, lookup);
-    this.methods = relayMethods({ brokers: this.#brokers, choice, lookup, clock, logger });
+    const dialled = new DialledAddress(table, options.access);
+    this.methods = relayMethods({ brokers: this.#brokers, choice, lookup, dialled, clock, logger });
   }
 
   async start(): Promise<void> {}

@@ -33,6 +33,7 @@ import {
   unary,
 } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
+import type { RouteMode } from './dialled-address.ts';
 import { Relay } from './relay.ts';
 
 export const silentLogger: Logger = { child: () => silentLogger, debug() {}, info() {}, warn() {}, error() {} };
@@ -46,6 +47,10 @@ const LIMITS = {
   connectionsPerAddressMax: 100,
   handshakeTimeoutMs: 5000,
 };
+
+/** Where brokers say that they are, in assignments. */
+export const OWN_ADDRESS = { host: '10.0.0.9', port: 10_911 };
+const HOST_ADDRESSES: readonly string[] = ['127.0.0.1'];
 
 /** Starts a server on a free port of the loopback address. */
 export function serve(methods: readonly BoundMethod[], port = 0, streamsMax = 100): Promise<RpcServer> {
@@ -149,6 +154,12 @@ export class TestBroker {
         this.#note(call);
         return { status: OK };
       }),
+      unary(MessagingServiceDefinition, 'queryAssignment', (request, call) => {
+        this.#note(call);
+        const broker = { name: this.name, id: 0, endpoints: { scheme: 1 as const, addresses: [OWN_ADDRESS] } };
+        const queue = { topic: request.topic, id: -1, permission: 1 as const, broker, acceptMessageTypes: [] };
+        return { status: OK, assignments: [{ messageQueue: queue }] };
+      }),
       unary(MessagingServiceDefinition, 'syncLiteSubscription', (_request, call) => {
         this.#note(call);
         return { status: this.liteStatus };
@@ -195,6 +206,11 @@ export class TestRelay {
   readonly #relay: Relay;
   readonly #server: RpcServer;
 
+  /** Where its clients are served. */
+  get port(): number {
+    return this.#server.port;
+  }
+
   private constructor(table: RouteTable, relay: Relay, server: RpcServer) {
     this.table = table;
     this.#relay = relay;
@@ -202,17 +218,27 @@ export class TestRelay {
     this.client = createRpcClient({ addresses: [`127.0.0.1:${server.port}`], tls: undefined });
   }
 
-  static async start(warmUpMs = 0, clock: Clock = systemClock): Promise<TestRelay> {
+  static async start(warmUpMs = 0, clock: Clock = systemClock, mode: RouteMode = 'auto'): Promise<TestRelay> {
     const table = new RouteTable({ silenceMs: 60_000, graceMs: 60_000, brokerCountMax: 10 });
     const lookup = new RouteLookup(table, clock, warmUpMs);
+    let clientPort = 0;
     const relay = new Relay({
       table,
       lookup,
       clock,
       logger: silentLogger,
       answerBytesMax: LIMITS.receiveMessageBytesMax,
+      access: {
+        mode,
+        clusterAddresses: [],
+        hostName: 'this-host',
+        hostAddresses: () => HOST_ADDRESSES,
+        clientPort: () => clientPort,
+      },
     });
-    return new TestRelay(table, relay, await serve(relay.methods, 0, 1000));
+    const server = await serve(relay.methods, 0, 1000);
+    clientPort = server.port;
+    return new TestRelay(table, relay, server);
   }
 
   /** Makes a broker known. */

@@ -4,8 +4,8 @@ import { type LockedPackage, lockedPackages, packageNameOf, runtimePlaces } from
 import { ROOT } from './repository.ts';
 
 /** A part of a CycloneDX document. */
-interface Component {
-  readonly type: 'library';
+export interface Component {
+  readonly type: 'library' | 'platform';
   readonly name: string;
   readonly version: string;
   readonly purl: string;
@@ -13,8 +13,11 @@ interface Component {
   readonly licenses: readonly { readonly expression: string }[];
 }
 
-/** What the programs are made of beside our own code, as a CycloneDX 1.5 document. The same lock file gives the same. */
-export function softwareBillOfMaterials(): unknown {
+/**
+ * What the programs are made of beside our own code, as a CycloneDX 1.5 document. The same lock file gives the same.
+ * @param others what comes with them
+ */
+export function softwareBillOfMaterials(others: readonly Component[] = []): unknown {
   const packages = lockedPackages();
   const { name, version } = packages['']!;
   return {
@@ -22,7 +25,10 @@ export function softwareBillOfMaterials(): unknown {
     specVersion: '1.5',
     version: 1,
     metadata: { component: { type: 'application', name, version } },
-    components: runtimePlaces(packages).map((place) => componentOf(packageNameOf(place), packages[place]!)),
+    components: [
+      ...runtimePlaces(packages).map((place) => componentOf(packageNameOf(place), packages[place]!)),
+      ...others,
+    ],
   };
 }
 

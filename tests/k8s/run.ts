@@ -59,6 +59,11 @@ const STEPS: readonly TestStep[] = [
     concurrency: 1,
     timeoutMs: 5 * MINUTE_MS,
   }),
+  testFiles('image', 'the image of all services', {
+    patterns: ['tests/k8s/image.test.ts'],
+    concurrency: 1,
+    timeoutMs: 5 * MINUTE_MS,
+  }),
 ];
 
 process.exitCode = await runSteps(STEPS, process.argv.slice(2));

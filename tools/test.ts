@@ -45,6 +45,11 @@ const STEPS: readonly TestStep[] = [
     timeoutMs: 10 * MINUTE_MS,
     bundles: true,
   }),
+  testFiles('conformance', 'h2spec, the interop cases of gRPC, and our two engines against each other', {
+    patterns: ['tests/conformance/**/*.test.ts'],
+    concurrency: 1,
+    timeoutMs: 5 * MINUTE_MS,
+  }),
   testFiles('interop', 'official clients of other languages', {
     patterns: ['tests/interop/**/*.test.ts'],
     concurrency: 1,

@@ -18,9 +18,10 @@ const STEPS: readonly TestStep[] = [
     'foreign packages': script('supply.ts'),
   }),
   check('typecheck', 'all projects, strict', { tsc: [`${BIN}/tsc`, '-b'] }),
-  check('generated', 'generated code and reference pages are those of their sources', {
+  check('generated', 'generated code, reference pages and chart are those of their sources', {
     protocol: [...script('gen-proto.ts'), '--check'],
     reference: [...script('gen-docs.ts'), '--check'],
+    chart: [...script('gen-chart.ts'), '--check'],
   }),
   testFiles('unit', 'beside the sources', {
     patterns: ['libs/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts'],

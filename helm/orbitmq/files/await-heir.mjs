@@ -1,0 +1,40 @@
+// Asked before a member of a shard is told to stop (preStop): if it leads, wait until another copy can take over. While this
+// runs the member serves as ever. So a member never hands the lead to one that is about to stop itself, as when an upgrade
+// replaces all members at once: those that follow go first, and the one that leads when they are back.
+import { get } from 'node:http';
+
+const [waitSeconds, settledSeconds] = process.argv.slice(2).map(Number);
+const PAUSE_MS = 250;
+const METRICS = 'http://127.0.0.1:5557/metrics';
+
+function metrics() {
+  return new Promise((resolve, reject) => {
+    const request = get(METRICS, { timeout: 2_000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve(text));
+    });
+    request.on('error', reject).on('timeout', () => request.destroy(new Error('no answer')));
+  });
+}
+
+function gauge(text, name) {
+  const line = text
+    .split('\n')
+    .find((candidate) => candidate.startsWith(`${name}{`) || candidate.startsWith(`${name} `));
+  return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(' ') + 1));
+}
+
+const endMs = performance.now() + waitSeconds * 1_000;
+let settledSinceMs;
+while (performance.now() < endMs) {
+  // A member that does not answer is not to be held.
+  const text = await metrics().catch(() => undefined);
+  if (text === undefined || gauge(text, 'orbitmq_replication_leading') !== 1) break;
+  if (gauge(text, 'orbitmq_replication_in_sync_members') < 2) settledSinceMs = undefined;
+  else settledSinceMs ??= performance.now();
+  if (settledSinceMs !== undefined && performance.now() - settledSinceMs >= settledSeconds * 1_000) break;
+  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { type Forwarder, startForwarder } from '../forwarder.ts';
 import { type ClientName, connectionTo, type InteropClient, prepareClient } from './clients.ts';
 import { receiveOrWait, startCollector, textOf, waitForCount } from './collector.ts';
 import { type Connection, Driver, type OutgoingMessage } from './driver.ts';
-import { type Front, startFront } from './front.ts';
 import { startTarget, type Target } from './target.ts';
 
 const LOGS = join(import.meta.dirname, '.work', 'logs');
@@ -49,17 +49,17 @@ const isApache = process.env.ORBITMQ_INTEROP_TARGET === 'apache';
 
 describe('SQL92 filters', { concurrency: 2 }, () => {
   let target: Target;
-  let front: Front | undefined;
+  let forwarder: Forwarder | undefined;
   before(
     async () => {
       target = await startTarget();
-      front = isApache ? undefined : await startFront(target.endpoints[0]!);
+      forwarder = isApache ? undefined : await startForwarder(target.endpoints[0]!);
     },
     { timeout: 120_000 },
   );
   after(
     async () => {
-      await front?.stop();
+      await forwarder?.stop();
       await target.stop();
     },
     { timeout: 60_000 },
@@ -73,7 +73,7 @@ describe('SQL92 filters', { concurrency: 2 }, () => {
     );
 
     it(`do so for ${client.language} by the relay`, { skip: client.missing ?? isApache }, (test) => {
-      const connection = { endpoints: front!.endpoint, tls: false };
+      const connection = { endpoints: forwarder!.endpoint, tls: false };
       return checkFilters({ target, client, connection, way: 'relayed' }, (text) => test.diagnostic(text));
     });
   }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Forwarder, startForwarder } from '../forwarder.ts';
 import { waitUntil } from './child.ts';
 import { type ClientName, connectionTo, type InteropClient, prepareClient } from './clients.ts';
 import { textOf } from './collector.ts';
 import { type Connection, Driver, type ReceivedMessage } from './driver.ts';
-import { type Front, startFront } from './front.ts';
 import { startTarget, type Target } from './target.ts';
 
 const LOGS = join(import.meta.dirname, '.work', 'logs');
@@ -26,19 +26,19 @@ const isApache = process.env.ORBITMQ_INTEROP_TARGET === 'apache';
 
 describe('lite topics', { concurrency: 2 }, () => {
   let target: Target;
-  let front: Front | undefined;
+  let forwarder: Forwarder | undefined;
   const drivers: Driver[] = [];
   before(
     async () => {
       target = await startTarget();
-      front = isApache ? undefined : await startFront(target.endpoints[0]!);
+      forwarder = isApache ? undefined : await startForwarder(target.endpoints[0]!);
     },
     { timeout: 120_000 },
   );
   after(
     async () => {
       await Promise.all(drivers.map((driver) => driver.stop()));
-      await front?.stop();
+      await forwarder?.stop();
       await target.stop();
     },
     { timeout: 60_000 },
@@ -47,7 +47,7 @@ describe('lite topics', { concurrency: 2 }, () => {
   const bench = (client: InteropClient, way: Bench['way']): Bench => {
     const driver = new Driver(client.command, join(LOGS, `lite-${client.language}-${way}.log`));
     drivers.push(driver);
-    const relayed = { endpoints: front?.endpoint ?? '', tls: false };
+    const relayed = { endpoints: forwarder?.endpoint ?? '', tls: false };
     const connection = way === 'relayed' ? relayed : connectionTo(client, target.endpoints);
     const prefix = `lite-${client.language}-${way}`;
     return { target, client, driver, connection, way, prefix };

@@ -246,7 +246,7 @@ function brokerSchema() {
 }
 
 const admin = group(
-  'A pod for operators, with mqadmin: kubectl exec deploy/NAME-admin -- node /opt/orbitmq/bin/mqadmin.js',
+  'A pod for operators, with mqadmin: kubectl exec deploy/NAME-admin -- mqadmin',
   {
     enabled: value(true, flag, 'Run it.'),
     resources: resources({ requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } }),

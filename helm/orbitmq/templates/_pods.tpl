@@ -64,8 +64,6 @@ envFrom:
 
 {{/* Command line of a program. Takes: list program heapMiB */}}
 {{- define "orbitmq.command" -}}
-- --disable-proto=throw
-- --disallow-code-generation-from-strings
 - --max-old-space-size={{ index . 1 }}
 - /opt/orbitmq/bin/{{ index . 0 }}.js
 {{- end -}}

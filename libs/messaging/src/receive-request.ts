@@ -1,5 +1,14 @@
 import { MqError, quoted } from '@orbitmq/base';
-import { INVISIBLE_MS_MAX, INVISIBLE_MS_MIN, RECEIVE_BATCH_SIZE_MAX } from '@orbitmq/protocol';
+import {
+  INVISIBLE_MS_MAX,
+  INVISIBLE_MS_MIN,
+  POLLING_MS_MAX,
+  pollingMs,
+  RECEIVE_BATCH_SIZE_MAX,
+  RECEIVE_MODE_HEADER,
+  type ReceiveMode,
+  receiveModeOf,
+} from '@orbitmq/protocol';
 import type { FilterExpression, ReceiveMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
 import type { Group, Topic } from '@orbitmq/views';
@@ -7,7 +16,6 @@ import type { Agreement } from './agreements.ts';
 import { checkBrokerReads } from './broker-permission.ts';
 import type { MessagingContext } from './context.ts';
 import { liteRulesOf } from './lite-mode.ts';
-import { pollingMs } from './polling.ts';
 import { READ_BIT } from './route-source.ts';
 import type { Session } from './session.ts';
 import { durationMs } from './times.ts';
@@ -29,6 +37,7 @@ export interface ReceivePlan {
   readonly invisibleMs: number;
   readonly autoRenew: boolean;
   readonly attemptId: string | undefined;
+  readonly mode: ReceiveMode;
   /** Monotonic time at which the answer is due. */
   readonly endMs: number;
 }
@@ -54,13 +63,8 @@ export async function planReceive(
   const countMax = batchSizeOf(request.batchSize);
   const invisibleMs = invisibleMsOf(request, config.times.renewedLeaseMs);
   const attemptId = attemptIdOf(request.attemptId);
-  const requestTimeout = session.settings?.requestTimeout;
-  const waitMs = pollingMs({
-    requestedMs: request.longPollingTimeout && durationMs(request.longPollingTimeout),
-    requestTimeoutMs: requestTimeout && durationMs(requestTimeout),
-    remainingMs: call.remainingMs(),
-    deadlineMarginMs: config.times.deadlineMarginMs,
-  });
+  const mode = receiveModeOf(call.metadata.get(RECEIVE_MODE_HEADER));
+  const waitMs = waitMsOf(mode, request, call, session, config.times.deadlineMarginMs);
   // a topic that a first send may make is waited for; any other must be there
   if (!provision.mayMakeTopic(topicName)) provision.topic(topicName);
   const isLite = liteRulesOf(await provision.group(groupName)) !== undefined;
@@ -68,7 +72,39 @@ export async function planReceive(
   const agreement = isLite ? undefined : agreements.join(session, groupName, topicName, filter);
   const { autoRenew } = request;
   const endMs = startedMs + waitMs;
-  return { topicName, groupName, expression, isLite, agreement, countMax, invisibleMs, autoRenew, attemptId, endMs };
+  return {
+    topicName,
+    groupName,
+    expression,
+    isLite,
+    agreement,
+    countMax,
+    invisibleMs,
+    autoRenew,
+    attemptId,
+    mode,
+    endMs,
+  };
+}
+
+/** How long a receive waits. Whoever names another mode than waiting has looked after the client's polling time itself. */
+function waitMsOf(
+  mode: ReceiveMode,
+  request: ReceiveMessageRequest,
+  call: Call,
+  session: Session,
+  deadlineMarginMs: number,
+): number {
+  if (mode === 'take') return 0;
+  const remainingMs = call.remainingMs();
+  if (mode === 'watch') return Math.max(0, Math.min(POLLING_MS_MAX, remainingMs - deadlineMarginMs));
+  const requestTimeout = session.settings?.requestTimeout;
+  return pollingMs({
+    requestedMs: request.longPollingTimeout && durationMs(request.longPollingTimeout),
+    requestTimeoutMs: requestTimeout && durationMs(requestTimeout),
+    remainingMs,
+    deadlineMarginMs,
+  });
 }
 
 /** @throws MqError FORBIDDEN when the topic may not be read, or the group may not consume */

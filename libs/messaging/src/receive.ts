@@ -20,15 +20,22 @@ const STATUS_NONE = encodeReceiveStatus(
   'no message came within the polling time; receive again',
 );
 
-/** What a receive found; topic and group are those that were read. */
-interface Found {
+/** After a watch has told that there may be something, others leave it to whoever was told for so long. Milliseconds. */
+const TAKE_PATIENCE_MS = 100;
+
+/** Whose messages a receive reads. */
+interface Reading {
   readonly topic: Topic;
   readonly group: Group;
+  /** Of a client that reads lite topics: what it reads. */
+  readonly subscriber: LiteSubscriber | undefined;
+}
+
+/** What a receive found; topic and group are those that were read. */
+interface Found extends Reading {
   readonly deliveries: readonly Delivery[];
   /** Monotonic time before they were handed out. */
   readonly handedOutMs: number;
-  /** Of a client that reads lite topics: what it reads. */
-  readonly subscriber: LiteSubscriber | undefined;
 }
 
 /**
@@ -80,6 +87,10 @@ export class Receiving {
     const plan = await planReceive(this.context, request, call, session);
     if (plan.autoRenew) this.context.renewals.checkRoom(session);
     if (plan.isLite) this.checkUnsettled(session);
+    if (plan.mode === 'watch') {
+      sink.write((await this.watch(plan, call, session)) ? STATUS_OK : STATUS_NONE);
+      return;
+    }
     const found = await this.find(plan, call, session);
     if (!found) {
       sink.write(STATUS_NONE);
@@ -123,46 +134,60 @@ export class Receiving {
     }
   }
 
-  private waiterFor(plan: ReceivePlan, found: Found | undefined): Waiter {
+  private waiterFor(plan: ReceivePlan, found: Reading | undefined): Waiter {
     const { shard } = this.context;
     if (!found) return topicWaiter(shard, plan.topicName);
     return found.subscriber?.waitForMessages() ?? shard.waitForMessages(found.group, found.topic);
   }
 
-  private async take(plan: ReceivePlan, topic: Topic, session: Session): Promise<Found> {
-    const { clock, config, filters, provision, shard } = this.context;
+  /**
+   * Waits until there may be something to take, and takes nothing.
+   * @returns whether there may be
+   */
+  private async watch(plan: ReceivePlan, call: Call, session: Session): Promise<boolean> {
+    const { clock, provision, shard } = this.context;
+    const wanted = shard.metadata.topic(plan.topicName);
+    const topic = wanted || provision.mayMakeTopic(plan.topicName) ? wanted : provision.topic(plan.topicName);
+    const reading = topic && (await this.readingOf(plan, topic, session));
+    const waiter = this.waiterFor(plan, reading);
+    const isReady = await this.polls.wait(waiter, plan.endMs, call, session);
+    if (!isReady || call.cancelled || session.ended) {
+      waiter.cancel();
+      return false;
+    }
+    // Whoever was told takes it now. If nobody does, the one that waits next is woken instead.
+    clock.setTimer(TAKE_PATIENCE_MS, () => waiter.cancel());
+    return true;
+  }
+
+  /** @throws MqError when the group may not read this */
+  private async readingOf(plan: ReceivePlan, topic: Topic, session: Session): Promise<Reading> {
+    const { liteClients, provision } = this.context;
     const group = await provision.group(plan.groupName);
     checkReadable(topic, group);
     const rules = liteRulesOf(group);
     checkFitting(topic, group.name, rules);
-    if (rules) return await this.takeLite(plan, topic, group, session);
-    const handedOutMs = clock.monotonicMs();
-    const deliveries = await shard.receive({
-      group,
-      topic,
-      filter: filters.of(plan.expression).filter,
-      countMax: plan.countMax,
-      bytesMax: config.receiveBatchBytesMax,
-      invisibleMs: plan.invisibleMs,
-      attemptId: plan.attemptId,
-    });
-    return { topic, group, deliveries, handedOutMs, subscriber: undefined };
-  }
-
-  /** What there is of the lite topics that the client subscribes to. */
-  private async takeLite(plan: ReceivePlan, topic: Topic, group: Group, session: Session): Promise<Found> {
-    const { clock, config, liteClients } = this.context;
-    const rules = liteRulesOf(group)!;
+    if (!rules) return { topic, group, subscriber: undefined };
     checkBoundTopic(group.name, rules, topic.name);
     const { subscriber } = liteClients.obtain(session, group, topic, rules.isWildcard);
+    return { topic, group, subscriber };
+  }
+
+  private async take(plan: ReceivePlan, wanted: Topic, session: Session): Promise<Found> {
+    const { clock, config, filters, shard } = this.context;
+    const reading = await this.readingOf(plan, wanted, session);
+    const { topic, group, subscriber } = reading;
     const handedOutMs = clock.monotonicMs();
-    const deliveries = await subscriber.receive({
+    const wish = {
       countMax: plan.countMax,
       bytesMax: config.receiveBatchBytesMax,
       invisibleMs: plan.invisibleMs,
       attemptId: plan.attemptId,
-    });
-    return { topic, group, deliveries, handedOutMs, subscriber };
+    };
+    const deliveries = subscriber
+      ? await subscriber.receive(wish)
+      : await shard.receive({ group, topic, filter: filters.of(plan.expression).filter, ...wish });
+    return { ...reading, deliveries, handedOutMs };
   }
 
   /** Writes the messages; what a vanished client was to get is visible again a moment later. */

@@ -56,9 +56,11 @@ export {
   SYSTEM_TOPIC_PREFIXES,
   SYSTEM_TOPICS,
 } from './names.ts';
+export { type PollingWish, pollingMs } from './polling-time.ts';
 export { PropertyReader } from './property-reader.ts';
 export { brokerNameOfRecallHandle, type RecallHandle, RecallHandleCodec } from './recall-handle.ts';
 export { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec } from './receipt-handle.ts';
+export { RECEIVE_MODE_HEADER, type ReceiveMode, receiveModeOf } from './receive-mode.ts';
 export {
   type DeliveryFacts,
   encodeReceiveDeliveryTimestamp,

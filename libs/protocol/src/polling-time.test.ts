@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MqError } from '@orbitmq/base';
-import { pollingMs } from './polling.ts';
+import { pollingMs } from './polling-time.ts';
 
 const wait = (requestedMs: number | undefined, remainingMs: number, requestTimeoutMs?: number): number =>
   pollingMs({ requestedMs, remainingMs, requestTimeoutMs, deadlineMarginMs: 500 });

@@ -23,6 +23,8 @@ import { ShardMember } from './member/shard-member.ts';
 import { BrokerObservation } from './observation.ts';
 import { openShardFiles } from './open-data.ts';
 import { registrationSource } from './registration-source.ts';
+import { openProvisionFile } from './tenure/open-provision-file.ts';
+import { openTopicCopy } from './tenure/open-topic-copy.ts';
 
 /** Longest that a hand-over waits for the member that is to lead. Milliseconds. */
 const HAND_OVER_MS = 2_000;
@@ -34,7 +36,9 @@ const HAND_OVER_MS = 2_000;
 export async function composeBroker(context: BrokerContext): Promise<void> {
   const { config, lifecycle, logger } = context;
   const startedMs = systemClock.wallMs();
+  const provisionFile = await openProvisionFile(context);
   const observation = await observe(context);
+  observation.provisionFile = provisionFile;
   const nameServers = await lifecycle.open(
     'connections to name servers',
     () => new NameServers({ addresses: config.namesrvAddr }),
@@ -50,6 +54,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
     clientCalls,
     adminCalls,
     startedMs,
+    tasks: [openTopicCopy(context, nameServers), ...(provisionFile === undefined ? [] : [provisionFile])],
     onTopicsChange: () => registration?.changed(),
   });
   serving.followerAdmin();
@@ -68,6 +73,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
     (opened) => opened.stop(),
   );
   observation.member = member;
+  if (provisionFile !== undefined) await lifecycle.start(provisionFile);
   await lifecycle.open(
     'replication port',
     () => openReplicationPort(context, () => member.replication),

@@ -9,7 +9,10 @@ import { messagingMetrics } from './metrics/messaging-metrics.ts';
 import { replicationMetrics } from './metrics/replication-metrics.ts';
 import { type CallEndListener, rpcMetrics } from './metrics/rpc-metrics.ts';
 import { consumptionMetrics, statisticsReader, storageMetrics } from './metrics/storage-metrics.ts';
+import { tenureMetrics } from './metrics/tenure-metrics.ts';
 import { transactionMetrics } from './metrics/transaction-metrics.ts';
+
+import type { ProvisionFile } from './tenure/provision-file.ts';
 
 /**
  * The metrics of a broker. It exists before the parts that it watches, so that the observation port answers while they
@@ -22,6 +25,7 @@ export class BrokerObservation {
   messaging: MessagingService | undefined;
   clientPort: RpcServer | undefined;
   member: ShardMember | undefined;
+  provisionFile: ProvisionFile | undefined;
 
   constructor(config: BrokerConfig) {
     this.metrics = createMetrics({
@@ -37,6 +41,11 @@ export class BrokerObservation {
     storageMetrics(this.metrics, config, () => this.shard, statistics);
     consumptionMetrics(this.metrics, statistics);
     replicationMetrics(this.metrics, () => this.member);
+    tenureMetrics(
+      this.metrics,
+      () => this.shard,
+      () => this.provisionFile,
+    );
     connectionMetrics(this.metrics, () => this.messaging?.connections() ?? []);
   }
 

@@ -47,6 +47,10 @@ export async function runService<Keys extends ConfigKeys & { logLevel: ConfigKey
   } catch (error) {
     if (error instanceof StoppingError) return;
     await lifecycle.stop();
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${error.message}\n`);
+      process.exit(EXIT_CONFIG);
+    }
     lifecycle.fatal(
       error,
       `${spec.program} could not start: ${error instanceof Error ? error.message : String(error)}`,

@@ -198,6 +198,16 @@ const messagingKeys = {
     default: true,
     description: 'The first message to an unknown topic makes it. Turn it off in production.',
   }),
+  copyTopicsOnJoin: choice({
+    default: 'all',
+    words: ['all', 'unordered', 'none'],
+    description:
+      'What a new broker takes over from a cluster that has topics: those that all other brokers hold, with the groups made by name. `unordered` leaves out topics of type FIFO and MIXED, so that no message group changes its broker.',
+  }),
+  provisionFile: optionalPath({
+    description:
+      'JSON file with topics and groups that are made and kept as it says, at the start and whenever it changes; nothing is deleted. See operating/topics.md.',
+  }),
   autoCreateSubscriptionGroup: flag({
     default: true,
     description: 'A consumer group is made when its first client appears.',

@@ -1,13 +1,15 @@
 import { adminMethods } from '@orbitmq/admin';
 import { systemClock } from '@orbitmq/base';
 import type { NameServers } from '@orbitmq/client';
-import { DEFAULT_RETRY_POLICY, MESSAGING_DEFAULTS, type MessagingService, MisdirectedCalls } from '@orbitmq/messaging';
+import { type MessagingService, MisdirectedCalls } from '@orbitmq/messaging';
 import { BrokerAdminDefinition } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { unary } from '@orbitmq/rpc';
 import type { BrokerContext } from '../broker-context.ts';
 import { BrokerStatusReport, processEntries } from '../broker-status.ts';
 import type { BrokerObservation } from '../observation.ts';
 import { openMessaging, routesOf } from '../open-messaging.ts';
+import { GROUP_DEFAULTS } from '../tenure/group-defaults.ts';
+import type { TenureTask } from '../tenure/tenure-task.ts';
 import type { LeaderCalls } from './leader-calls.ts';
 import type { Tenure } from './shard-member.ts';
 
@@ -21,6 +23,8 @@ export interface ServingOptions {
   /** Calls of operators. */
   readonly adminCalls: LeaderCalls;
   readonly startedMs: number;
+  /** In the order in which they begin. */
+  readonly tasks: readonly TenureTask[];
   /** Topics of the shard have changed. */
   onTopicsChange(): void;
 }
@@ -62,6 +66,7 @@ export class Serving {
     observation.messaging = messaging;
     shard.onMetadataChange(onTopicsChange);
     this.#parts = { messaging, misdirected, status };
+    for (const task of this.#options.tasks) task.begin(shard);
     clientCalls.serveHere(misdirected.wrap(messaging.methods));
     adminCalls.serveHere(
       adminMethods({
@@ -69,7 +74,7 @@ export class Serving {
         clients: messaging,
         endTransaction: (topic, half, end) => messaging.endTransaction(topic, half, end),
         clock: systemClock,
-        groupDefaults: { retryMaxTimes: MESSAGING_DEFAULTS.retryMaxTimes, retryPolicy: DEFAULT_RETRY_POLICY },
+        groupDefaults: GROUP_DEFAULTS,
         status: () => status.entries(),
         config: () => Object.entries(configTexts),
       }),
@@ -78,7 +83,8 @@ export class Serving {
 
   /** Nothing is served here from now on; what comes waits for the next leader. Idempotent. */
   end(): void {
-    const { observation, clientCalls } = this.#options;
+    const { observation, clientCalls, tasks } = this.#options;
+    for (const task of tasks) task.end();
     const parts = this.#parts;
     this.#parts = undefined;
     clientCalls.pause();

@@ -80,7 +80,7 @@ export class GroupCommit {
     const state = this.#state;
     if (state.failure !== undefined) return Promise.reject(state.failure);
     if (state.fence !== undefined) return Promise.reject(unknownOutcome(state.fence));
-    if (state.settledOffset === state.endOffset) return STORED;
+    if (state.settledOffset === state.endOffset) return this.#args.settlement.whenNothingWaits();
     return state.endOffset > this.#takenOffset ? this.#gathering.promise : this.#writing.promise;
   }
 

@@ -144,4 +144,19 @@ describe('settling', () => {
     assert.throws(() => appendMany(log, 1, 10));
     await log.close();
   });
+
+  it('R2: asks the guard also for an answer that waits for nothing', async () => {
+    let may = true;
+    const log = await openTestLog(memoryVfs(), { lead: { guard: () => may } });
+    appendMany(log, 5, 10);
+    await log.settled();
+    await log.settled();
+    may = false;
+    await assert.rejects(
+      log.settled(),
+      (error) => error instanceof MqError && error.code === 'MASTER_PERSISTENCE_TIMEOUT',
+    );
+    assert.ok(log.fenced !== undefined);
+    await log.close();
+  });
 });

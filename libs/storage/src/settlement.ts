@@ -117,6 +117,13 @@ export class Settlement {
     return this.#when(this.#state.confirmedOffset, offset, this.#awaitConfirmed);
   }
 
+  /** For an answer that rests on what is settled already: it says so in the leader's name, too, so the guard is asked. */
+  whenNothingWaits(): Promise<void> {
+    if (this.#guard?.() === false) this.fence(noLeader());
+    const { fence } = this.#state;
+    return fence === undefined ? DONE : Promise.reject(unknownOutcome(fence));
+  }
+
   /** See `ReplicatedLog.fence`. */
   fence(error: MqError): void {
     const state = this.#state;

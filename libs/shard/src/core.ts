@@ -8,9 +8,30 @@ import { MessageReader } from './message-reader.ts';
 import type { ShardSettings } from './options.ts';
 import { PullWaiters } from './pull-waiters.ts';
 import { ReadFaults } from './read-faults.ts';
+import { RECORD } from './records.ts';
 import type { ShardState } from './state.ts';
 import { type Subscription, Subscriptions } from './subscription.ts';
 import { Waiters } from './waiters.ts';
+
+/** Records of a copy that stands in for its leader: what its consumers do, and nothing that others are shown. */
+const ACTING_TYPES: ReadonlySet<number> = new Set([
+  RECORD.lease,
+  RECORD.groupLease,
+  RECORD.ack,
+  RECORD.change,
+  RECORD.suspension,
+  RECORD.renewal,
+  RECORD.held,
+  RECORD.offsets,
+]);
+
+/** What is refused while a slave stands in for its master. */
+export function masterAway(): MqError {
+  return new MqError(
+    'HA_NOT_AVAILABLE',
+    'the master of this broker is away, and its slave only serves consumers: nothing was stored, send to another broker or try again',
+  );
+}
 
 /** How far a shard's log is confirmed and in its state. */
 export interface Confirmation {
@@ -50,6 +71,10 @@ export class ShardCore {
   readonly readFaults: ReadFaults;
   readonly reader: MessageReader;
   readonly #confirmation: Confirmation;
+  /** Stands in for its leader: hands out and settles messages, and changes nothing else. */
+  readonly isActing: boolean;
+  /** Why nothing is appended any more, though the log would take it. */
+  #ended: MqError | undefined;
   #stopping = false;
 
   constructor(
@@ -59,8 +84,10 @@ export class ShardCore {
     logger: Logger,
     settings: ShardSettings,
     confirmation = leaderConfirmation(log),
+    isActing = false,
   ) {
     this.log = log;
+    this.isActing = isActing;
     this.#confirmation = confirmation;
     this.state = state;
     this.clock = clock;
@@ -91,6 +118,11 @@ export class ShardCore {
     return this.#confirmation.onConfirmed(listener);
   }
 
+  /** Appends nothing any more. @param error for those who ask for it; a retryable one */
+  end(error: MqError): void {
+    this.#ended ??= error;
+  }
+
   stop(): void {
     this.#stopping = true;
     for (const subscription of this.subscriptions.all()) this.waiters.dismiss(subscription);
@@ -100,6 +132,8 @@ export class ShardCore {
 
   /** Appends a record and applies it: the only way in which the state changes. */
   append(type: number, parts: readonly Uint8Array[]): LogRecord {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (this.isActing && !ACTING_TYPES.has(type)) throw masterAway();
     const record = this.log.append(type, parts);
     this.state.apply(record);
     this.waiters.refill();
@@ -137,6 +171,7 @@ export class ShardCore {
   /** @throws MqError FORBIDDEN when the shard is stopping; what the log was fenced with, when another one leads */
   checkRunning(): void {
     if (this.log.fenced !== undefined) throw this.log.fenced;
+    if (this.#ended !== undefined) throw this.#ended;
     if (this.#stopping) throw new MqError('FORBIDDEN', 'the broker is stopping: use another one, or try again later');
   }
 }

@@ -44,6 +44,7 @@ export class DeadLetters {
   readonly #onTopicMade: () => void;
   readonly #waiting = new Set<GroupQueue>();
   #isRunning = false;
+  #isHeld = false;
   #timer: Timer | undefined;
 
   /** @param onTopicMade hears of topics that were made for dead letters, before they are stored */
@@ -57,9 +58,19 @@ export class DeadLetters {
   collect(queue: GroupQueue): void {
     if (queue.spent.count === 0 || this.#core.isStopping) return;
     this.#waiting.add(queue);
-    if (this.#isRunning) return;
+    if (this.#isRunning || this.#isHeld) return;
     this.#isRunning = true;
     void this.#run();
+  }
+
+  /** Moves nothing by itself until `release`. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    for (const waiting of [...this.#waiting]) this.collect(waiting);
   }
 
   stop(): void {

@@ -1,4 +1,14 @@
+export {
+  type ActingShard,
+  cutBranch,
+  findBranch,
+  keepBranch,
+  type LeadersPart,
+  openActing,
+} from './acting-shard.ts';
 export type { ComparedChecksum, StateChecksum } from './attestation.ts';
+export type { Branch } from './branch-file.ts';
+export { type BranchSettlement, SETTLED_ENTRIES_MAX } from './branch-settlements.ts';
 export type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './common-types.ts';
 export { type CutShardArguments, truncateShard, wipeShard } from './cut-shard.ts';
 export type { FollowerShard } from './follower-shard.ts';

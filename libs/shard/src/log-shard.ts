@@ -13,8 +13,10 @@ import type {
 import { Administration } from './administration.ts';
 import { encodeAttestation, type StateChecksum } from './attestation.ts';
 import { BoundedSettling } from './bounded-settling.ts';
+import type { BranchSettlement } from './branch-settlements.ts';
+import { BranchSettler } from './branch-settler.ts';
 import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './common-types.ts';
-import type { ShardCore } from './core.ts';
+import { masterAway, type ShardCore } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import type { KeyIndexing } from './key-indexing.ts';
@@ -118,6 +120,16 @@ export interface OpenedShard extends Shard {
    * Resolves when it is confirmed.
    */
   attest(): Promise<StateChecksum>;
+  /**
+   * Takes over what a copy has handed out and settled of a queue that stood in for this leader; once more, it changes nothing. Await
+   * `settled()` before answering.
+   * @param ownFrom leases and offsets from this byte of the log on were given and set without knowing of the copy's
+   * @returns false when the group or the queue is not there (any more)
+   * @throws MqError BAD_REQUEST when that can't be
+   */
+  takeSettlement(settlement: BranchSettlement, ownFrom: number): boolean;
+  /** Dead letters are made from now on: see `LeaderArguments.holdsDeadLetters`. Idempotent. */
+  releaseDeadLetters(): void;
   /** Stops taking requests, stores what is open, takes a snapshot and ends the log in order. Idempotent. */
   close(): Promise<void>;
 }
@@ -130,6 +142,8 @@ export interface LogShardParts {
   readonly keys: KeyIndexing;
   readonly scrub: LogScrub;
   readonly viewsRecovery: ViewsReport;
+  /** Messages whose attempts are used up stay where they are until `releaseDeadLetters`. */
+  readonly holdsDeadLetters: boolean;
   /** Gives the data directory back. */
   release(): Promise<void>;
 }
@@ -159,6 +173,7 @@ export class LogShard implements OpenedShard {
   readonly #queries: Queries;
   readonly #stories: Stories;
   readonly #puller: Puller;
+  readonly #settler: BranchSettler;
   readonly #release: () => Promise<void>;
   #limits: ReplicationLimits | undefined;
   #settling: BoundedSettling | undefined;
@@ -189,9 +204,13 @@ export class LogShard implements OpenedShard {
     this.#queries = new Queries(parts.core, parts.keys);
     this.#stories = new Stories(parts.core, this.#queries);
     this.#puller = new Puller(parts.core);
+    this.#settler = new BranchSettler(parts.core, this.#leases);
+    if (parts.holdsDeadLetters) this.#deadLetters.hold();
     this.#leases.expire();
-    this.#timers.start();
-    this.#liteExpiry.start();
+    if (!parts.core.isActing) {
+      this.#timers.start();
+      this.#liteExpiry.start();
+    }
     // Another one leads: the state is ahead of what that one has, and nothing more comes of it.
     parts.core.log.onFenced(() => this.#halt());
   }
@@ -362,7 +381,8 @@ export class LogShard implements OpenedShard {
   }
 
   dueTransactions(topic: Topic, countMax: number): OpenTransaction[] {
-    return this.#transactions.due(topic, countMax);
+    // Who asks producers must be able to note that they were asked.
+    return this.#core.isActing ? [] : this.#transactions.due(topic, countMax);
   }
 
   readHalf(half: HalfRef): Promise<StoredHalf | undefined> {
@@ -532,6 +552,21 @@ export class LogShard implements OpenedShard {
     return { position: physicalOffset, checksum };
   }
 
+  takeSettlement(settlement: BranchSettlement, ownFrom: number): boolean {
+    return this.#settler.take(settlement, ownFrom);
+  }
+
+  releaseDeadLetters(): void {
+    if (!this.#core.isActing) this.#deadLetters.release();
+  }
+
+  /** Takes nothing any more, and lets those go who wait; resolves when all that was taken is stored. */
+  async endServing(error: MqError): Promise<void> {
+    this.#core.end(error);
+    this.#halt();
+    await this.#core.log.settled();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -562,6 +597,7 @@ export class LogShard implements OpenedShard {
   /** The topic as it is now. @throws MqError FORBIDDEN, TOPIC_NOT_FOUND */
   #checkAccepts({ uid, name }: Topic): Topic {
     this.#core.checkRunning();
+    if (this.#core.isActing) throw masterAway();
     const { refusal } = this.#disk;
     if (refusal !== undefined) throw new MqError('FORBIDDEN', refusal);
     const limited = this.drainRefusal ?? this.#limits?.refusal();
@@ -587,7 +623,7 @@ export class LogShard implements OpenedShard {
     this.#scrub.stop();
     try {
       await this.#keys.stop();
-      await this.#maintenance.stop(() => this.#core.log.fenced === undefined);
+      await this.#maintenance.stop(() => this.#core.log.fenced === undefined && !this.#core.isActing);
       await this.#core.state.index.close();
       await this.#core.log.close();
     } finally {

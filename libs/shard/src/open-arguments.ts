@@ -29,4 +29,9 @@ export interface LeaderArguments extends OpenShardArguments {
    * epoch with its first record.
    */
   readonly lead?: LeadOptions;
+  /**
+   * Messages whose attempts are used up become dead letters only when `OpenedShard.releaseDeadLetters` is called: a copy that stood in
+   * for this leader may have settled them. Default false.
+   */
+  readonly holdsDeadLetters?: boolean;
 }

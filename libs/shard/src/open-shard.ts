@@ -1,11 +1,10 @@
-import { type CommitLog, type LogRole, openCommitLog } from '@orbitmq/storage';
 import { ConfirmedApplier } from './confirmed-applier.ts';
 import type { FollowerShard } from './follower-shard.ts';
 import { LogFollower } from './log-follower.ts';
 import type { OpenedShard } from './log-shard.ts';
 import type { LeaderArguments, OpenShardArguments } from './open-arguments.ts';
-import { type ShardSettings, shardSettings } from './options.ts';
-import { recoverFollowerViews, recoverViews, type ViewRecovery, viewDirectories } from './recovery.ts';
+import { locked, type Opening, openLog, recoveryOf } from './opening.ts';
+import { recoverFollowerViews, recoverViews } from './recovery.ts';
 import { makeParts, startBackground, startLeading } from './shard-parts.ts';
 
 /**
@@ -26,36 +25,15 @@ export function openFollower(args: OpenShardArguments): Promise<FollowerShard> {
   return locked(args, (opening) => openFollowing(args, opening));
 }
 
-/** A directory that is being opened. */
-interface Opening {
-  readonly settings: ShardSettings;
-  readonly onFatal: (error: Error) => void;
-  readonly release: () => Promise<void>;
-}
-
-async function locked<Opened>(args: OpenShardArguments, open: (opening: Opening) => Promise<Opened>): Promise<Opened> {
-  const settings = shardSettings(args.options);
-  await args.vfs.makeDirectory(args.directory);
-  const lock = await args.vfs.lock(args.directory);
-  const onFatal = (error: Error): void => {
-    args.logger.error({ err: error }, 'the shard can not go on');
-    args.onFailure?.(error);
-  };
-  try {
-    return await open({ settings, onFatal, release: () => lock.release() });
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
-}
-
 async function openLeader(args: LeaderArguments, opening: Opening): Promise<OpenedShard> {
   const log = await openLog(args, opening, 'leader');
   const recovery = recoveryOf(args, opening, log);
   const views = await recoverViews(recovery);
   args.logger.info({ ...views.report }, 'the views are at the end of the log');
   if (args.lead !== undefined) log.beginEpoch();
-  const parts = makeParts({ args, ...opening, log, views, directories: recovery.directories });
+  const { holdsDeadLetters = false } = args;
+  const material = { args, ...opening, log, views, directories: recovery.directories };
+  const parts = makeParts(material, undefined, { holdsDeadLetters });
   const shard = await startLeading(parts);
   await startBackground(parts);
   return shard;
@@ -81,32 +59,4 @@ async function openFollowing(args: OpenShardArguments, opening: Opening): Promis
   const shard = makeParts({ args, ...opening, log, views, directories: recovery.directories }, applier);
   await startBackground(shard);
   return new LogFollower({ shard, applier, metadataListeners });
-}
-
-async function openLog(args: LeaderArguments, { settings, onFatal }: Opening, role: LogRole): Promise<CommitLog> {
-  const { vfs, clock, random, logger, directory, defer, lead } = args;
-  const log = await openCommitLog({
-    vfs,
-    clock,
-    random,
-    directory,
-    role,
-    options: settings.log,
-    onFailure: onFatal,
-    onStall: (error) => logger.error({ err: error }, 'the log waits for room on the disk'),
-    ...(defer === undefined ? {} : { defer }),
-    ...(lead === undefined ? {} : { lead }),
-  });
-  logger.info({ ...log.recovery }, 'the commit log is open');
-  return log;
-}
-
-function recoveryOf(
-  { vfs, logger, directory }: OpenShardArguments,
-  { settings }: Opening,
-  log: CommitLog,
-): ViewRecovery {
-  const directories = viewDirectories(directory);
-  const sentKeys = { windowMs: settings.dedupWindowMs, countMax: settings.dedupCountMax };
-  return { vfs, log, logger, directories, sentKeys };
 }

@@ -51,6 +51,8 @@ export const RECORD = {
   attestation: 56,
   /** How the shard stands as a whole from then on, as JSON. */
   standing: 57,
+  /** What a copy has settled that stood in for its leader: see `settlement-record.ts`. */
+  settlement: 58,
 } as const;
 
 /*

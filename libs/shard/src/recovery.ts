@@ -41,6 +41,8 @@ export interface ViewRecovery {
   readonly logger: Logger;
   readonly directories: ViewDirectories;
   readonly sentKeys: SentKeysOptions;
+  /** Of the log only what lies before this byte is confirmed: nothing behind it is shown, or goes to files. Default: all of it. */
+  readonly confirmedOffset?: number;
 }
 
 /** The views as they were brought back. */
@@ -60,7 +62,6 @@ export async function recoverViews(recovery: ViewRecovery): Promise<RecoveredVie
   await recoverIndex(state, recovery.log, base);
   const replayedRecords = await replay(recovery, state, base.position);
   await state.index.removeStrays();
-  state.index.allVisible();
   return { state, report: reportOf(base, files, replayedRecords) };
 }
 
@@ -216,17 +217,30 @@ async function recoverHolding(
   await state.index.recoverOpen(segment, position);
 }
 
-/** Applies the log's records from `position` on, and files the index of each segment that it passes. */
-async function replay({ log, logger }: ViewRecovery, state: ShardState, position: number): Promise<number> {
+/** Applies the log's records from `position` on, and shows what is confirmed of it. */
+async function replay(recovery: ViewRecovery, state: ShardState, position: number): Promise<number> {
+  const { endOffset } = recovery.log;
+  const confirmedOffset = Math.max(position, Math.min(recovery.confirmedOffset ?? endOffset, endOffset));
+  let count = await replayWithin(recovery, state, { from: position, to: confirmedOffset, isConfirmed: true });
+  state.index.allVisible();
+  count += await replayWithin(recovery, state, { from: confirmedOffset, to: endOffset, isConfirmed: false });
+  return count;
+}
+
+/** @returns number of records. Files the index of each segment that is passed, where that is confirmed */
+async function replayWithin(
+  { log, logger }: ViewRecovery,
+  state: ShardState,
+  { from, to, isConfirmed }: { readonly from: number; readonly to: number; readonly isConfirmed: boolean },
+): Promise<number> {
   let count = 0;
   for (const segment of log.segments()) {
-    if (segment.endOffset <= position) continue;
-    const from = Math.max(position, segment.startOffset);
-    await log.scan(from, Math.min(segment.endOffset, log.endOffset), (record) => {
+    if (segment.endOffset <= from || segment.startOffset >= to) continue;
+    await log.scan(Math.max(from, segment.startOffset), Math.min(segment.endOffset, to), (record) => {
       state.apply(record);
       count++;
     });
-    if (segment.sealed) await fileIndex(state, segment, logger);
+    if (isConfirmed && segment.sealed && segment.endOffset <= to) await fileIndex(state, segment, logger);
   }
   return count;
 }

@@ -21,6 +21,8 @@ export interface ShardParts {
   readonly keys: KeyIndexing;
   readonly scrub: LogScrub;
   readonly viewsRecovery: ViewsReport;
+  /** See `LogShardParts.holdsDeadLetters`. */
+  readonly holdsDeadLetters: boolean;
   /** Gives the data directory back. */
   readonly release: () => Promise<void>;
 }
@@ -36,12 +38,24 @@ export interface ShardMaterial {
   readonly release: () => Promise<void>;
 }
 
+/** What is different in it from a shard that leads. */
+export interface ShardMode {
+  /** See `ShardCore.isActing`. */
+  readonly isActing?: boolean;
+  /** See `LogShardParts.holdsDeadLetters`. */
+  readonly holdsDeadLetters?: boolean;
+}
+
 /** Puts the parts together; nothing of them runs yet. */
-export function makeParts(material: ShardMaterial, confirmation?: Confirmation): ShardParts {
+export function makeParts(
+  material: ShardMaterial,
+  confirmation?: Confirmation,
+  { isActing = false, holdsDeadLetters = isActing }: ShardMode = {},
+): ShardParts {
   const { args, log, settings, onFatal, release } = material;
   const { vfs, clock, logger, directory } = args;
   const { state, report } = material.views;
-  const core = new ShardCore(log, state, clock, logger, settings, confirmation);
+  const core = new ShardCore(log, state, clock, logger, settings, confirmation, isActing);
   const maintenance = new Maintenance(core, {
     vfs,
     snapshotDirectory: material.directories.snapshots,
@@ -57,6 +71,7 @@ export function makeParts(material: ShardMaterial, confirmation?: Confirmation):
     keys: new KeyIndexing(core, vfs, material.directories.keys),
     scrub: new LogScrub(core, onFatal),
     viewsRecovery: report,
+    holdsDeadLetters,
     release,
   };
 }
@@ -66,6 +81,11 @@ export async function startBackground({ keys, maintenance, scrub }: ShardParts):
   await keys.start();
   maintenance.start();
   scrub.start();
+}
+
+/** Starts what a copy does that stands in for its leader; see `ShardCore.isActing`. */
+export function startActing(parts: ShardParts): LogShard {
+  return new LogShard(parts);
 }
 
 /** Starts what only a leader does. Its state is at the end of the log. */

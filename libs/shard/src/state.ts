@@ -45,6 +45,7 @@ import {
 } from './records.ts';
 import { decodeRedrive } from './redrive-record.ts';
 import { SentKeys } from './sent-keys.ts';
+import { decodeSettlement } from './settlement-record.ts';
 import { StateRecordTracker } from './state-records.ts';
 
 /** Sections of a snapshot. The open part of the index is left out where it can be read from the log as well. */
@@ -189,6 +190,9 @@ export class ShardState {
         break;
       case RECORD.standing:
         this.metadata.applyStanding(decodeStanding(payload));
+        break;
+      case RECORD.settlement:
+        this.#settlement(record);
         break;
       case RECORD.attestation:
         break;
@@ -486,6 +490,22 @@ export class ShardState {
       if (this.metadata.queueByUid(queueUid) === undefined) continue;
       this.progress.applyReset(this.progress.obtain(groupUid, queueUid), nextOffset, record.physicalOffset);
     }
+  }
+
+  #settlement(record: LogRecord): void {
+    const { groupUid, queueUid, isReset, ...settlement } = decodeSettlement(record.payload);
+    if (this.metadata.groupByUid(groupUid) === undefined) return;
+    const indexed = this.index.queue(queueUid);
+    if (indexed === undefined) return;
+    const queue = this.progress.obtain(groupUid, queueUid);
+    const isResetSince = queue.resetPosition >= settlement.ownFrom;
+    // Who has set the offset here since knew nothing of what the copy did.
+    if (isResetSince && !isReset) return;
+    if (isReset && !isResetSince) this.progress.applyReset(queue, settlement.fromOffset, record.physicalOffset);
+    const entries = settlement.entries
+      .filter(({ offset }) => offset >= indexed.minOffset)
+      .map(({ remainingMs, ...entry }) => ({ ...entry, deadlineMs: record.shardTimeMs + remainingMs }));
+    this.progress.applySettlement(queue, { ...settlement, entries });
   }
 
   #topic(record: LogRecord): void {

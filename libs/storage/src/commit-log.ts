@@ -346,22 +346,18 @@ class SegmentedLog implements CommitLog {
     return new StoredRecord(chunk, at);
   }
 
-  async scan(from: number, to: number, visit: (record: LogRecord) => void): Promise<number> {
-    const end = Math.min(to, this.#state.endOffset);
-    if (end > this.#state.writtenOffset) await this.#settlement.whenStored(end);
-    let position = from;
-    while (position < end) {
-      const segment = this.#segmentOf(position);
-      const segmentEnd = Math.min(end, segment.endOffset);
-      position = await this.#use(segment, (file) =>
-        walkRecords(file, segment, position, segmentEnd, (record) => {
-          if (record.type >= TYPE_MIN) visit(record);
-          return true;
-        }),
-      );
-      if (position < segmentEnd) throw damagedRecord(segment, position, 'although the log goes on behind it');
-    }
-    return position;
+  scan(from: number, to: number, visit: (record: LogRecord) => void): Promise<number> {
+    return this.#walk(from, to, (record) => {
+      if (record.type >= TYPE_MIN) visit(record);
+    });
+  }
+
+  async toldFlushedOffset(from: number): Promise<number> {
+    let told = 0;
+    await this.#walk(from, this.#state.endOffset, ({ flushedOffset }) => {
+      told = Math.max(told, flushedOffset);
+    });
+    return told;
   }
 
   scanTail(from: number, to: number, visit: (record: LogRecord) => void): number {
@@ -398,6 +394,25 @@ class SegmentedLog implements CommitLog {
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  /** Walks all records, the log's own too. @returns the first record boundary ≥ `to` */
+  async #walk(from: number, to: number, visit: (record: StoredRecord) => void): Promise<number> {
+    const end = Math.min(to, this.#state.endOffset);
+    if (end > this.#state.writtenOffset) await this.#settlement.whenStored(end);
+    let position = from;
+    while (position < end) {
+      const segment = this.#segmentOf(position);
+      const segmentEnd = Math.min(end, segment.endOffset);
+      position = await this.#use(segment, (file) =>
+        walkRecords(file, segment, position, segmentEnd, (record) => {
+          visit(record);
+          return true;
+        }),
+      );
+      if (position < segmentEnd) throw damagedRecord(segment, position, 'although the log goes on behind it');
+    }
+    return position;
   }
 
   #appendOwn(type: number): void {

@@ -75,6 +75,12 @@ export interface CommitLog extends ReplicatedLog {
   onSettled(listener: (settledOffset: number) => void): () => void;
   /** Settles when everything up to `physicalOffset` (exclusive; default: the end) is confirmed. Rejects as `settled` does, and by `close`. */
   confirmed(physicalOffset?: number): Promise<void>;
+  /**
+   * How far the log was fsynced on the disk of whoever wrote it, as the records from `from` on say.
+   * @param from begin of a record; nothing is said behind the end
+   * @returns 0 when they say nothing @throws as `scan` does
+   */
+  toldFlushedOffset(from: number): Promise<number>;
   /** Settles when everything up to `physicalOffset` (exclusive) is fsynced; forces an fsync under ASYNC_FLUSH. */
   flush(physicalOffset?: number): Promise<void>;
 

@@ -18,7 +18,7 @@ export { MetadataView } from './metadata/view.ts';
 export { type Pin, PinsView } from './pins/view.ts';
 export { NONE } from './progress/entry-slab.ts';
 export type { GroupQueue } from './progress/group-queue.ts';
-export { ProgressView, type SpentRule } from './progress/view.ts';
+export { ProgressView, type QueueSettlement, type SettledEntry, type SpentRule } from './progress/view.ts';
 export { type QueueChange, QueueChangesView } from './queue-changes/view.ts';
 export type { SegmentQueue } from './queue-index/index-file.ts';
 export type { IndexedQueue } from './queue-index/indexed-queue.ts';

@@ -13,6 +13,28 @@ export type SpentRule = (groupUid: number, attempt: number) => boolean;
 
 const NEVER: SpentRule = () => false;
 
+/** An entry as another copy of the shard holds it. */
+export interface SettledEntry {
+  readonly offset: number;
+  readonly leaseId: number;
+  readonly attempt: number;
+  /** Shard time of this copy at which its lease ends, milliseconds. */
+  readonly deadlineMs: number;
+  /** Hash of its message group; 0 = not known. */
+  readonly messageGroup: number;
+}
+
+/** What another copy of the shard has settled of a queue for a group. */
+export interface QueueSettlement {
+  readonly fromOffset: number;
+  /** Everything below is reached; of what lies from `fromOffset` on, only `entries` are not settled. */
+  readonly nextOffset: number;
+  /** Leases from this byte of the log on were made without knowing of the other copy's. */
+  readonly ownFrom: number;
+  /** By offset, all within the range. */
+  readonly entries: readonly SettledEntry[];
+}
+
 /**
  * What each group has taken from each queue: the next offset, and the entries handed out and not settled. The `apply…`
  * methods are the state machine: they depend on nothing but their arguments. Which entries have expired (`advance`)
@@ -270,6 +292,37 @@ export class ProgressView {
     queue.resetPosition = position;
   }
 
+  /**
+   * A copy that stood in for this one has handed out and settled messages of a queue: of those in [fromOffset, nextOffset) all are settled
+   * but `entries`. What was settled on either side stays so. Its leases take the place of those before `ownFrom`; what was handed
+   * out since then is left as it is.
+   */
+  applySettlement(queue: GroupQueue, { fromOffset, nextOffset, ownFrom, entries }: QueueSettlement): void {
+    const reachedOffset = queue.nextOffset;
+    // Somebody has set the offset since: that counts.
+    if (reachedOffset < fromOffset) return;
+    if (nextOffset > reachedOffset) queue.nextOffset = nextOffset;
+    const before = this.#before(queue, fromOffset);
+    let slot = before === NONE ? queue.first : this.next(before);
+    let index = 0;
+    while (slot !== NONE && this.offset(slot) < nextOffset) {
+      const following = this.next(slot);
+      while (index < entries.length && entries[index]!.offset < this.offset(slot)) index++;
+      const entry = entries[index];
+      const isOwn = this.leaseId(slot) >= ownFrom;
+      if (entry?.offset === this.offset(slot)) {
+        if (!isOwn) this.#takeOver(queue, slot, entry);
+      } else if (!isOwn || this.attempt(slot) > 0) {
+        // What was given back since then is still to come.
+        this.#remove(queue, slot);
+      }
+      slot = following;
+    }
+    for (const entry of entries) {
+      if (entry.offset >= reachedOffset) this.#takeOver(queue, this.#obtainEntry(queue, entry.offset), entry);
+    }
+  }
+
   /** The queue is gone for all groups. */
   applyQueueDeletion(queueUid: number): void {
     for (const queues of this.#groups.values()) {
@@ -437,6 +490,16 @@ export class ProgressView {
         if (this.#slab.holder[slot] !== 0) yield { queue, slot };
       }
     }
+  }
+
+  /** The lease of another copy becomes this one's. */
+  #takeOver(queue: GroupQueue, slot: number, entry: SettledEntry): void {
+    const slab = this.#slab;
+    slab.leaseId[slot] = entry.leaseId;
+    slab.attempt[slot] = Math.max(slab.attempt[slot]!, entry.attempt);
+    slab.messageGroup[slot] = entry.messageGroup;
+    slab.holder[slot] = 0;
+    this.#setDeadline(queue, slot, entry.deadlineMs);
   }
 
   #suspend(queue: GroupQueue, slot: number, { deadlineMs, nowMs }: { deadlineMs: number; nowMs: number }): void {

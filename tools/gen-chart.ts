@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { dashboard } from './chart/dashboard.ts';
 import { parameterTable, schemaOf, yamlFileOf } from './chart/render.ts';
 import type { Schema } from './chart/value.ts';
 import { values } from './chart/values.ts';
@@ -32,6 +33,7 @@ const files: Readonly<Record<string, () => string>> = {
   'values.yaml': () => `${NOTICE}${yamlFileOf(values)}\n`,
   'values.schema.json': schemaText,
   'README.md': readme,
+  'files/dashboard.json': () => `${JSON.stringify(dashboard(), undefined, 1)}\n`,
 };
 
 const isCheck = process.argv.includes('--check');

@@ -1,4 +1,4 @@
-import { flag, type Group, group, listOf, oneOf, only, parts, text, texts, value, whole } from './value.ts';
+import { flag, type Group, group, listOf, oneOf, only, over, parts, text, texts, value, whole } from './value.ts';
 
 /** Ways in for clients. Routes give back the address that a client dialled, whichever way it came: nothing else is to be configured. */
 export const access: Group['children'] = {
@@ -23,6 +23,7 @@ export const access: Group['children'] = {
     ),
     labels: value({}, texts, 'Labels.'),
     hosts: value([], listOf(text), 'Names that clients dial.'),
+    merge: over,
     tls: value(
       [],
       listOf(only({ hosts: listOf(text), secretName: text })),
@@ -35,5 +36,6 @@ export const access: Group['children'] = {
     hostnames: value([], listOf(text), 'Names that clients dial.'),
     labels: value({}, texts, 'Labels.'),
     annotations: value({}, texts, 'Annotations.'),
+    merge: over,
   }),
 };

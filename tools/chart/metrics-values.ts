@@ -1,4 +1,4 @@
-import { flag, group, parts, text, texts, value } from './value.ts';
+import { flag, group, over, parts, text, texts, value } from './value.ts';
 
 const scraping = {
   enabled: value(false, flag, 'Make it. It takes the Prometheus operator.'),
@@ -7,6 +7,7 @@ const scraping = {
   labels: value({}, texts, 'Labels by which Prometheus finds it.'),
   relabelings: value([], parts, 'Changes of labels before.'),
   metricRelabelings: value([], parts, 'Changes of labels after.'),
+  merge: over,
 };
 
 /** What operators watch. */
@@ -19,10 +20,12 @@ export const metrics = group('Prometheus and Grafana.', {
     alertLabels: value({}, texts, 'Labels of all alerts.'),
     runbookUrl: value('', text, 'Where your runbooks are: annotation runbook_url with the name of the alert appended.'),
     additionalRules: value([], parts, 'More rules of the same group.'),
+    merge: over,
   }),
   dashboard: group('A dashboard of Grafana, as a ConfigMap that its side-car finds.', {
     enabled: value(false, flag, 'Make it.'),
     labels: value({ grafana_dashboard: '1' }, texts, 'Labels by which the side-car finds it.'),
     annotations: value({}, texts, 'Annotations, such as the folder.'),
+    merge: over,
   }),
 });

@@ -66,3 +66,6 @@ export function only(properties: Readonly<Record<string, Schema>>, required: rea
 export function listOf(items: Schema): Schema {
   return { type: 'array', items };
 }
+
+/** What is merged over an object that has values of its own. */
+export const over: Value = value({}, part, 'Merged over the object, field by field.');

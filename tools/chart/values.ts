@@ -15,6 +15,7 @@ import {
   matching,
   oneOf,
   only,
+  over,
   part,
   parts,
   text,
@@ -45,6 +46,7 @@ const BROKER_KEYS_OF_CHART = [
   'leaseNamespace',
   'leaseKubeconfig',
   'metricsPromExporterPort',
+  'provisionFile',
 ];
 /** Keys of a name server that follow from other values. */
 const NAME_SERVER_KEYS_OF_CHART = [
@@ -195,6 +197,8 @@ const broker = group(
     ),
     scaleIn: group('When shards becomes smaller: before the upgrade, the brokers that leave are drained.', {
       drain: value(true, flag, 'Off: their messages stay in their volumes, and nobody gets them.'),
+      ignoreTopics: value([], listOf(text), 'Topics whose messages may be lost by it.'),
+      ignoreGroups: value([], listOf(text), 'Groups that need not have all their messages.'),
       timeoutSeconds: value(
         240,
         whole(1, 86_400),
@@ -232,7 +236,7 @@ const broker = group(
       'role',
       'roleBinding',
       'secret',
-      'provisioning',
+      'declared',
     ]),
   },
 );
@@ -245,16 +249,13 @@ function brokerSchema() {
   return schema;
 }
 
-const admin = group(
-  'A pod for operators, with mqadmin: kubectl exec deploy/NAME-admin -- mqadmin',
-  {
-    enabled: value(true, flag, 'Run it.'),
-    resources: resources({ requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } }),
-    ...placement({}),
-    ...podExtras,
-    ...merging(['deployment', 'podTemplate', 'container']),
-  },
-);
+const admin = group('A pod for operators, with mqadmin: kubectl exec deploy/NAME-admin -- mqadmin', {
+  enabled: value(true, flag, 'Run it.'),
+  resources: resources({ requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } }),
+  ...placement({}),
+  ...podExtras,
+  ...merging(['deployment', 'podTemplate', 'container']),
+});
 
 const secrets = {
   tls: group(
@@ -267,6 +268,7 @@ const secrets = {
         dnsNames: value([], listOf(text), 'More names, such as the one that clients from outside use.'),
         duration: value('2160h', text, 'Validity.'),
         renewBefore: value('720h', text, 'When it is renewed.'),
+        merge: over,
       }),
     },
   ),

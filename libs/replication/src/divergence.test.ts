@@ -45,6 +45,20 @@ describe('where a follower goes on', () => {
       true,
     ],
     ['anew, when they share no epoch', span(0, 900, [2, 0]), span(0, 700, [1, 0]), 0, true],
+    [
+      'where its newest epoch begins, when the leader began one of that number elsewhere',
+      span(0, 900, [1, 0], [2, 600]),
+      span(0, 700, [1, 0], [2, 500]),
+      500,
+      false,
+    ],
+    [
+      'at its end, when only the leader has removed the begin of the epoch',
+      span(600, 900, [2, 600]),
+      span(0, 700, [1, 0], [2, 500]),
+      700,
+      false,
+    ],
     ['at its end, when its begin has been removed', span(300, 900, [2, 300]), span(500, 900, [2, 500]), 900, false],
   ];
   for (const [name, leader, follower, cutOffset, startAnew] of cases) {

@@ -18,25 +18,36 @@ export interface Continuation {
 
 /**
  * Finds where the log of a follower leaves that of its leader. Within an epoch all copies have the same bytes, as only one
- * member ever writes in it; so they agree up to the end of the newest epoch that both have, as far as both have it.
+ * member ever writes in it: the same is one of the same number and begin. So they agree up to the end of the newest epoch that both have, as far as both have it.
  */
 export function continuationOf(leader: LogSpan, follower: LogSpan): Continuation {
-  const common = newestCommon(leader, follower);
+  const common = commonEnd(leader, follower);
   if (common === undefined || common < leader.startOffset || common > leader.endOffset) {
     return { cutOffset: leader.startOffset, startAnew: follower.endOffset !== leader.startOffset };
   }
   return { cutOffset: common, startAnew: false };
 }
 
-function newestCommon(leader: LogSpan, follower: LogSpan): number | undefined {
+/** Behind the last byte that both have in common; undefined when there is none. */
+export function commonEnd(leader: LogSpan, follower: LogSpan): number | undefined {
   const places = new Map(leader.epochs.map(({ epoch }, at) => [epoch, at]));
   for (let index = follower.epochs.length - 1; index >= 0; index--) {
     const { epoch } = follower.epochs[index]!;
     const at = places.get(epoch);
-    if (at === undefined) continue;
+    if (at === undefined || !isSameEpoch(leader, at, follower, index)) continue;
     return Math.min(endOf(leader, at), endOf(follower, index));
   }
   return undefined;
+}
+
+/**
+ * Static masters count their epochs by themselves, so two of them may use one number; but not from the same byte on. Of the first
+ * epoch of a log the begin may have been removed.
+ */
+function isSameEpoch(leader: LogSpan, at: number, follower: LogSpan, index: number): boolean {
+  const [ours, theirs] = [leader.epochs[at]!.startOffset, follower.epochs[index]!.startOffset];
+  if (ours === theirs) return true;
+  return ours > theirs ? at === 0 : index === 0;
 }
 
 function endOf(span: LogSpan, index: number): number {

@@ -14,8 +14,11 @@ export interface FollowerIdentity {
   readonly version: string;
 }
 
+/** What a follower says of its log. */
+export type HelloLog = Pick<ReplicatedLog, 'logId' | 'startOffset' | 'endOffset' | 'epochs'>;
+
 /** @param epochSeen highest epoch that the follower knows of, from its log or elsewhere */
-export function helloOf(identity: FollowerIdentity, log: ReplicatedLog, epochSeen: number): FollowerMessage_Hello {
+export function helloOf(identity: FollowerIdentity, log: HelloLog, epochSeen: number): FollowerMessage_Hello {
   return {
     ...identity,
     logId: log.logId ?? '',

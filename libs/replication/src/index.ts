@@ -5,9 +5,11 @@ export {
   FollowerReplication,
   type FollowerReplicationOptions,
 } from './follower.ts';
-export type { FollowerIdentity } from './hello.ts';
+export { type FollowerIdentity, type HelloLog, helloOf } from './hello.ts';
 export { type FollowerStanding, LeaderReplication, type LeaderReplicationOptions, tooFewInSync } from './leader.ts';
-export { connectToLeader, type ReplicationClientOptions } from './replication-client.ts';
+export { connectToLeader, connectToSettle, type ReplicationClientOptions } from './replication-client.ts';
 export { type ReplicationServiceOptions, replicationService } from './replication-service.ts';
+export { SettlementHandOver, type SettlementPeer, SettlementRefused } from './settlement-hand-over.ts';
+export { SETTLEMENTS_MAX, type SettlementSink } from './settlement-sink.ts';
 export type { FollowerStream, LeaderStream, ReplicationStream } from './stream.ts';
 export { REPLICATION_DEFAULTS, type ReplicationSettings } from './times.ts';

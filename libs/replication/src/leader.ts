@@ -3,13 +3,16 @@ import {
   type FollowerMessage,
   type FollowerMessage_Hello,
   LeaderMessage_Refusal_Reason as Reason,
+  type SettleRequest,
+  type SettleResponse,
 } from '@orbitmq/protocol/orbitmq.replication.v1';
 import type { Logger } from '@orbitmq/runtime';
 import type { ReplicatedLog } from '@orbitmq/storage';
-import { continuationOf } from './divergence.ts';
+import { commonEnd, continuationOf } from './divergence.ts';
 import { FollowerSession, InvalidClaim } from './follower-session.ts';
 import { EPOCHS_MAX, spanOf } from './hello.ts';
 import { InSyncSet } from './in-sync-set.ts';
+import type { SettlementSink } from './settlement-sink.ts';
 import type { LeaderStream } from './stream.ts';
 import type { ReplicationSettings } from './times.ts';
 
@@ -29,6 +32,8 @@ export interface LeaderReplicationOptions {
   publish(members: readonly number[]): Promise<boolean>;
   /** A follower knows of a newer epoch: somebody else leads. */
   onNewerEpoch(epoch: number): void;
+  /** Takes over what members have settled that stood in for this leader; undefined = none ever does. */
+  readonly settlements?: SettlementSink;
   /** The in-sync set has changed. */
   onInSyncChange?(members: readonly number[]): void;
 }
@@ -166,6 +171,30 @@ export class LeaderReplication {
       stream.close();
       if (session !== undefined) this.#lose(session);
     }
+  }
+
+  /**
+   * Takes over what a member has settled that stood in for this leader. Resolves when that is settled here.
+   * @throws MqError when it can't be, or not now
+   */
+  async settle({ hello, settlements, complete }: SettleRequest): Promise<SettleResponse> {
+    const { log, logger, settlements: sink } = this.#options;
+    const refusal = hello === undefined ? INVALID_HELLO : this.#refusalOf(hello);
+    if (hello === undefined || refusal !== undefined || sink === undefined) {
+      this.#tellRefusal(hello?.member, refusal ?? NO_STAND_INS);
+      return { epoch: BigInt(log.epoch), refusal: refusal ?? NO_STAND_INS, commonOffset: 0n };
+    }
+    const commonOffset = commonEnd(spanOfLog(log), spanOf(hello)) ?? 0;
+    sink.onStandIn(hello.member, false);
+    // What this leader did before it went away was before the other did anything.
+    const ownFrom = Math.max(commonOffset, this.#epochStart);
+    for (const settlement of settlements) sink.take(settlement, ownFrom);
+    if (settlements.length > 0) await sink.settled();
+    if (complete) {
+      logger.info({ member: hello.member, commonOffset }, 'a slave that stood in has handed over what it settled');
+      sink.onStandIn(hello.member, true);
+    }
+    return { epoch: BigInt(log.epoch), refusal: undefined, commonOffset: BigInt(commonOffset) };
   }
 
   /** Ends all streams; nothing is confirmed by it any more. Idempotent. */
@@ -351,6 +380,7 @@ export class LeaderReplication {
   }
 }
 
+const NO_STAND_INS = { reason: Reason.REASON_INVALID, message: 'no member stands in for the leader of this shard' };
 const INVALID_HELLO = { reason: Reason.REASON_INVALID, message: 'the first message must be a hello' };
 
 function spanOfLog(log: ReplicatedLog) {

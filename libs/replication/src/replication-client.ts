@@ -6,6 +6,7 @@ import {
 } from '@orbitmq/protocol/orbitmq.replication.v1';
 import { type ClientTls, createRpcClient } from '@orbitmq/rpc';
 import { ACCESS_KEY } from './replication-service.ts';
+import type { SettlementPeer } from './settlement-hand-over.ts';
 import type { FollowerStream } from './stream.ts';
 
 /** What may be on its way at once: some chunks, so that the leader reads and sends while they are taken in here. */
@@ -26,8 +27,7 @@ export function connectToLeader(address: string, options: ReplicationClientOptio
     keepAliveMs: 5000,
     receiveWindowBytes: RECEIVE_WINDOW_BYTES,
   });
-  const metadata: [string, string][] = options.accessKey === undefined ? [] : [[ACCESS_KEY, options.accessKey]];
-  const call = client.bidi(ReplicationServiceDefinition, 'follow', { metadata });
+  const call = client.bidi(ReplicationServiceDefinition, 'follow', { metadata: metadataOf(options) });
   const incoming: AsyncIterable<LeaderMessage> = call.responses;
   return {
     write: (message: FollowerMessage) => call.write(message),
@@ -37,4 +37,21 @@ export function connectToLeader(address: string, options: ReplicationClientOptio
     },
     incoming,
   };
+}
+
+/** A connection to the member whose replication port is at `address`, to hand over what was settled in its place. */
+export function connectToSettle(address: string, options: ReplicationClientOptions): SettlementPeer {
+  const client = createRpcClient({ addresses: [address], tls: options.tls });
+  const callOptions = { metadata: metadataOf(options), timeoutMs: SETTLE_TIMEOUT_MS };
+  return {
+    settle: (request) => client.unary(ReplicationServiceDefinition, 'settle', request, callOptions),
+    close: () => client.close(),
+  };
+}
+
+/** The leader may have to wait for its disk, and its followers. Milliseconds. */
+const SETTLE_TIMEOUT_MS = 5000;
+
+function metadataOf({ accessKey }: ReplicationClientOptions): [string, string][] {
+  return accessKey === undefined ? [] : [[ACCESS_KEY, accessKey]];
 }

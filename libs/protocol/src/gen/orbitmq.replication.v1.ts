@@ -13,4 +13,8 @@ export {
   LeaderMessage_Refusal_Reason,
   LeaderMessage_Welcome,
   ReplicationServiceDefinition,
+  SettleRequest,
+  SettleRequest_Entry,
+  SettleRequest_Settlement,
+  SettleResponse,
 } from "./orbitmq/replication/v1/replication.ts";

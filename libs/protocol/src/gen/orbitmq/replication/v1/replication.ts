@@ -123,6 +123,56 @@ export interface LeaderMessage_Heartbeat {
   inSync: number[];
 }
 
+export interface SettleRequest {
+  /** As in Follow; of its log the follower names only what it has from leaders. */
+  hello:
+    | FollowerMessage_Hello
+    | undefined;
+  /** At most 64, with at most 200 entries each. */
+  settlements: SettleRequest_Settlement[];
+  /** All has been told. */
+  complete: boolean;
+}
+
+/** Of a group and a queue, or of a part of it. */
+export interface SettleRequest_Settlement {
+  groupUid: number;
+  groupName: string;
+  topicUid: number;
+  topicName: string;
+  queueUid: number;
+  /** Of what lies in [from_offset, next_offset), all but `entries` are settled. */
+  fromOffset: bigint;
+  nextOffset: bigint;
+  /** Somebody has set the group's offset there: it may have gone back. */
+  isReset: boolean;
+  /** By offset. */
+  entries: SettleRequest_Entry[];
+}
+
+/** A message that was handed out and is not settled. */
+export interface SettleRequest_Entry {
+  queueOffset: bigint;
+  /** What handles name. */
+  leaseId: bigint;
+  /** Times it was handed out. */
+  attempt: number;
+  /** What is left of its lease. */
+  remainingMs: bigint;
+  /** Hash of its message group; 0 = not known. */
+  messageGroup: number;
+}
+
+export interface SettleResponse {
+  /** Epoch in which the leader leads; 0 when it does not. */
+  epoch: bigint;
+  refusal:
+    | LeaderMessage_Refusal
+    | undefined;
+  /** The leader has the follower's log up to here: of messages behind it nothing may be settled. */
+  commonOffset: bigint;
+}
+
 function createBaseEpochStart(): EpochStart {
   return { epoch: 0n, physicalOffset: 0n };
 }
@@ -954,6 +1004,397 @@ export const LeaderMessage_Heartbeat: MessageFns<LeaderMessage_Heartbeat> = {
   },
 };
 
+function createBaseSettleRequest(): SettleRequest {
+  return { hello: undefined, settlements: [], complete: false };
+}
+
+export const SettleRequest: MessageFns<SettleRequest> = {
+  encode(message: SettleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      FollowerMessage_Hello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.settlements) {
+      SettleRequest_Settlement.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.complete !== false) {
+      writer.uint32(24).bool(message.complete);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = FollowerMessage_Hello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settlements.push(SettleRequest_Settlement.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleRequest_Settlement(): SettleRequest_Settlement {
+  return {
+    groupUid: 0,
+    groupName: "",
+    topicUid: 0,
+    topicName: "",
+    queueUid: 0,
+    fromOffset: 0n,
+    nextOffset: 0n,
+    isReset: false,
+    entries: [],
+  };
+}
+
+export const SettleRequest_Settlement: MessageFns<SettleRequest_Settlement> = {
+  encode(message: SettleRequest_Settlement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.groupUid !== 0) {
+      writer.uint32(8).uint32(message.groupUid);
+    }
+    if (message.groupName !== "") {
+      writer.uint32(18).string(message.groupName);
+    }
+    if (message.topicUid !== 0) {
+      writer.uint32(24).uint32(message.topicUid);
+    }
+    if (message.topicName !== "") {
+      writer.uint32(34).string(message.topicName);
+    }
+    if (message.queueUid !== 0) {
+      writer.uint32(40).uint32(message.queueUid);
+    }
+    if (message.fromOffset !== 0n) {
+      if (BigInt.asUintN(64, message.fromOffset) !== message.fromOffset) {
+        throw new globalThis.Error("value provided for field message.fromOffset of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.fromOffset);
+    }
+    if (message.nextOffset !== 0n) {
+      if (BigInt.asUintN(64, message.nextOffset) !== message.nextOffset) {
+        throw new globalThis.Error("value provided for field message.nextOffset of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.nextOffset);
+    }
+    if (message.isReset !== false) {
+      writer.uint32(64).bool(message.isReset);
+    }
+    for (const v of message.entries) {
+      SettleRequest_Entry.encode(v!, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleRequest_Settlement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleRequest_Settlement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.groupUid = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.groupName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.topicUid = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.topicName = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.queueUid = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.fromOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.nextOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.isReset = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.entries.push(SettleRequest_Entry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleRequest_Entry(): SettleRequest_Entry {
+  return { queueOffset: 0n, leaseId: 0n, attempt: 0, remainingMs: 0n, messageGroup: 0 };
+}
+
+export const SettleRequest_Entry: MessageFns<SettleRequest_Entry> = {
+  encode(message: SettleRequest_Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queueOffset !== 0n) {
+      if (BigInt.asUintN(64, message.queueOffset) !== message.queueOffset) {
+        throw new globalThis.Error("value provided for field message.queueOffset of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.queueOffset);
+    }
+    if (message.leaseId !== 0n) {
+      if (BigInt.asUintN(64, message.leaseId) !== message.leaseId) {
+        throw new globalThis.Error("value provided for field message.leaseId of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.leaseId);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(24).uint32(message.attempt);
+    }
+    if (message.remainingMs !== 0n) {
+      if (BigInt.asUintN(64, message.remainingMs) !== message.remainingMs) {
+        throw new globalThis.Error("value provided for field message.remainingMs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.remainingMs);
+    }
+    if (message.messageGroup !== 0) {
+      writer.uint32(40).int32(message.messageGroup);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleRequest_Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleRequest_Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.queueOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leaseId = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.remainingMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.messageGroup = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleResponse(): SettleResponse {
+  return { epoch: 0n, refusal: undefined, commonOffset: 0n };
+}
+
+export const SettleResponse: MessageFns<SettleResponse> = {
+  encode(message: SettleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0n) {
+      if (BigInt.asUintN(64, message.epoch) !== message.epoch) {
+        throw new globalThis.Error("value provided for field message.epoch of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.epoch);
+    }
+    if (message.refusal !== undefined) {
+      LeaderMessage_Refusal.encode(message.refusal, writer.uint32(18).fork()).join();
+    }
+    if (message.commonOffset !== 0n) {
+      if (BigInt.asUintN(64, message.commonOffset) !== message.commonOffset) {
+        throw new globalThis.Error("value provided for field message.commonOffset of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.commonOffset);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refusal = LeaderMessage_Refusal.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.commonOffset = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** Served by every member of a shard on its replication port (`haListenPort`); only the leader takes followers. */
 export type ReplicationServiceDefinition = typeof ReplicationServiceDefinition;
 export const ReplicationServiceDefinition = {
@@ -978,6 +1419,19 @@ export const ReplicationServiceDefinition = {
       requestStream: true,
       responseType: LeaderMessage as typeof LeaderMessage,
       responseStream: true,
+      options: {},
+    },
+    /**
+     * What a follower has handed out and settled that stood in for the leader, before it follows again, in parts. The leader makes it its
+     * own and answers when it is settled; what it has already changes nothing. A request without settlements asks whether the leader is there.
+     * Permission: as Follow.
+     */
+    settle: {
+      name: "Settle",
+      requestType: SettleRequest as typeof SettleRequest,
+      requestStream: false,
+      responseType: SettleResponse as typeof SettleResponse,
+      responseStream: false,
       options: {},
     },
   },

@@ -17,6 +17,16 @@ export function codeOfAnswer(bytes: Uint8Array): number {
   return HeartbeatResponse.decode(bytes).status?.code ?? 0;
 }
 
+const NAMES_OF_CODES: ReadonlyMap<number, CodeName> = new Map(
+  Object.entries(CODES).map(([name, code]) => [code, name as CodeName]),
+);
+
+/** The refusal that a response of any type holds. */
+export function failureIn(bytes: Uint8Array): MqError {
+  const { status } = HeartbeatResponse.decode(bytes);
+  return new MqError(NAMES_OF_CODES.get(status?.code ?? 0) ?? 'INTERNAL_SERVER_ERROR', status?.message ?? '');
+}
+
 export function topicNotFound(topicName: string): MqError {
   return new MqError(
     'TOPIC_NOT_FOUND',

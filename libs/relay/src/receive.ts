@@ -1,17 +1,15 @@
 import { delay, MqError } from '@orbitmq/base';
 import { encodeReceiveDeliveryTimestamp, encodeReceiveStatus } from '@orbitmq/protocol';
-import { ReceiveMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call, Sink } from '@orbitmq/rpc';
-import { passedMetadata } from '@orbitmq/rpc';
+import { receiveFrom } from './broker-receive.ts';
 import type { Broker } from './brokers.ts';
 import { firstReachable } from './first-reachable.ts';
-import { timeoutFor, withConnection } from './forward.ts';
+import { receiveFromAny } from './receive-from-any.ts';
+import type { ReceiveRequest } from './receive-request.ts';
 import type { RelayContext } from './relay-context.ts';
 
 /** An error is answered no sooner: clients ask again at once, Rust after 1 ms. Milliseconds. */
 const ERROR_HOLD_MS = 1000;
-/** Longest receive where the client sets no limit. Milliseconds. */
-const WAIT_MAX_MS = 60_000;
 
 /** What a client hears whose receive is given up because this server stops: nothing is wrong, it asks again elsewhere. */
 const NOTHING_CAME = new MqError(
@@ -19,19 +17,7 @@ const NOTHING_CAME = new MqError(
   'No message came before this name server stopped; receive again.',
 );
 
-/** A ReceiveMessageRequest with what decides where it goes. */
-export interface ReceiveRequest {
-  readonly bytes: Uint8Array;
-  readonly topicName: string;
-  readonly brokerName: string;
-}
-
-export function decodeReceiveRequest(bytes: Uint8Array): ReceiveRequest {
-  const queue = ReceiveMessageRequest.decode(bytes).messageQueue;
-  return { bytes, topicName: queue?.topic?.name ?? '', brokerName: queue?.broker?.name ?? '' };
-}
-
-/** ReceiveMessage: from the broker that the queue names, else from the brokers of the topic by turns. */
+/** ReceiveMessage: from the broker that the queue names, else from the brokers of the topic by turns; from any, see there. */
 export async function relayReceive(
   context: RelayContext,
   request: ReceiveRequest,
@@ -47,9 +33,12 @@ export async function relayReceive(
     },
   };
   try {
-    const named = context.brokers.named(request.brokerName);
-    const candidates = named ? [named] : await context.choice.candidates(request.topicName, 'read');
-    await firstReachable(candidates, (broker) => pass(broker, request, call, counting, () => responseCount > 0));
+    const brokers = await brokersFor(context, request);
+    if (request.isOfAnyBroker && brokers.length > 1) {
+      await receiveFromAny(context, request, brokers, call, counting);
+    } else {
+      await firstReachable(brokers, (broker) => pass(broker, request, call, counting, () => responseCount > 0));
+    }
   } catch (error) {
     if (!(error instanceof MqError)) throw error;
     // What has come is whole messages: the client keeps them.
@@ -61,30 +50,31 @@ export async function relayReceive(
   }
 }
 
+/** At least one; the one that the client names first. */
+async function brokersFor({ brokers, choice }: RelayContext, request: ReceiveRequest): Promise<readonly Broker[]> {
+  const named = brokers.named(request.brokerName);
+  if (named && !request.isOfAnyBroker) return [named];
+  const candidates = await choice.candidates(request.topicName, 'read');
+  return named ? [named, ...candidates.filter((broker) => broker !== named)] : candidates;
+}
+
 /** Passes the broker's responses on. When this server stops, a receive that still waits for messages is given up. */
-function pass(
+async function pass(
   broker: Broker,
   request: ReceiveRequest,
   call: Call,
   sink: Sink<Uint8Array>,
   hasResponses: () => boolean,
 ): Promise<void> {
-  return withConnection(broker, call, async (client, cancelled) => {
-    const drained = new AbortController();
-    const stopWaiting = call.onDrain(() => {
-      if (!hasResponses()) drained.abort();
-    });
-    const signal = AbortSignal.any([cancelled, drained.signal]);
-    const options = { timeoutMs: timeoutFor(call, WAIT_MAX_MS), metadata: passedMetadata(call), signal };
-    try {
-      for await (const response of client.raw.serverStream(call.path, request.bytes, options)) {
-        const room = sink.write(response);
-        if (room) await room;
-      }
-    } finally {
-      stopWaiting();
-    }
+  const drained = new AbortController();
+  const stopWaiting = call.onDrain(() => {
+    if (!hasResponses()) drained.abort();
   });
+  try {
+    await receiveFrom(broker, request, call, 'wait', drained.signal, (response) => sink.write(response));
+  } finally {
+    stopWaiting();
+  }
 }
 
 /** Waits until the error may be told, but not beyond the client's deadline. */

@@ -18,7 +18,8 @@ import { decodeEndTransaction, decodeRecall, relayToOwner } from './owner-call.t
 import { decodeAssignmentRequest, relayAssignment } from './query-assignment.ts';
 import { answerRoute } from './query-route.ts';
 import { type QueueRequest, queueRequestDecoder, relayPull, relayToQueue } from './queue-call.ts';
-import { decodeReceiveRequest, relayReceive } from './receive.ts';
+import { relayReceive } from './receive.ts';
+import { decodeReceiveRequest } from './receive-request.ts';
 import { RAW, type RelayContext } from './relay-context.ts';
 import { decodeSendRequest, relaySend } from './send.ts';
 import { decodeChangeInvisible, decodeDeadLetter, relaySettle } from './settle.ts';

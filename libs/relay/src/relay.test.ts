@@ -77,7 +77,7 @@ describe('relay', () => {
       },
       filterExpression: undefined,
       batchSize: 1,
-      autoRenew: false,
+      autoRenew: true,
     };
     const responses: ReceiveMessageResponse[] = [];
     for await (const response of through.client.serverStream(Messaging, 'receiveMessage', request, options)) {

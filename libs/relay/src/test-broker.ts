@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '@orbitmq/base';
-import { ReceiptHandleCodec } from '@orbitmq/protocol';
+import { RECEIVE_MODE_HEADER, ReceiptHandleCodec, type ReceiveMode, receiveModeOf } from '@orbitmq/protocol';
 import {
   type AckMessageRequest,
   Code,
@@ -8,6 +8,7 @@ import {
   type ReceiveMessageResponse,
   type Settings,
   type Status,
+  SystemProperties,
   type TelemetryCommand,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import {
@@ -75,6 +76,12 @@ export class TestBroker {
   /** Settings of each telemetry stream that is open, the newest of each. */
   readonly streams = new Set<{ settings: Settings | undefined; readonly sink: Sink<TelemetryCommand> }>();
   openReceives = 0;
+  /** Texts of messages for receives in the modes of the relay, and what became of them. */
+  readonly stock: string[] = [];
+  readonly handedOut: string[] = [];
+  /** Answer to all receives in the modes of the relay. */
+  receiveStatus: Status | undefined;
+  readonly #stockWaiters = new Set<() => void>();
   /** Makes sends wait until it settles. */
   sendGate: Promise<void> | undefined;
   /** What becomes of a receive: a message at once, or nothing until the client goes. */
@@ -96,12 +103,22 @@ export class TestBroker {
     return this.#server.port;
   }
 
+  get port(): number {
+    return this.#server!.port;
+  }
+
   async stop(): Promise<void> {
     await this.#server?.stop(0);
   }
 
   handle(queueOffset: number): string {
     return this.handles.encode({ groupUid: 1, topicUid: 1, queueId: 0, queueOffset, leaseId: 1, epoch: 1 });
+  }
+
+  /** Puts messages into the stock, and ends the watches. */
+  add(...texts: string[]): void {
+    this.stock.push(...texts);
+    for (const wake of [...this.#stockWaiters]) wake();
   }
 
   callsOf(method: string): number {
@@ -173,12 +190,36 @@ export class TestBroker {
     this.#note(call);
     this.openReceives++;
     try {
+      const mode = receiveModeOf(call.metadata.get(RECEIVE_MODE_HEADER));
+      if (mode !== 'wait') return await this.#receiveInMode(mode, call, sink);
       if (this.receiveMode === 'cut') throw new RpcError('UNAVAILABLE', 'gone');
       if (this.receiveMode === 'wait') await new Promise<void>((resolve) => call.onCancel(resolve));
       sink.write({ status: { code: Code.OK, message: this.name }, message: undefined, deliveryTimestamp: undefined });
     } finally {
       this.openReceives--;
     }
+  }
+
+  async #receiveInMode(mode: ReceiveMode, call: Call, sink: Sink<ReceiveMessageResponse>): Promise<void> {
+    const nothing = { status: undefined, message: undefined, deliveryTimestamp: undefined };
+    if (mode === 'watch' && this.stock.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#stockWaiters.add(resolve);
+        call.onCancel(resolve);
+      });
+    }
+    if (call.cancelled) return;
+    const status = this.stock.length > 0 ? OK : { code: Code.MESSAGE_NOT_FOUND, message: 'nothing' };
+    sink.write({ ...nothing, status: this.receiveStatus ?? status });
+    if (mode === 'take' && !this.receiveStatus) {
+      for (const text of this.stock.splice(0)) {
+        this.handedOut.push(text);
+        const systemProperties = SystemProperties.decode(new Uint8Array());
+        const body = Buffer.from(text);
+        sink.write({ ...nothing, message: { topic: undefined, userProperties: new Map(), systemProperties, body } });
+      }
+    }
+    sink.write({ ...nothing, deliveryTimestamp: { seconds: 1n, nanos: 0 } });
   }
 
   async #telemetry(requests: AsyncIterable<TelemetryCommand>, call: Call, sink: Sink<TelemetryCommand>): Promise<void> {

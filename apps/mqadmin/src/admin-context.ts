@@ -51,6 +51,12 @@ export class AdminContext {
     return mastersOf(members).map((each) => this.targetOf(each));
   }
 
+  /** The masters as they are now, whatever was known before. */
+  async masters(): Promise<Target[]> {
+    this.#brokers = undefined;
+    return mastersOf(await this.brokers()).map((each) => this.targetOf(each));
+  }
+
   /** All members of brokers, masters and slaves, that `-b` or `-c` names. @throws UsageError as `targets` does */
   async members(options: Options): Promise<Target[]> {
     const [broker, cluster] = [textOf(options, 'brokerAddr'), textOf(options, 'clusterName')];

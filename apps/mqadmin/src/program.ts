@@ -77,7 +77,7 @@ async function perform(verb: Verb, options: Options, console: Console): Promise<
   // Timers of the clock and idle connections don't hold the process: a verb that only waits would end it.
   const holder = setInterval(() => {}, HOLD_MS);
   try {
-    const { text, json } = await command(context, options);
+    const { text, json } = await command(context, options, (line) => console.error(`mqadmin: ${line}\n`));
     console.out(`${options.json === true ? renderJson(json) : text}\n`);
   } finally {
     clearInterval(holder);

@@ -6,7 +6,7 @@ const BROKER: VerbOption = {
 };
 const CLUSTER: VerbOption = { flags: '-c, --clusterName <cluster>', description: 'all brokers of a cluster' };
 
-/** Verbs about masters and slaves. */
+/** Verbs about brokers as a whole, masters and slaves. */
 export const REPLICATION_VERBS: readonly Verb[] = [
   {
     name: 'haStatus',
@@ -48,5 +48,21 @@ export const REPLICATION_VERBS: readonly Verb[] = [
       },
     ],
     load: async () => (await import('./commands/replication.ts')).electMaster,
+  },
+  {
+    name: 'drainBroker',
+    summary: 'let no more messages into a broker, and wait until it is empty',
+    options: [
+      { flags: '-b, --brokerName <name>', description: 'the broker', required: true },
+      { flags: '--timeoutSeconds <count>', description: 'wait so long for it to be empty; default 600' },
+      {
+        flags: '--graceSeconds <count>',
+        description: 'still take what clients with older routes send, 0…3600; default 35',
+      },
+      { flags: '--ignoreTopic <topics>', description: 'what may be lost: topics, separated by commas' },
+      { flags: '--ignoreGroup <groups>', description: 'what may be lost: that of groups, separated by commas' },
+      { flags: '--undo', description: 'let the broker take messages again' },
+    ],
+    load: async () => (await import('./commands/drain-broker.ts')).drainBroker,
   },
 ];

@@ -7,8 +7,11 @@ export interface Output {
   readonly json: unknown;
 }
 
+/** Tells people how a verb that takes its time goes: a sentence. */
+export type Report = (text: string) => void;
+
 /** Does what a verb stands for. @throws UsageError, MqError, RpcError */
-export type Command = (context: AdminContext, options: Options) => Promise<Output>;
+export type Command = (context: AdminContext, options: Options, report: Report) => Promise<Output>;
 
 /** An option as commander writes it: `-t, --topic <name>`. */
 export interface VerbOption {

@@ -57,7 +57,7 @@ export function haTable(members: readonly Member[]): string {
       leader === undefined ? '' : positive(leader.endOffset - found.storedOffset),
       inSync.length === 0 ? '' : inSync.includes(found.member) ? 'yes' : 'no',
       stateOf(found),
-      found.leader === undefined ? found.refusal : '',
+      noteOf(found),
     ];
   });
   const isSaid = (index: number): boolean => index < ALWAYS_COUNT || rows.some((row) => row[index] !== '');
@@ -65,6 +65,11 @@ export function haTable(members: readonly Member[]): string {
     COLUMNS.filter((_column, index) => isSaid(index)),
     rows.map((row) => row.filter((_cell, index) => isSaid(index))),
   );
+}
+
+function noteOf({ leader, refusal, draining }: GetReplicationResponse): string {
+  if (leader === undefined) return refusal;
+  return draining ? 'is being drained' : '';
 }
 
 /** Members of the in-sync set, with what they have stored. */

@@ -28,6 +28,7 @@ export async function clusterList(context: AdminContext, options: Options): Prom
       topics: topicCount,
       diskRatio: status.get('commitLogDiskRatio') ?? '',
       activated: connected,
+      note: noteOf(broker, status),
     };
   });
   const columns = [
@@ -42,14 +43,22 @@ export async function clusterList(context: AdminContext, options: Options): Prom
     'Topics',
     'Disk',
     'Activated',
+    'Note',
   ];
+  // What nobody has anything to say about has no column.
+  const shown = columns.length - (rows.every(({ note }) => note === '') ? 1 : 0);
   return {
     text: renderTable(
-      columns,
-      rows.map((row) => Object.values(row)),
+      columns.slice(0, shown),
+      rows.map((row) => Object.values(row).slice(0, shown)),
     ),
     json: rows,
   };
+}
+
+function noteOf({ status }: GetClusterResponse_Broker, entries: ReadonlyMap<string, string>): string {
+  if (status?.draining) return 'is being drained';
+  return entries.get('topicCopy') === 'pending' ? 'takes over topics' : '';
 }
 
 /** Running state of brokers as key and value. */

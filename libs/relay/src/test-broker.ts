@@ -4,6 +4,7 @@ import { RECEIVE_MODE_HEADER, ReceiptHandleCodec, type ReceiveMode, receiveModeO
 import {
   type AckMessageRequest,
   Code,
+  type Message,
   MessagingServiceDefinition,
   type ReceiveMessageResponse,
   type Settings,
@@ -51,6 +52,12 @@ const LIMITS = {
 
 /** Where brokers say that they are, in assignments. */
 export const OWN_ADDRESS = { host: '10.0.0.9', port: 10_911 };
+const LARGE_MESSAGE: Message = {
+  topic: undefined,
+  userProperties: new Map(),
+  systemProperties: SystemProperties.decode(new Uint8Array()),
+  body: Buffer.alloc(1_000_000),
+};
 const HOST_ADDRESSES: readonly string[] = ['127.0.0.1'];
 
 /** Starts a server on a free port of the loopback address. */
@@ -84,8 +91,8 @@ export class TestBroker {
   readonly #stockWaiters = new Set<() => void>();
   /** Makes sends wait until it settles. */
   sendGate: Promise<void> | undefined;
-  /** What becomes of a receive: a message at once, or nothing until the client goes. */
-  receiveMode: 'message' | 'wait' | 'cut' = 'message';
+  /** What becomes of a receive: a message at once, nothing until the client goes, or more than a client takes at once. */
+  receiveMode: 'message' | 'wait' | 'cut' | 'large' = 'message';
   refusesSettings = false;
   /** Heartbeats and acknowledgements are refused in gRPC's terms. */
   refusal: RpcStatus | undefined;
@@ -195,6 +202,9 @@ export class TestBroker {
       if (this.receiveMode === 'cut') throw new RpcError('UNAVAILABLE', 'gone');
       if (this.receiveMode === 'wait') await new Promise<void>((resolve) => call.onCancel(resolve));
       sink.write({ status: { code: Code.OK, message: this.name }, message: undefined, deliveryTimestamp: undefined });
+      for (let count = 0; this.receiveMode === 'large' && count < 8 && !call.cancelled; count++) {
+        await sink.write({ status: undefined, message: LARGE_MESSAGE, deliveryTimestamp: undefined });
+      }
     } finally {
       this.openReceives--;
     }

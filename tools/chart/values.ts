@@ -155,6 +155,11 @@ const broker = group(
       brokerSchema(),
       'Keys of mqbroker by name: docs/reference/config.md. The defaults: an answer means that all copies in sync have the message on disk, and a shard that is down to one copy goes on with it (minInSyncReplicas 1; 2 refuses sends instead).',
     ),
+    coordinator: value(
+      'kubernetes',
+      oneOf('kubernetes', 'none'),
+      'kubernetes: a Lease for each shard, so that a slave in sync takes over. none: the first member of a shard is its master for good; there is no failover, and no Lease to ask for.',
+    ),
     slaves: group('Slaves of each shard.', {
       replicas: value(1, whole(0, 8), 'Copies besides the first one. 0: no failover.'),
     }),

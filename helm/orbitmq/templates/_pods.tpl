@@ -50,6 +50,7 @@ annotations:
 {{- $values := index . 1 -}}
 image: {{ include "orbitmq.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   {{- toYaml $root.Values.containerSecurityContext | nindent 2 }}
 {{- with $values.resources }}

@@ -56,7 +56,7 @@ const LARGE_MESSAGE: Message = {
   topic: undefined,
   userProperties: new Map(),
   systemProperties: SystemProperties.decode(new Uint8Array()),
-  body: Buffer.alloc(1_000_000),
+  body: Buffer.alloc(65_536),
 };
 const HOST_ADDRESSES: readonly string[] = ['127.0.0.1'];
 
@@ -199,10 +199,11 @@ export class TestBroker {
     try {
       const mode = receiveModeOf(call.metadata.get(RECEIVE_MODE_HEADER));
       if (mode !== 'wait') return await this.#receiveInMode(mode, call, sink);
+      const largeCount = this.receiveMode === 'large' ? 100 : 0;
       if (this.receiveMode === 'cut') throw new RpcError('UNAVAILABLE', 'gone');
       if (this.receiveMode === 'wait') await new Promise<void>((resolve) => call.onCancel(resolve));
       sink.write({ status: { code: Code.OK, message: this.name }, message: undefined, deliveryTimestamp: undefined });
-      for (let count = 0; this.receiveMode === 'large' && count < 8 && !call.cancelled; count++) {
+      for (let count = 0; count < largeCount && !call.cancelled; count++) {
         await sink.write({ status: undefined, message: LARGE_MESSAGE, deliveryTimestamp: undefined });
       }
     } finally {

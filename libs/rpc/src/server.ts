@@ -23,7 +23,20 @@ export interface RpcServerLimits {
    * Milliseconds, ≥ 120,000; default 900,000.
    */
   readonly idleTimeoutMs?: number;
+  /** Only the native engine knows the limits that follow. Fields of one header list; default 256. */
+  readonly headerCountMax?: number;
+  /** Streams of one connection that are reset, by either side. Each second, and five times as many at once; default 200. */
+  readonly resetsPerSecondMax?: number;
+  /** Frames of one connection that carry nothing: pings, settings, window updates, empty data. Default 10,000. */
+  readonly controlFramesPerSecondMax?: number;
+  /** Answers that wait for one client to take them; beyond, its new calls are reset. Bytes; default 64 MiB. */
+  readonly queuedBytesMax?: number;
+  /** A connection older than this is drained, so that its client looks for a server anew. Milliseconds; default never. */
+  readonly connectionAgeMsMax?: number;
 }
+
+/** Names of the limits of which metrics tell how often they have been exceeded. */
+export type RpcLimit = 'streams' | 'headers' | 'resets' | 'controlFrames' | 'queuedBytes' | 'unfinishedBytes';
 
 /** Certificate and key, PEM. */
 export interface TlsIdentity {
@@ -44,6 +57,8 @@ export interface RpcServerOptions {
   readonly onUnexpectedError: (error: unknown, path: string) => void;
   /** Called after each call, for metrics. */
   readonly onCallEnd?: (path: string, status: RpcStatus, durationMs: number) => void;
+  /** Called each time a client exceeds a limit, for metrics. The engine grpc-js does not know most of them. */
+  readonly onLimit?: (limit: RpcLimit) => void;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
 }

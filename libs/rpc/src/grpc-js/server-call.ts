@@ -1,9 +1,9 @@
 import type { Metadata as GrpcMetadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import type { Clock } from '@orbitmq/base';
 import { joinAddress } from '../address.ts';
+import type { Intake } from '../intake.ts';
 import { type BoundMethod, type Call, type Metadata, RpcError, type RpcStatus, type Sink } from '../service.ts';
 import { meantError, statusMessage, statusNumber } from '../status.ts';
-import type { Intake } from './intake.ts';
 import { streamOf } from './internals.ts';
 import { ReceivedMetadata } from './metadata.ts';
 import type { UnreadStreams } from './unread-streams.ts';

@@ -10,10 +10,10 @@ import {
   setLogVerbosity,
 } from '@grpc/grpc-js';
 import { type Clock, MIB, systemClock } from '@orbitmq/base';
+import { Intake } from '../intake.ts';
 import { Listener } from '../listener.ts';
 import type { RpcServer, RpcServerOptions, TlsIdentity } from '../server.ts';
 import { type BoundMethod, RpcError } from '../service.ts';
-import { Intake } from './intake.ts';
 import { boundTimeouts, http2OptionsOf } from './internals.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';

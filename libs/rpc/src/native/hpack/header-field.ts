@@ -5,14 +5,14 @@ export const FIELD_OVERHEAD_BYTES = 32;
 export class HeaderField {
   readonly name: string;
   readonly value: string;
+  /** Size as HPACK counts it (RFC 7541, 4.1). */
+  readonly sizeBytes: number;
+  /** What the field means to a request; 0 = not looked at yet. Kept here as the same field comes with every call. */
+  role = 0;
 
   constructor(name: string, value: string) {
     this.name = name;
     this.value = value;
-  }
-
-  /** Size as HPACK counts it (RFC 7541, 4.1). */
-  get sizeBytes(): number {
-    return this.name.length + this.value.length + FIELD_OVERHEAD_BYTES;
+    this.sizeBytes = name.length + value.length + FIELD_OVERHEAD_BYTES;
   }
 }

@@ -1,4 +1,4 @@
-import { RpcError } from '../service.ts';
+import { RpcError } from './service.ts';
 
 /** A call whose messages come in parts. */
 export interface IncomingCall {

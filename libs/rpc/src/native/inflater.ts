@@ -1,0 +1,70 @@
+import { gunzip, inflate } from 'node:zlib';
+import { RpcError } from '../service.ts';
+
+type Inflate = typeof gunzip;
+type Done = (result: Buffer | RpcError) => void;
+
+const INFLATES: ReadonlyMap<string, Inflate> = new Map([
+  ['gzip', gunzip],
+  ['deflate', inflate],
+]);
+
+/** More at once would only hold more memory: what is inflated is large, and there are few threads. */
+const CONCURRENT_MAX = 2;
+
+interface Task {
+  readonly message: Buffer;
+  readonly inflate: Inflate;
+  readonly done: Done;
+}
+
+/** Inflates compressed messages of all calls of a server: in other threads, a few at a time, and no further than allowed. */
+export class Inflater {
+  readonly #bytesMax: number;
+  readonly #waiting: Task[] = [];
+  #running = 0;
+
+  /** @param bytesMax of an inflated message */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /**
+   * @param encoding of the call's `grpc-encoding`
+   * @param done gets the message, or the error that its call ends with; once
+   */
+  inflate(message: Buffer, encoding: string, done: Done): void {
+    const known = INFLATES.get(encoding);
+    if (known !== undefined) {
+      this.#waiting.push({ message, inflate: known, done });
+      this.#runNext();
+      return;
+    }
+    const status = encoding === 'identity' ? 'INTERNAL' : 'UNIMPLEMENTED';
+    done(
+      new RpcError(status, 'a compressed message says by grpc-encoding how: gzip or deflate; send it so, or as it is'),
+    );
+  }
+
+  #runNext(): void {
+    if (this.#running === CONCURRENT_MAX) return;
+    const task = this.#waiting.shift();
+    if (task === undefined) return;
+    this.#running++;
+    task.inflate(task.message, { maxOutputLength: this.#bytesMax }, (error, result) => {
+      this.#running--;
+      this.#runNext();
+      task.done(error === null ? result : this.#failure(error));
+    });
+  }
+
+  #failure(error: NodeJS.ErrnoException): RpcError {
+    if (error.code === 'ERR_BUFFER_TOO_LARGE') return tooLarge(this.#bytesMax);
+    return new RpcError('INTERNAL', 'the compressed message cannot be inflated');
+  }
+}
+
+/** What a request that is too large ends with. */
+export function tooLarge(bytesMax: number): RpcError {
+  return new RpcError('RESOURCE_EXHAUSTED', `a request has at most ${bytesMax} bytes; this one is larger; send less`);
+}

@@ -1,0 +1,181 @@
+import type { Duplex } from 'node:stream';
+import { type Clock, MIB, systemClock, type Timer } from '@orbitmq/base';
+import { Intake } from '../intake.ts';
+import { Listener } from '../listener.ts';
+import type { RpcLimit, RpcServer, RpcServerOptions, TlsIdentity } from '../server.ts';
+import { type BoundMethod, RpcError } from '../service.ts';
+import { Deadlines } from './deadlines.ts';
+import { Inflater } from './inflater.ts';
+import { RefusedStream } from './refused-stream.ts';
+import type { RequestHead } from './request-head.ts';
+import type { CallHost, ServerCall } from './server-call.ts';
+import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
+import { type ConnectionHost, ServerConnection } from './server-connection.ts';
+import { limitsWithDefaults, type ServerLimits } from './server-limits.ts';
+import type { ServerStream } from './server-stream.ts';
+import { trailersOf } from './trailers.ts';
+
+/** What may have come of messages that are not complete, of all connections. */
+const INTAKE_MIN_BYTES = 128 * MIB;
+const INTAKE_MIN_MESSAGES = 4;
+
+const GRPC_TYPE = 'application/grpc';
+const CALL_CLASSES = { unary: UnaryCall, serverStream: ServerStreamCall, bidi: BidiCall } as const;
+const NOT_POST = { status: 405, text: 'this port speaks gRPC; calls are made by POST\n' };
+const NOT_GRPC = { status: 415, text: 'this port speaks gRPC; the content-type of calls is application/grpc\n' };
+
+class NativeServer implements RpcServer, ConnectionHost, CallHost {
+  readonly limits: ServerLimits;
+  readonly messageBytesMax: number;
+  readonly openCalls = new Set<ServerCall>();
+  readonly intake: Intake;
+  readonly deadlines: Deadlines;
+  readonly inflater: Inflater;
+  readonly onCallEnd: CallHost['onCallEnd'];
+  readonly #options: RpcServerOptions;
+  readonly #clock: Clock;
+  readonly #methods = new Map<string, BoundMethod>();
+  readonly #connections = new Set<ServerConnection>();
+  readonly #listener: Listener;
+  /** Connections that have something to send at the end of this turn. */
+  #unflushed: ServerConnection[] = [];
+  readonly #flush = (): void => this.#flushAll();
+  #port = 0;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: RpcServerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.limits = limitsWithDefaults(options.limits);
+    this.messageBytesMax = this.limits.receiveMessageBytesMax;
+    this.onCallEnd = options.onCallEnd;
+    this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * this.messageBytesMax));
+    this.deadlines = new Deadlines(this.#clock);
+    this.inflater = new Inflater(this.messageBytesMax);
+    for (const method of options.methods) {
+      if (this.#methods.has(method.path)) throw new Error(`method ${method.path} is bound twice`);
+      this.#methods.set(method.path, method);
+    }
+    this.#listener = new Listener({
+      host: options.host,
+      port: options.port,
+      tls: options.tls,
+      limits: options.limits,
+      clock: this.#clock,
+      logger: options.logger,
+      onConnection: (stream) => this.#onConnection(stream),
+    });
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get connectionCount(): number {
+    return this.#listener.connectionCount;
+  }
+
+  get draining(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  async start(): Promise<this> {
+    this.#port = await this.#listener.listen();
+    return this;
+  }
+
+  setTlsIdentity(identity: TlsIdentity): void {
+    if (!this.#options.tls) throw new Error('this port was started without TLS');
+    this.#listener.setTlsIdentity(identity);
+  }
+
+  nowMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  setTimer(delayMs: number, callback: () => void): Timer {
+    return this.#clock.setTimer(delayMs, callback);
+  }
+
+  onUnexpectedError(error: unknown, path: string): void {
+    this.#options.onUnexpectedError(error, path);
+  }
+
+  onLimit(limit: RpcLimit): void {
+    this.#options.onLimit?.(limit);
+  }
+
+  scheduleFlush(connection: ServerConnection): void {
+    if (this.#unflushed.length === 0) setImmediate(this.#flush);
+    this.#unflushed.push(connection);
+  }
+
+  open(connection: ServerConnection, streamId: number, head: RequestHead): ServerStream {
+    if (head.method !== 'POST') return new RefusedStream(connection, streamId, NOT_POST);
+    if (!head.contentType.startsWith(GRPC_TYPE)) return new RefusedStream(connection, streamId, NOT_GRPC);
+    const method = this.#methods.get(head.path);
+    if (method !== undefined) return new CALL_CLASSES[method.kind](this, connection, streamId, head, method);
+    return new RefusedStream(connection, streamId, UNKNOWN_METHOD);
+  }
+
+  refuse(connection: ServerConnection, streamId: number): ServerStream {
+    const { metadataBytesMax, headerCountMax } = this.limits;
+    const message = `the metadata of a call has at most ${metadataBytesMax} bytes and ${headerCountMax} fields; send less`;
+    return new RefusedStream(connection, streamId, trailersOf('RESOURCE_EXHAUSTED', message));
+  }
+
+  onConnectionClosed(connection: ServerConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  stop(graceMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs);
+    return this.#stopping;
+  }
+
+  #onConnection(stream: Duplex): void {
+    const connection = new ServerConnection(stream, this);
+    this.#connections.add(connection);
+    connection.start();
+  }
+
+  #flushAll(): void {
+    const connections = this.#unflushed;
+    this.#unflushed = [];
+    for (const connection of connections) connection.flush();
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    await null; // so that `draining` is true for those who are told below
+    this.#listener.close();
+    for (const connection of [...this.#connections]) connection.drain();
+    for (const call of [...this.openCalls]) call.drain();
+    await this.#emptyWithin(graceMs);
+    for (const call of [...this.openCalls]) call.abort(new RpcError('UNAVAILABLE', 'the server has stopped'));
+    await new Promise((resolve) => setImmediate(resolve)); // lets these answers reach the sockets
+    this.#listener.destroy();
+    this.deadlines.close();
+    await this.#listener.whenEmpty();
+  }
+
+  async #emptyWithin(graceMs: number): Promise<void> {
+    let onTimeout = ignore;
+    const timeout = new Promise<void>((resolve) => {
+      onTimeout = resolve;
+    });
+    const timer = this.#clock.setTimer(graceMs, onTimeout);
+    await Promise.race([this.#listener.whenEmpty(), timeout]);
+    timer.cancel();
+  }
+}
+
+const UNKNOWN_METHOD = trailersOf('UNIMPLEMENTED', 'this server has no such method');
+const ignore = (): void => {};
+
+/**
+ * Listens on a port and serves the given methods, over HTTP/2 of our own.
+ * @throws Error when the port cannot be had or the TLS identity is not usable
+ */
+export function startNativeServer(options: RpcServerOptions): Promise<RpcServer> {
+  return new NativeServer(options).start();
+}

@@ -1,0 +1,95 @@
+import { RpcError } from '../service.ts';
+import { readUint32 } from './frames.ts';
+import { tooLarge } from './inflater.ts';
+import { MESSAGE_PREFIX_BYTES, MessageReader } from './message-reader.ts';
+import { ServerCall } from './server-call.ts';
+
+const COMPRESSED = 1;
+
+/** A call with exactly one request, which its handler gets when the client has half-closed. */
+export abstract class SingleRequestCall extends ServerCall {
+  #message: Buffer | undefined;
+  /** Made when the message does not lie in a frame of its own. */
+  #reader: MessageReader | undefined;
+  #isInflating = false;
+  #hasEnded = false;
+
+  protected override receive(bytes: Buffer, start: number, end: number, frameBytes: number): void {
+    if (!this.isEnded) this.#read(bytes, start, end);
+    this.consumed(frameBytes);
+  }
+
+  protected override receiveEnd(): void {
+    this.#hasEnded = true;
+    if (!this.isEnded && !this.#isInflating) this.#dispatch();
+  }
+
+  protected override ended(): void {
+    this.#message = undefined;
+    this.#reader = undefined;
+  }
+
+  protected abstract run(request: unknown): void;
+
+  #read(bytes: Buffer, start: number, end: number): void {
+    const length = end - start - MESSAGE_PREFIX_BYTES;
+    if (this.#reader === undefined && length >= 0 && bytes[start] === 0 && readUint32(bytes, start + 1) === length) {
+      this.#take(bytes.subarray(start + MESSAGE_PREFIX_BYTES, end), 0);
+      return;
+    }
+    this.#reader ??= new MessageReader();
+    const reader = this.#reader;
+    for (let at = start; at < end && !this.isEnded; ) {
+      at = reader.read(bytes, at, end);
+      if (reader.message !== undefined) this.#take(reader.message, reader.flag);
+      else if (reader.announcedBytes > this.host.messageBytesMax) this.fail(tooLarge(this.host.messageBytesMax));
+    }
+    if (this.isEnded) return;
+    if (reader.isWithin) this.host.intake.received(this, end - start);
+    else this.host.intake.forget(this);
+  }
+
+  #take(message: Buffer, flag: number): void {
+    if (this.#message !== undefined || this.#isInflating) {
+      this.finish('INVALID_ARGUMENT', 'this method takes one request message, but a second one came');
+    } else if (message.length > this.host.messageBytesMax) {
+      this.fail(tooLarge(this.host.messageBytesMax));
+    } else if (flag === COMPRESSED) {
+      this.#inflate(message);
+    } else {
+      this.#message = message;
+    }
+  }
+
+  #inflate(message: Buffer): void {
+    this.#isInflating = true;
+    this.host.inflater.inflate(message, this.head.encoding, (result) => {
+      this.#isInflating = false;
+      if (result instanceof RpcError) {
+        this.fail(result);
+        return;
+      }
+      if (this.isEnded) return;
+      this.#message = result;
+      if (this.#hasEnded) this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    const message = this.#message;
+    if (message === undefined) {
+      const isCut = this.#reader?.isWithin === true;
+      this.finish('INVALID_ARGUMENT', isCut ? CUT : 'this method takes one request message, but none came');
+      return;
+    }
+    if (this.#reader?.isWithin === true) {
+      this.finish('INVALID_ARGUMENT', CUT);
+      return;
+    }
+    this.#message = undefined;
+    const decoded = this.decoded(message);
+    if (decoded) this.run(decoded.request);
+  }
+}
+
+const CUT = 'the request ends within a message';

@@ -4,8 +4,11 @@ import { type GetReplicationResponse, GetReplicationResponse_Role as Role } from
 import { RpcError } from '@orbitmq/rpc';
 import type { Member } from './cluster.ts';
 
+/** A member that can be asked, wherever it runs. */
+export type AskedMember = Pick<Member, 'name' | 'adminPort' | 'logTail'>;
+
 /** How a member stands; undefined while it does not answer. */
-export async function replicationOf(member: Member, attest = false): Promise<GetReplicationResponse | undefined> {
+export async function replicationOf(member: AskedMember, attest = false): Promise<GetReplicationResponse | undefined> {
   const admin = new AdminClient({ address: `127.0.0.1:${member.adminPort}`, timeoutMs: 2_000 });
   try {
     return await admin.replication(attest);
@@ -19,7 +22,7 @@ export async function replicationOf(member: Member, attest = false): Promise<Get
 
 /** Waits until a member says what is wanted. @throws Error with what it said last */
 export async function waitForReplication(
-  member: Member,
+  member: AskedMember,
   what: string,
   condition: (replication: GetReplicationResponse) => boolean,
   patienceMs = 30_000,
@@ -37,7 +40,7 @@ export async function waitForReplication(
 }
 
 /** Waits until a leader counts so many copies in sync. */
-export async function waitForInSync(leader: Member, count: number): Promise<void> {
+export async function waitForInSync(leader: AskedMember, count: number): Promise<void> {
   await waitForReplication(
     leader,
     `${count} in sync`,
@@ -61,7 +64,7 @@ export async function waitForLeader(members: readonly Member[], epoch = 0n, pati
 }
 
 /** Waits until the leader's state and that of all others was compared at one position, and is equal. */
-export async function waitForEqualState(leader: Member, others: readonly Member[]): Promise<void> {
+export async function waitForEqualState(leader: AskedMember, others: readonly AskedMember[]): Promise<void> {
   const endOffset = (await replicationOf(leader))?.endOffset ?? 0n;
   await replicationOf(leader, true);
   for (const other of others) {

@@ -3,10 +3,12 @@ import type { TestEvent } from 'node:test/reporters';
 import { ROOT } from './repository.ts';
 import { isOfSubtests } from './test-record.ts';
 
-/** Tells how a test run goes for people: a line for each file as it ends, and failures in full at once. */
+/** Tells how a test run goes for people: a line for each file as it ends, figures and failures in full at once. */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   for await (const event of events) {
     if (event.type === 'test:stderr') yield event.data.message;
+    // What the runner itself has to say, and has no test, is counted elsewhere.
+    if (event.type === 'test:diagnostic' && event.data.nesting > 0) yield `    ${event.data.message}\n`;
     if (event.type === 'test:fail' && !isOfSubtests(event.data)) yield describeFailure(event.data);
     if (event.type === 'test:summary' && event.data.file !== undefined) yield describeFile(event.data);
   }

@@ -52,7 +52,11 @@ export class FailoverLoad {
    * @param leader makes the groups
    * @param endpoints of members and name servers, over which the clients are spread
    */
-  static async start(name: string, leader: Member, endpoints: readonly string[]): Promise<FailoverLoad> {
+  static async start(
+    name: string,
+    leader: Pick<Member, 'adminPort'>,
+    endpoints: readonly string[],
+  ): Promise<FailoverLoad> {
     const load = new FailoverLoad(name, endpoints);
     await makeOrderly(leader, load.orderly.group);
     load.#begin();
@@ -149,7 +153,7 @@ export class FailoverLoad {
 }
 
 /** Makes a group to which messages of a message group are given one after the other. */
-async function makeOrderly(leader: Member, name: string): Promise<void> {
+async function makeOrderly(leader: Pick<Member, 'adminPort'>, name: string): Promise<void> {
   const admin = new AdminClient({ address: `127.0.0.1:${leader.adminPort}` });
   try {
     await admin.putGroup({

@@ -2,13 +2,27 @@
  * What `npm run test:k8s` does: Kubernetes is built if it never was on this machine, the tests run, and nothing stays but the
  * built programs. Steps can be chosen by name, as with `npm test`.
  */
-import { runSteps, type TestRecord, type TestStep, testFiles } from '@orbitmq/tools';
-import { areProgramsBuilt, buildPrograms, installPackages, labSkip, removeForsakenHomes } from './lab.ts';
+import { freePort, runSteps, type TestRecord, type TestStep, testFiles } from '@orbitmq/tools';
+import {
+  areProgramsBuilt,
+  buildPrograms,
+  installPackages,
+  labSkip,
+  makeHome,
+  removeForsakenHomes,
+  removeHome,
+  SHARED_HOME,
+  SHARED_PORT,
+} from './lab.ts';
 
 const MINUTE_MS = 60_000;
 const TICK_MS = 30_000;
 
 removeForsakenHomes();
+/** All files of the step `cluster` share one. */
+const home = makeHome();
+process.once('exit', () => removeHome(home));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 
 /** Brings what the tests need. What this machine can't have is not tried, and the tests say so. */
 const PREPARE: TestStep = {
@@ -63,6 +77,12 @@ const STEPS: readonly TestStep[] = [
     patterns: ['tests/k8s/image.test.ts'],
     concurrency: 1,
     timeoutMs: 5 * MINUTE_MS,
+  }),
+  testFiles('cluster', 'the chart on two nodes: clients, faults, upgrades', {
+    patterns: ['tests/k8s/cluster/*.test.ts'],
+    concurrency: 1,
+    timeoutMs: 10 * MINUTE_MS,
+    environment: { [SHARED_HOME]: home, [SHARED_PORT]: String(await freePort()) },
   }),
 ];
 

@@ -15,6 +15,7 @@ import { listening } from './listen-failure.ts';
 import { readBootMark } from './member/boot-mark.ts';
 import { LeaderCalls } from './member/leader-calls.ts';
 import { methodModels } from './member/method-models.ts';
+import { MemberReadiness } from './member/readiness.ts';
 import { replicationAdminMethods } from './member/replication-admin.ts';
 import { openReplicationPort } from './member/replication-port.ts';
 import { roleOf } from './member/role.ts';
@@ -74,6 +75,8 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
   );
   observation.member = member;
   if (provisionFile !== undefined) await lifecycle.start(provisionFile);
+  const { brokerName } = config;
+  await lifecycle.start(new MemberReadiness({ brokerName, member, health: context.health, clock: systemClock }));
   await lifecycle.open(
     'replication port',
     () => openReplicationPort(context, () => member.replication),

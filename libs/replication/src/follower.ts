@@ -79,6 +79,11 @@ export class FollowerReplication {
     return this.#isAccepted;
   }
 
+  /** The stream is open, and this copy has everything that its leader has confirmed. */
+  get isInSync(): boolean {
+    return this.#isAccepted && this.#hasCaughtUp && !this.lacksConfirmed;
+  }
+
   /** Highest epoch that this member knows of. */
   get epochSeen(): number {
     return this.#epochSeen;

@@ -147,6 +147,15 @@ export class ShardMember {
     return this.#leader;
   }
 
+  /** It leads, or has everything that its leader has confirmed and is one of those that may take over. */
+  get isInSync(): boolean {
+    const state = this.#state;
+    if (state.kind === 'leader') return true;
+    if (state.kind !== 'follower' || !state.replication.isInSync) return false;
+    const { member } = this.#options.identity;
+    return this.#election === undefined || this.#election.lease?.inSync.includes(member) === true;
+  }
+
   /** Epoch that this member leads, or the newest that it knows of. */
   get epoch(): number {
     return this.#logEpoch();

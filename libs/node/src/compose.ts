@@ -13,6 +13,7 @@ import { addressOf } from './endpoints.ts';
 import { nextIncarnation } from './incarnation.ts';
 import { listening } from './listen-failure.ts';
 import { readBootMark } from './member/boot-mark.ts';
+import { inSyncFile } from './member/in-sync-file.ts';
 import { LeaderCalls } from './member/leader-calls.ts';
 import { methodModels } from './member/method-models.ts';
 import { MemberReadiness } from './member/readiness.ts';
@@ -79,7 +80,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
   await lifecycle.start(new MemberReadiness({ brokerName, member, health: context.health, clock: systemClock }));
   await lifecycle.open(
     'replication port',
-    () => openReplicationPort(context, () => member.replication),
+    () => openReplicationPort(context, () => member),
     (opened) => opened.stop(0),
   );
   const models = methodModels(MessagingServiceDefinition, 'not served here');
@@ -147,6 +148,7 @@ async function openMember(
   const role = await roleOf(config, {
     nameServers,
     bootMark: await readBootMark(config.storePathRootDir, textFiles, logger),
+    inSync: inSyncFile(config.storePathRootDir, textFiles, logger),
   });
   return new ShardMember({
     identity: identityOf(context),

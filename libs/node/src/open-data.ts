@@ -40,6 +40,7 @@ export async function openShardFiles(context: BrokerContext): Promise<ShardFiles
   return {
     openLeader: (lead) => explaining(() => files.openLeader(lead)),
     openFollower: () => explaining(() => files.openFollower()),
+    setAside: (copy, from) => files.setAside(copy, from),
     truncate: (to, confirmedOffset) => explaining(() => files.truncate(to, confirmedOffset)),
     wipe: () => explaining(() => files.wipe()),
   };

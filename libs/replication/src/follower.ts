@@ -1,27 +1,19 @@
-import { type Clock, MqError, type Timer } from '@orbitmq/base';
+import type { Clock, Timer } from '@orbitmq/base';
 import {
+  type FollowerMessage,
   type LeaderMessage,
+  type LeaderMessage_Fetch,
   type LeaderMessage_Records,
   type LeaderMessage_Welcome,
   LeaderMessage_Refusal_Reason as Reason,
 } from '@orbitmq/protocol/orbitmq.replication.v1';
 import { RpcError } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
-import type { LogChunk, ReplicatedLog } from '@orbitmq/storage';
+import { type FollowerCopy, takeRecords } from './copy.ts';
 import { type FollowerIdentity, helloOf } from './hello.ts';
+import { Silence } from './silence.ts';
 import type { FollowerStream } from './stream.ts';
 import type { ReplicationSettings } from './times.ts';
-
-/** A copy of the shard, as the stream fills it. */
-export interface FollowerCopy {
-  readonly replica: ReplicatedLog;
-  /** Everything before is in the views. */
-  readonly appliedOffset: number;
-  /** @throws ChunkError; MqError TOO_MANY_REQUESTS when too much waits for the disk */
-  receive(chunk: LogChunk): void;
-  confirm(limit: number): void;
-  trim(startOffset: number): void;
-}
 
 /** The copy, and what changes it from outside. `copy` is another one after each change. */
 export interface FollowerHost {
@@ -47,6 +39,8 @@ export interface FollowerReplicationOptions {
   /** A stream ended that had been accepted, or the leader says that it does not lead. */
   onLost(): void;
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** Ends a stream of which this member wants no more. */
 class StreamEnd extends Error {}
@@ -155,6 +149,10 @@ export class FollowerReplication {
       for await (const message of stream.incoming) {
         silence.broken();
         if (this.#closed) break;
+        if (message.fetch !== undefined && !this.#isAccepted) {
+          await this.#giveBack(message.fetch, stream, () => silence.broken());
+          continue;
+        }
         this.#hear(message);
         if (message.welcome !== undefined) {
           await this.#begin(message.welcome);
@@ -247,33 +245,35 @@ export class FollowerReplication {
   }
 
   /** @throws ChunkError, StreamEnd */
-  async #receive({ startOffset, endOffset, records }: LeaderMessage_Records): Promise<void> {
-    const chunk = { startOffset: Number(startOffset), endOffset: Number(endOffset), bytes: records };
-    for (;;) {
-      const { copy } = this.#options.host;
-      try {
-        copy.receive(chunk);
-        return;
-      } catch (error) {
-        if (!(error instanceof MqError) || error.code !== 'TOO_MANY_REQUESTS') throw error;
-      }
-      await this.#stored(copy);
-      if (this.#closed) throw new StreamEnd('this member does not follow any more');
-    }
+  async #receive(records: LeaderMessage_Records): Promise<void> {
+    const { clock, settings, host } = this.#options;
+    const options = { clock, settings, isOver: () => this.#closed };
+    if (await takeRecords(() => host.copy, records, options)) return;
+    throw new StreamEnd('this member does not follow any more');
   }
 
-  /** Waits until the disk has taken something. */
-  async #stored(copy: FollowerCopy): Promise<void> {
-    const { clock, settings } = this.#options;
-    await new Promise<void>((resolve) => {
-      const timer = clock.setTimer(settings.heartbeatIntervalMs, () => end());
-      const stop = copy.replica.onStored(() => end());
-      const end = (): void => {
-        timer.cancel();
-        stop();
-        resolve();
-      };
-    });
+  /** Gives a master what it lacks; it ends the stream when it has all. @throws CorruptionError; MqError OFFSET_NOT_FOUND */
+  async #giveBack(
+    { fromOffset, chunkBytes }: LeaderMessage_Fetch,
+    stream: FollowerStream,
+    onGiven: () => void,
+  ): Promise<void> {
+    const { host, settings, logger } = this.#options;
+    const { replica } = host.copy;
+    const bytesMax = Math.min(chunkBytes, settings.chunkBytes);
+    let position = Number(fromOffset);
+    logger.warn(
+      { address: this.#address, from: position, to: replica.storedOffset },
+      'the master has lost a part of the log, which this copy gives it back',
+    );
+    while (!this.#closed && position < replica.storedOffset) {
+      const { startOffset, endOffset, bytes } = await replica.readChunk(position, bytesMax);
+      if (endOffset === position) break;
+      position = endOffset;
+      await stream.write(recordsMessage(startOffset, endOffset, bytes));
+      onGiven();
+    }
+    stream.write(recordsMessage(position, position, NOTHING));
   }
 
   #tell(stream: FollowerStream, sequence: bigint): void {
@@ -289,33 +289,6 @@ export class FollowerReplication {
   }
 }
 
-/** Ends a stream on which nothing has come for too long. */
-class Silence {
-  readonly #options: Pick<FollowerReplicationOptions, 'clock' | 'settings'>;
-  readonly #onSilence: () => void;
-  #heardMs: number;
-  #timer: Timer | undefined;
-
-  constructor(options: Pick<FollowerReplicationOptions, 'clock' | 'settings'>, onSilence: () => void) {
-    this.#options = options;
-    this.#onSilence = onSilence;
-    this.#heardMs = options.clock.monotonicMs();
-    this.#watch(options.settings.silenceMs);
-  }
-
-  broken(): void {
-    this.#heardMs = this.#options.clock.monotonicMs();
-  }
-
-  end(): void {
-    this.#timer?.cancel();
-  }
-
-  #watch(delayMs: number): void {
-    this.#timer = this.#options.clock.setTimer(delayMs, () => {
-      const leftMs = this.#heardMs + this.#options.settings.silenceMs - this.#options.clock.monotonicMs();
-      if (leftMs > 0) this.#watch(leftMs);
-      else this.#onSilence();
-    });
-  }
+function recordsMessage(startOffset: number, endOffset: number, records: Uint8Array): FollowerMessage {
+  return { records: { startOffset: BigInt(startOffset), endOffset: BigInt(endOffset), records } };
 }

@@ -63,6 +63,7 @@ class Bench {
         { epoch: 1, startOffset: 0 },
         { epoch: EPOCH, startOffset: EPOCH_START },
       ],
+      flush: async () => {},
       readChunk: (from) => ({ startOffset: from, endOffset: 1000, bytes: Buffer.alloc(1000 - from) }),
       onTaken: none,
       onStored: none,

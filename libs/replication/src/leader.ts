@@ -2,6 +2,7 @@ import { type Clock, MqError, type Timer } from '@orbitmq/base';
 import {
   type FollowerMessage,
   type FollowerMessage_Hello,
+  type LeaderMessage_Refusal,
   LeaderMessage_Refusal_Reason as Reason,
   type SettleRequest,
   type SettleResponse,
@@ -10,7 +11,7 @@ import type { Logger } from '@orbitmq/runtime';
 import type { ReplicatedLog } from '@orbitmq/storage';
 import { commonEnd, continuationOf } from './divergence.ts';
 import { FollowerSession, InvalidClaim } from './follower-session.ts';
-import { EPOCHS_MAX, spanOf } from './hello.ts';
+import { EPOCHS_MAX, foreignRefusal, INVALID_HELLO, spanOf, spanOfLog } from './hello.ts';
 import { InSyncSet } from './in-sync-set.ts';
 import type { SettlementSink } from './settlement-sink.ts';
 import type { LeaderStream } from './stream.ts';
@@ -247,20 +248,10 @@ export class LeaderReplication {
     return session;
   }
 
-  #refusalOf(hello: FollowerMessage_Hello): { reason: Reason; message: string } | undefined {
+  #refusalOf(hello: FollowerMessage_Hello): LeaderMessage_Refusal | undefined {
     const { cluster, shard, member, log, onNewerEpoch } = this.#options;
-    if (hello.cluster !== cluster || hello.shard !== shard) {
-      return { reason: Reason.REASON_FOREIGN, message: `this is shard ${shard} of cluster ${cluster}` };
-    }
-    if (hello.logId !== '' && hello.logId !== log.logId) {
-      return {
-        reason: Reason.REASON_FOREIGN,
-        message: `the follower's log ${hello.logId} is not a copy of ${log.logId}: it holds another shard, or this one from another life`,
-      };
-    }
-    if (hello.member === member) {
-      return { reason: Reason.REASON_DUPLICATE, message: `brokerId ${member} is the leader's own` };
-    }
+    const foreign = foreignRefusal(hello, { cluster, shard, member, logId: log.logId });
+    if (foreign !== undefined) return foreign;
     const isCrowded = this.#sessions.size >= FOLLOWERS_MAX && !this.#sessions.has(hello.member);
     if (hello.epochs.length > EPOCHS_MAX || isCrowded) {
       const message = isCrowded
@@ -381,11 +372,6 @@ export class LeaderReplication {
 }
 
 const NO_STAND_INS = { reason: Reason.REASON_INVALID, message: 'no member stands in for the leader of this shard' };
-const INVALID_HELLO = { reason: Reason.REASON_INVALID, message: 'the first message must be a hello' };
-
-function spanOfLog(log: ReplicatedLog) {
-  return { startOffset: log.startOffset, endOffset: log.endOffset, epochs: log.epochs() };
-}
 
 /** What a send is refused with while the shard has too few copies. */
 export function tooFewInSync(shard: string, members: readonly number[], least: number): MqError {

@@ -17,9 +17,17 @@ import type { LeaderStream } from './stream.ts';
 /** Metadata key of the key that members of a shard share. */
 export const ACCESS_KEY = 'x-orbitmq-ha-access-key';
 
+/** Takes followers. */
+export interface FollowerAcceptor {
+  /** Serves one follower until its stream ends. Never throws. */
+  accept(stream: LeaderStream): Promise<void>;
+}
+
 export interface ReplicationServiceOptions {
   /** The replication of the present tenure; undefined while this member does not lead. */
   leader(): LeaderReplication | undefined;
+  /** Takes followers in the place of a leader that is about to lead; undefined while there is none. */
+  beginner(): FollowerAcceptor | undefined;
   /** What followers must show; undefined = nothing. */
   readonly accessKey: string | undefined;
 }
@@ -32,9 +40,9 @@ export function replicationService(options: ReplicationServiceOptions): BoundMet
       'follow',
       async (requests, call, sink) => {
         checkAccess(call, options.accessKey);
-        const leader = options.leader();
-        if (leader === undefined) await refuse(sink);
-        else await leader.accept(leaderStream(requests, sink));
+        const acceptor = options.leader() ?? options.beginner();
+        if (acceptor === undefined) await refuse(sink);
+        else await acceptor.accept(leaderStream(requests, sink));
       },
       { encode: encodeLeaderMessage },
     ),

@@ -37,6 +37,7 @@ export {
   type ViewsReport,
   viewDirectories,
 } from './recovery.ts';
+export { type SetAsideArguments, setTailAside } from './set-aside.ts';
 export type {
   EarlierSend,
   FoundMessage,

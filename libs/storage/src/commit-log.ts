@@ -276,7 +276,7 @@ class SegmentedLog implements CommitLog {
   async lead(options: LeadOptions): Promise<void> {
     const state = this.#state;
     assert(state.role === 'follower' && !this.#isLeading, 'a log that is led already can not be led again');
-    this.#checkEpoch(options.epoch);
+    this.#checkEpoch(options);
     this.#checkTakes();
     this.#isLeading = true;
     await this.#commit.flush(state.endOffset);
@@ -421,7 +421,7 @@ class SegmentedLog implements CommitLog {
   }
 
   #takeLead(options: LeadOptions): void {
-    const epoch = this.#checkEpoch(options.epoch);
+    const epoch = this.#checkEpoch(options);
     const { clock, random } = this.#args;
     this.#appender = new Appender(
       this.#state,
@@ -440,9 +440,9 @@ class SegmentedLog implements CommitLog {
   }
 
   /** @throws MqError BAD_REQUEST */
-  #checkEpoch(wanted: number | undefined): number {
+  #checkEpoch({ epoch: wanted, epochAbove = 0 }: LeadOptions): number {
     const last = Math.max(this.#epochMax, this.#state.epoch);
-    const epoch = wanted ?? last + 1;
+    const epoch = wanted ?? Math.max(last, epochAbove) + 1;
     if (Number.isInteger(epoch) && epoch > last && epoch <= EPOCH_MAX) return epoch;
     throw new MqError(
       'BAD_REQUEST',

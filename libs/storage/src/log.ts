@@ -81,8 +81,6 @@ export interface CommitLog extends ReplicatedLog {
    * @returns 0 when they say nothing @throws as `scan` does
    */
   toldFlushedOffset(from: number): Promise<number>;
-  /** Settles when everything up to `physicalOffset` (exclusive) is fsynced; forces an fsync under ASYNC_FLUSH. */
-  flush(physicalOffset?: number): Promise<void>;
 
   /**
    * The record at `physicalOffset`, straight from memory where the tail is still held there, else from disk (CRC checked).

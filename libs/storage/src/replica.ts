@@ -27,6 +27,8 @@ export interface LogChunk {
 export interface LeadOptions {
   /** Higher than every epoch of the log; default: the highest and one. */
   readonly epoch?: number;
+  /** Where `epoch` is left open: it is higher than this one, too. */
+  readonly epochAbove?: number;
   /** What `settled()` waits for: stored here, or confirmed by all members of the in-sync set. Default `stored`. */
   readonly acknowledge?: 'stored' | 'confirmed';
   /**
@@ -77,6 +79,8 @@ export interface ReplicatedLog {
    * said otherwise: what is stored here is confirmed. Of a follower it begins at 0. May be set lower: what is confirmed stays so.
    */
   confirm(limit: number): void;
+  /** Settles when everything up to `physicalOffset` (exclusive) is fsynced; forces an fsync under ASYNC_FLUSH. */
+  flush(physicalOffset?: number): Promise<void>;
   /**
    * Acknowledges nothing any more: who appends from now on gets `error`, which should be a retryable one; those who wait get
    * MASTER_PERSISTENCE_TIMEOUT, as nobody knows what becomes of what they have appended. Nothing new is confirmed. Reading goes on; what remains to be done is to close the log. Only the first call counts.

@@ -44,6 +44,7 @@ export function settingsOf(random: Random): { readonly settings: Settings; reado
     },
     times: { durationMs: 600, suspicionMs: 200, marginMs: 50 },
     settleMs: 300,
+    catchUpMs: pick([NEVER_MS, NEVER_MS, 500]),
   };
   return { settings, memberCount: pick([2, 3, 3]) };
 }

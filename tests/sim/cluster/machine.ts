@@ -31,6 +31,8 @@ export interface Settings {
   readonly replication: ReplicationSettings;
   readonly times: { readonly durationMs: number; readonly suspicionMs: number; readonly marginMs: number };
   readonly settleMs: number;
+  /** See `StaticRole.catchUpMs`. */
+  readonly catchUpMs: number;
 }
 
 /** What a machine tells, beside what its member does. */
@@ -62,6 +64,8 @@ export class Machine {
   /** The run of the kernel, and what the process wrote of it last. */
   #boot = 1;
   #bootKept: string | undefined;
+  /** The in-sync set as the process kept it last. */
+  #inSyncKept: readonly number[] = [];
   #hasPower = true;
   #isStopping = false;
   /** Messages of the log that are damaged on their way here. */
@@ -103,6 +107,11 @@ export class Machine {
 
   get hasPower(): boolean {
     return this.#hasPower;
+  }
+
+  /** Members that had all that was confirmed, as the next start of a static master is told. */
+  get inSyncKept(): readonly number[] {
+    return this.#inSyncKept;
   }
 
   /** Its process is about to end. */
@@ -208,7 +217,7 @@ export class Machine {
   }
 
   #optionsOf(clock: PausableClock, mark: BootMark): ShardMemberOptions {
-    const { roles, acknowledge, inSyncMin, options, replication, settleMs, times } = this.#settings;
+    const { roles, acknowledge, inSyncMin, options, replication, settleMs, catchUpMs, times } = this.#settings;
     const logger = this.#loggerOf(clock);
     const onFatal = (error: Error): void => this.#fatal(clock, error);
     const files = shardFiles({
@@ -221,6 +230,8 @@ export class Machine {
       onFailure: onFatal,
     });
     const isSync = options.log.flushDiskType === 'SYNC_FLUSH';
+    const mayLackStored = (): boolean => !isSync && mark.hasRebooted;
+    const onComplete = (): void => void mark.keep();
     return {
       identity: {
         cluster: 'simulated',
@@ -243,14 +254,28 @@ export class Machine {
       connect: (address) => this.#connect(clock, address),
       role:
         roles === 'static'
-          ? { kind: 'static', isLeader: this.member === 0, leaderAddress: async () => 'm0' }
+          ? {
+              kind: 'static',
+              isLeader: this.member === 0,
+              leaderAddress: async () => 'm0',
+              inSync: {
+                read: async () => this.#inSyncKept,
+                write: async (members) => {
+                  this.#inSyncKept = members;
+                  return true;
+                },
+              },
+              catchUpMs,
+              mayLackStored,
+              onComplete,
+            }
           : {
               kind: 'elected',
               store: this.lease.connect(clock),
               times,
               mayCreate: (isEmpty) => this.member === 0 && isEmpty,
-              mayLackStored: () => !isSync && mark.hasRebooted,
-              onComplete: () => void mark.keep(),
+              mayLackStored,
+              onComplete,
             },
       onFatal,
     };
@@ -272,7 +297,8 @@ export class Machine {
     void (async () => {
       const waking = clock.awake('network');
       if (waking !== undefined) await waking;
-      if (process.replication !== undefined) return await process.replication.accept(stream);
+      const acceptor = process.replication ?? process.catchUp;
+      if (acceptor !== undefined) return await acceptor.accept(stream);
       const refusal = { reason: Reason.REASON_NOT_LEADER, message: 'this member does not lead' };
       stream.write({ sequence: 1n, epoch: 0n, confirmedOffset: 0n, refusal });
       stream.close();

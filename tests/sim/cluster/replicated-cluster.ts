@@ -207,8 +207,7 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
       epoch,
       log,
       atMs,
-      // A master that leads whatever happened to its machine.
-      mayLoseConfirmed: this.#forsaken.has(epoch) || (this.settings.roles === 'static' && this.#unsound.has(member)),
+      mayLoseConfirmed: this.#forsaken.has(epoch) || this.#mayLackForGood(machine),
       mayLoseStored: this.settings.acknowledge === 'stored',
     });
     log.onConfirmed((offset) => {
@@ -222,6 +221,14 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
     if (isFirst) return;
     this.#events.onDeath(forgottenFromMs);
     this.#events.onStart(0);
+  }
+
+  /** A static master that lost power leads although nobody may have what it lost. */
+  #mayLackForGood({ member, inSyncKept }: Machine): boolean {
+    const { roles, acknowledge, catchUpMs } = this.settings;
+    if (roles !== 'static' || !this.#unsound.has(member)) return false;
+    if (acknowledge === 'stored' || catchUpMs < HEAL_MS) return true;
+    return inSyncKept.some((other) => other !== member && this.#unsound.has(other));
   }
 
   #follows(machine: Machine, copy: FollowerShard): void {

@@ -56,6 +56,14 @@ export const replicationKeys = {
     unit: 'ms',
     description: 'A slave that has been behind for so long leaves the in-sync set.',
   }),
+  haMasterCatchUpTimeout: wholeNumber({
+    default: 30_000,
+    min: 0,
+    max: 3_600_000,
+    unit: 'ms',
+    description:
+      'With static roles and ASYNC_FLUSH: a master whose machine went down waits so long for a slave that was in sync, to get from it what it lost, before it leads with what it has.',
+  }),
   haTransferBatchSize: wholeNumber({
     default: 512 * KIB,
     min: 4 * KIB,

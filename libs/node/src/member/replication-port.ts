@@ -1,13 +1,12 @@
 import { MIB, SECOND_MS } from '@orbitmq/base';
-import { type LeaderReplication, replicationService } from '@orbitmq/replication';
+import { replicationService } from '@orbitmq/replication';
 import { type RpcServer, type RpcServerLimits, startRpcServer } from '@orbitmq/rpc';
 import type { BrokerContext } from '../broker-context.ts';
-import { replicationPort } from '../config/spec.ts';
+import { type BrokerConfig, recordBytesMax, replicationPort } from '../config/spec.ts';
 import { listening } from '../listen-failure.ts';
+import type { ShardMember } from './shard-member.ts';
 
-const LIMITS: RpcServerLimits = {
-  // Followers say little; what they say of their epochs is the longest.
-  receiveMessageBytesMax: MIB,
+const LIMITS: Omit<RpcServerLimits, 'receiveMessageBytesMax'> = {
   // A follower has a connection for its stream.
   concurrentStreamsMax: 4,
   metadataBytesMax: 16 * 1024,
@@ -18,10 +17,19 @@ const LIMITS: RpcServerLimits = {
 
 const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
-/** Opens the port on which this member takes followers while it leads. */
+/** What surrounds a record in a message. Bytes. */
+const AROUND_BYTES = 4096;
+
+/** Followers say little: of their epochs at the most. But a static master that lost power gets back from them what it lacks. */
+function receiveMessageBytesMax(config: BrokerConfig): number {
+  const mayCatchUp = config.coordinator === 'none' && config.brokerId === 0;
+  return mayCatchUp ? Math.max(MIB, recordBytesMax(config) + AROUND_BYTES) : MIB;
+}
+
+/** Opens the port on which this member takes followers while it leads, or is about to. */
 export function openReplicationPort(
   { config, logger, lifecycle }: BrokerContext,
-  leader: () => LeaderReplication | undefined,
+  member: () => Pick<ShardMember, 'replication' | 'catchUp'>,
 ): Promise<RpcServer> {
   const port = replicationPort(config);
   const host = config.haBindAddress ?? config.bindAddress;
@@ -36,9 +44,13 @@ export function openReplicationPort(
     startRpcServer({
       host,
       port,
-      methods: replicationService({ leader, accessKey: config.haAccessKey }),
+      methods: replicationService({
+        leader: () => member().replication,
+        beginner: () => member().catchUp,
+        accessKey: config.haAccessKey,
+      }),
       tls: undefined,
-      limits: LIMITS,
+      limits: { ...LIMITS, receiveMessageBytesMax: receiveMessageBytesMax(config) },
       logger: logger.child({ module: 'replication' }),
       onUnexpectedError: (error, path) => lifecycle.fatal(error, `an unexpected error in ${path} ends the process`),
     }),

@@ -3,6 +3,7 @@ import { ClusterClient, type NameServers } from '@orbitmq/client';
 import { Role } from '@orbitmq/protocol/orbitmq.route.v1';
 import type { BrokerConfig } from '../config/spec.ts';
 import type { BootMark } from './boot-mark.ts';
+import type { InSyncFile } from './in-sync-file.ts';
 import type { ElectedRole, StaticRole } from './shard-member.ts';
 
 /** A lone leader stops so much before its Lease may pass on: what an answer needs from the guard to the socket. Milliseconds. */
@@ -11,13 +12,19 @@ const MARGIN_MS = 300;
 /** Who decides whether this member leads, as it is configured. */
 export async function roleOf(
   config: BrokerConfig,
-  facts: { readonly nameServers: NameServers; readonly bootMark: BootMark },
+  facts: { readonly nameServers: NameServers; readonly bootMark: BootMark; readonly inSync: InSyncFile },
 ): Promise<StaticRole | ElectedRole> {
+  const mayLackStored = (): boolean => config.flushDiskType === 'ASYNC_FLUSH' && facts.bootMark.hasRebooted;
+  const onComplete = (): void => void facts.bootMark.keep();
   if (config.coordinator === 'none') {
     return {
       kind: 'static',
       isLeader: config.brokerId === 0,
       leaderAddress: () => leaderAddress(config, facts.nameServers),
+      inSync: facts.inSync,
+      catchUpMs: config.haMasterCatchUpTimeout,
+      mayLackStored,
+      onComplete,
     };
   }
   const { kubernetesLeaseStore } = await import('@orbitmq/coordination/kubernetes');
@@ -39,8 +46,8 @@ export async function roleOf(
     },
     // The first Lease of a shard: by the member that is the master where nothing else is said, and never over data.
     mayCreate: (isEmpty) => config.brokerId === 0 && isEmpty,
-    mayLackStored: () => config.flushDiskType === 'ASYNC_FLUSH' && facts.bootMark.hasRebooted,
-    onComplete: () => void facts.bootMark.keep(),
+    mayLackStored,
+    onComplete,
   };
 }
 
@@ -49,14 +56,15 @@ async function leaderAddress(config: BrokerConfig, nameServers: NameServers): Pr
   if (nameServers.all.length === 0) return undefined;
   try {
     const brokers = await new ClusterClient(nameServers, 1000).brokers();
-    const masters = brokers.filter(
-      ({ identity }) =>
-        identity?.brokerName === config.brokerName &&
-        identity.cluster === config.brokerClusterName &&
-        identity.role === Role.ROLE_MASTER,
-    );
-    const newest = masters.sort((one, other) => Number(other.identity!.epoch - one.identity!.epoch))[0];
-    return newest?.identity?.replicationAddress || undefined;
+    const members = brokers
+      .map(({ identity }) => identity)
+      .filter((identity) => identity?.brokerName === config.brokerName)
+      .filter((identity) => identity?.cluster === config.brokerClusterName);
+    const masters = members.filter((identity) => identity?.role === Role.ROLE_MASTER);
+    const newest = masters.sort((one, other) => Number(other!.epoch - one!.epoch))[0];
+    // One that is about to lead may need this member first.
+    const next = newest ?? members.find((identity) => identity?.brokerId === 0);
+    return next?.replicationAddress || undefined;
   } catch (error) {
     if (error instanceof MqError) return undefined;
     throw error;

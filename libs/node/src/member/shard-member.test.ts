@@ -116,7 +116,15 @@ describe('a member of a shard', () => {
   it('with a static role asks a member that does not lead a few times a second, however long', async () => {
     bench = new Bench();
     bench.answer = NOT_LEADER;
-    await bench.start(1, { kind: 'static', isLeader: false, leaderAddress: async () => 'elsewhere:2' });
+    await bench.start(1, {
+      kind: 'static',
+      isLeader: false,
+      leaderAddress: async () => 'elsewhere:2',
+      inSync: { read: async () => [], write: async () => true },
+      catchUpMs: 0,
+      mayLackStored: () => false,
+      onComplete: () => {},
+    });
     await bench.clock.advance(60_000);
     assert(bench.connectCount > 100 && bench.connectCount < 600, String(bench.connectCount));
   });

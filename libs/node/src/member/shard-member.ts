@@ -1,22 +1,27 @@
 import { type Clock, MqError } from '@orbitmq/base';
 import { type Acknowledgement, Election, type ElectionTimes, type LeaseStore } from '@orbitmq/coordination';
 import {
+  type CaughtUp,
   type FollowerHost,
   type FollowerIdentity,
   FollowerReplication,
   type FollowerStream,
+  LeaderCatchUp,
   LeaderReplication,
   type ReplicationSettings,
   tooFewInSync,
 } from '@orbitmq/replication';
 import type { Logger } from '@orbitmq/runtime';
 import type { FollowerShard, OpenedShard } from '@orbitmq/shard';
-import type { LeadOptions } from '@orbitmq/storage';
+import type { LeadOptions, ReplicatedLog } from '@orbitmq/storage';
+import type { InSyncFile } from './in-sync-file.ts';
 
 /** The shard's data directory. Each of these has it alone; what was opened is closed before. */
 export interface ShardFiles {
   openLeader(lead: LeadOptions): Promise<OpenedShard>;
   openFollower(): Promise<FollowerShard>;
+  /** Keeps what a copy has from `from` on in a file. @returns its path; undefined when there was nothing */
+  setAside(copy: FollowerShard, from: number): Promise<string | undefined>;
   /** @throws when that would take back what is confirmed */
   truncate(to: number, confirmedOffset: number): Promise<void>;
   wipe(): Promise<void>;
@@ -81,6 +86,14 @@ export interface StaticRole {
   readonly isLeader: boolean;
   /** Replication port of the leader, as far as it is known; asked again whenever the stream has ended. */
   leaderAddress(): Promise<string | undefined>;
+  /** What a leader keeps for its next start: who had all that was confirmed. */
+  readonly inSync: InSyncFile;
+  /** Longest that a leader which may lack something waits for one of those. Milliseconds. */
+  readonly catchUpMs: number;
+  /** The log may lack what it had: the machine went down. Asked once, of a leader. */
+  mayLackStored(): boolean;
+  /** See `ElectedRole.onComplete`. */
+  onComplete(): void;
 }
 
 /** Roles by a Lease. */
@@ -98,6 +111,8 @@ export interface ElectedRole {
 
 type State =
   | { readonly kind: 'closed' }
+  /** It is about to lead, and first gets what it may lack. */
+  | { readonly kind: 'catching-up'; readonly shard: FollowerShard; readonly catchUp: LeaderCatchUp }
   | { readonly kind: 'follower'; readonly host: Host; readonly replication: FollowerReplication }
   | ({ readonly kind: 'leader' } & Tenure);
 
@@ -118,6 +133,8 @@ export class ShardMember {
   #isComplete = false;
   /** In-sync set that the log has named last. */
   #inSyncTold = '';
+  /** Members of the in-sync set that was kept last. */
+  #inSyncKept = 0;
   /** Highest epoch that it has led or followed in this process. */
   #epochMax = 0;
   #stopping = false;
@@ -139,6 +156,7 @@ export class ShardMember {
 
   /** The copy of a follower; undefined while this member is none. Another object after each cut. */
   get copy(): FollowerShard | undefined {
+    if (this.#state.kind === 'catching-up') return this.#state.shard;
     return this.#state.kind === 'follower' ? this.#state.host.shard : undefined;
   }
 
@@ -170,12 +188,19 @@ export class ShardMember {
     return this.#state.kind === 'leader' ? this.#state.replication : undefined;
   }
 
+  /** Takes followers, for the replication port, while this member is about to lead. */
+  get catchUp(): LeaderCatchUp | undefined {
+    return this.#state.kind === 'catching-up' ? this.#state.catchUp : undefined;
+  }
+
   /** Opens the data and takes the role that is meant for it. A member with an election follows at first. */
   start(): Promise<void> {
     return this.#change(async () => {
-      const { role, files, acknowledge } = this.#options;
+      const { role } = this.#options;
       if (role.kind === 'static' && role.isLeader) {
-        await this.#lead(await files.openLeader({ acknowledge }));
+        const others = role.mayLackStored() ? await this.#formerlyInSync(role) : [];
+        if (others.length > 0) await this.#beginCatchUp(role, others);
+        else await this.#leadFirst();
         return;
       }
       await this.#follow();
@@ -324,6 +349,60 @@ export class ShardMember {
     }
   }
 
+  /** @param epochAbove epoch that somebody else has seen */
+  async #leadFirst(epochAbove = 0): Promise<void> {
+    const { files, acknowledge } = this.#options;
+    await this.#lead(await files.openLeader({ acknowledge, epochAbove }));
+  }
+
+  /** Others that had all that was confirmed when this leader ran last. */
+  async #formerlyInSync(role: StaticRole): Promise<number[]> {
+    return (await role.inSync.read()).filter((member) => member !== this.#options.identity.member);
+  }
+
+  /** Gets what this leader may have lost with its machine, and leads then. */
+  async #beginCatchUp({ catchUpMs }: StaticRole, members: readonly number[]): Promise<void> {
+    const { identity, files, clock, replication: settings } = this.#options;
+    const logger = this.#options.logger.child({ module: 'replication' });
+    const shard = await files.openFollower();
+    const { cluster, member } = identity;
+    const facts = { cluster, shard: identity.shard, member, copy: shard, members, waitMs: catchUpMs };
+    const catchUp = new LeaderCatchUp({ ...facts, clock, logger, settings });
+    this.#state = { kind: 'catching-up', shard, catchUp };
+    logger.warn(
+      { members, waitMs: catchUpMs, endOffset: shard.replica.endOffset },
+      'the machine of this master went down: before it leads it waits for a slave that may have more',
+    );
+    void catchUp.ended.then((how) => {
+      if (how !== undefined) this.#changeLater(() => this.#leadCaughtUp(shard, how));
+    });
+  }
+
+  async #leadCaughtUp(shard: FollowerShard, { epochSeen, isComplete }: CaughtUp): Promise<void> {
+    const { logger } = this.#options;
+    if (this.#state.kind !== 'catching-up' || this.#stopping) return;
+    if (!isComplete) {
+      logger.error(
+        { endOffset: shard.replica.endOffset },
+        'no slave that was in sync has come: this master leads with what it has, and acknowledged messages may be missing',
+      );
+    }
+    this.#state = { kind: 'closed' };
+    await shard.close();
+    await this.#leadFirst(epochSeen);
+  }
+
+  /** Makes the in-sync set known, where others go by it. @returns false when it is not known whether they can */
+  async #publish(members: readonly number[], log: ReplicatedLog): Promise<boolean> {
+    const { role } = this.#options;
+    if (role.kind === 'elected') return await this.#election!.changeInSync(members);
+    // Whoever leaves may be the only one that has what was not fsynced here.
+    if (members.length < this.#inSyncKept && !(await isFlushed(log))) return false;
+    if (!(await role.inSync.write(members))) return false;
+    this.#inSyncKept = members.length;
+    return true;
+  }
+
   /** Begins the log of a shard of which nobody has data, or of which an operator has given them up. */
   async #begin(host: Host, lead: LeadOptions): Promise<OpenedShard> {
     const { files } = this.#options;
@@ -345,7 +424,7 @@ export class ShardMember {
       clock,
       logger: logger.child({ module: 'replication' }),
       settings,
-      publish: (members) => election?.changeInSync(members) ?? Promise.resolve(true),
+      publish: (members) => this.#publish(members, shard.replica),
       onNewerEpoch: () => election?.poke(),
       onInSyncChange: (members) => this.#tellInSync(members),
     });
@@ -402,6 +481,9 @@ export class ShardMember {
       state.replication.close();
       this.#options.events.onLeadingEnds();
       await state.shard.close();
+    } else if (state.kind === 'catching-up') {
+      state.catchUp.close();
+      await state.shard.close();
     } else if (state.kind === 'follower') {
       await state.replication.close();
       await state.host.shard.close();
@@ -410,8 +492,10 @@ export class ShardMember {
   }
 
   async #follow(): Promise<void> {
-    const { identity, clock, logger, replication: settings, files, mayLoseConfirmed, connect } = this.#options;
-    const host = new Host(files, await files.openFollower(), mayLoseConfirmed, {
+    const { identity, clock, logger, replication: settings, files, mayLoseConfirmed, role, connect } = this.#options;
+    const rules = { mayLoseConfirmed, isStatic: role.kind === 'static' };
+    const host = new Host(files, await files.openFollower(), rules, {
+      logger,
       onOpened: (copy) => this.#options.events.onFollowing(copy),
       onFatal: (error) => this.#options.onFatal(error),
     });
@@ -462,7 +546,7 @@ export class ShardMember {
 
   #complete(): void {
     const { role } = this.#options;
-    if (this.#isComplete || role.kind === 'static') return;
+    if (this.#isComplete) return;
     this.#isComplete = true;
     role.onComplete();
   }
@@ -474,7 +558,22 @@ export class ShardMember {
   }
 }
 
+/** @returns false when the log has failed, or is closed: whoever must know does */
+function isFlushed(log: ReplicatedLog): Promise<boolean> {
+  return log.flush(log.confirmedOffset).then(
+    () => true,
+    () => false,
+  );
+}
+
+interface HostRules {
+  readonly mayLoseConfirmed: boolean;
+  /** A leader leads for good, whatever it lacks. */
+  readonly isStatic: boolean;
+}
+
 interface HostEvents {
+  readonly logger: Logger;
   onOpened(copy: FollowerShard): void;
   onFatal(error: Error): void;
 }
@@ -483,13 +582,13 @@ interface HostEvents {
 class Host implements FollowerHost {
   readonly #files: ShardFiles;
   readonly #events: HostEvents;
-  readonly #mayLoseConfirmed: boolean;
+  readonly #rules: HostRules;
   shard: FollowerShard;
 
-  constructor(files: ShardFiles, shard: FollowerShard, mayLoseConfirmed: boolean, events: HostEvents) {
+  constructor(files: ShardFiles, shard: FollowerShard, rules: HostRules, events: HostEvents) {
     this.#files = files;
     this.shard = shard;
-    this.#mayLoseConfirmed = mayLoseConfirmed;
+    this.#rules = rules;
     this.#events = events;
   }
 
@@ -500,13 +599,29 @@ class Host implements FollowerHost {
   /** @throws Error when the leader lacks what was confirmed here: an operator made a copy lead that was not in sync */
   async cut(offset: number): Promise<void> {
     const { confirmedOffset } = this.shard.replica;
-    if (offset < confirmedOffset && !this.#mayLoseConfirmed) {
+    if (offset < confirmedOffset && !this.#rules.mayLoseConfirmed) {
       throw new Error(
         `the leader has this copy's log only up to ${offset}, but everything before ${confirmedOffset} was confirmed: it ` +
           'leads without regard to the in-sync set; to give up what is only here, empty the data directory',
       );
     }
+    if (this.#rules.mayLoseConfirmed) await this.#setAside(offset);
     await this.#reopen(() => this.#files.truncate(offset, Math.min(offset, confirmedOffset)));
+  }
+
+  /** Nothing that somebody may have been told of goes without a trace. What was confirmed last a follower may not have heard. */
+  async #setAside(from: number): Promise<void> {
+    const { confirmedOffset } = this.shard.replica;
+    const isKnown = from < confirmedOffset;
+    if (!isKnown && !this.#rules.isStatic) return;
+    const path = await this.#files.setAside(this.shard, from);
+    if (path === undefined) return;
+    const facts = { path, from, confirmedOffset };
+    const { logger } = this.#events;
+    if (isKnown)
+      logger.error(facts, 'the master has lost acknowledged messages that this copy had: they are kept in a file');
+    else
+      logger.warn(facts, 'the master lacks what this copy had, which may have been acknowledged: it is kept in a file');
   }
 
   startAnew(): Promise<void> {

@@ -7,6 +7,7 @@ export {
   FollowerMessage_Hello,
   FollowerMessage_Position,
   LeaderMessage,
+  LeaderMessage_Fetch,
   LeaderMessage_Heartbeat,
   LeaderMessage_Records,
   LeaderMessage_Refusal,

@@ -15,7 +15,11 @@ export interface EpochStart {
 
 export interface FollowerMessage {
   hello?: FollowerMessage_Hello | undefined;
-  position?: FollowerMessage_Position | undefined;
+  position?:
+    | FollowerMessage_Position
+    | undefined;
+  /** After a fetch only. */
+  records?: LeaderMessage_Records | undefined;
 }
 
 /** First message. */
@@ -59,7 +63,11 @@ export interface LeaderMessage {
   welcome?: LeaderMessage_Welcome | undefined;
   refusal?: LeaderMessage_Refusal | undefined;
   records?: LeaderMessage_Records | undefined;
-  heartbeat?: LeaderMessage_Heartbeat | undefined;
+  heartbeat?:
+    | LeaderMessage_Heartbeat
+    | undefined;
+  /** `epoch` and `confirmed_offset` of this message say nothing: nobody leads yet. */
+  fetch?: LeaderMessage_Fetch | undefined;
 }
 
 export interface LeaderMessage_Welcome {
@@ -121,6 +129,13 @@ export interface LeaderMessage_Heartbeat {
   endOffset: bigint;
   /** Members of the in-sync set. */
   inSync: number[];
+}
+
+export interface LeaderMessage_Fetch {
+  /** End of what the asking member has. */
+  fromOffset: bigint;
+  /** Most bytes of the log in one message; a larger record goes alone. */
+  chunkBytes: number;
 }
 
 export interface SettleRequest {
@@ -237,7 +252,7 @@ export const EpochStart: MessageFns<EpochStart> = {
 };
 
 function createBaseFollowerMessage(): FollowerMessage {
-  return { hello: undefined, position: undefined };
+  return { hello: undefined, position: undefined, records: undefined };
 }
 
 export const FollowerMessage: MessageFns<FollowerMessage> = {
@@ -247,6 +262,9 @@ export const FollowerMessage: MessageFns<FollowerMessage> = {
     }
     if (message.position !== undefined) {
       FollowerMessage_Position.encode(message.position, writer.uint32(18).fork()).join();
+    }
+    if (message.records !== undefined) {
+      LeaderMessage_Records.encode(message.records, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -278,6 +296,14 @@ export const FollowerMessage: MessageFns<FollowerMessage> = {
             }
 
             message.position = FollowerMessage_Position.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.records = LeaderMessage_Records.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -544,6 +570,7 @@ function createBaseLeaderMessage(): LeaderMessage {
     refusal: undefined,
     records: undefined,
     heartbeat: undefined,
+    fetch: undefined,
   };
 }
 
@@ -578,6 +605,9 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
     }
     if (message.heartbeat !== undefined) {
       LeaderMessage_Heartbeat.encode(message.heartbeat, writer.uint32(58).fork()).join();
+    }
+    if (message.fetch !== undefined) {
+      LeaderMessage_Fetch.encode(message.fetch, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -649,6 +679,14 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
             }
 
             message.heartbeat = LeaderMessage_Heartbeat.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.fetch = LeaderMessage_Fetch.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -990,6 +1028,66 @@ export const LeaderMessage_Heartbeat: MessageFns<LeaderMessage_Heartbeat> = {
             }
 
             break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaderMessage_Fetch(): LeaderMessage_Fetch {
+  return { fromOffset: 0n, chunkBytes: 0 };
+}
+
+export const LeaderMessage_Fetch: MessageFns<LeaderMessage_Fetch> = {
+  encode(message: LeaderMessage_Fetch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromOffset !== 0n) {
+      if (BigInt.asUintN(64, message.fromOffset) !== message.fromOffset) {
+        throw new globalThis.Error("value provided for field message.fromOffset of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.fromOffset);
+    }
+    if (message.chunkBytes !== 0) {
+      writer.uint32(16).uint32(message.chunkBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaderMessage_Fetch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaderMessage_Fetch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fromOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.chunkBytes = reader.uint32();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -1409,6 +1507,12 @@ export const ReplicationServiceDefinition = {
      *   leader:   records …              whole records as they lie in the log
      *   follower: position …             what it has stored, after each batch; answers every heartbeat
      *   leader:   heartbeat …            when there is nothing else to say
+     *
+     * A master of static roles whose machine went down may lack what its followers have. Before it leads it asks one that has more:
+     *
+     *   follower: hello
+     *   leader:   fetch                  in place of a welcome
+     *   follower: records …              what it has from there on; one without records when that was all
      *
      * A refusal and every other end of the stream closes it; the follower connects again after a pause.
      * Permission: a member of the shard (`haAccessKey` where one is set).

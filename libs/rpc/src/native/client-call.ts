@@ -1,0 +1,242 @@
+import type { CallOptions } from '../client.ts';
+import { RpcError } from '../service.ts';
+import type { ClientConnection } from './client-connection.ts';
+import { metadataFields } from './client-headers.ts';
+import { errorOfHeaders, errorOfReset, errorOfTrailers, fieldValue } from './client-status.ts';
+import type { Deadlines, Expiring } from './deadlines.ts';
+import { ReceiveWindow, SendWindow } from './flow-control.ts';
+import type { SentField } from './hpack/encoder.ts';
+import type { HeaderField } from './hpack/header-field.ts';
+import { MessageReader } from './message-reader.ts';
+import { ERROR_CODE } from './protocol.ts';
+import type { SendQueue } from './send-queue.ts';
+
+/** How the messages of a call become bytes and back. */
+export interface CallCodec {
+  readonly path: string;
+  encode(request: unknown): Uint8Array;
+  decode(bytes: Buffer): unknown;
+}
+
+/** What the calls of one client share. */
+export interface ClientCallHost {
+  readonly receiveMessageBytesMax: number;
+  readonly deadlines: Deadlines;
+  readonly openCalls: Set<ClientCall>;
+  monotonicMs(): number;
+  /** Gives the call to a connection at once, or when there is one, or fails it. */
+  connect(call: ClientCall): void;
+}
+
+/**
+ * One outgoing call, from the moment it is made: it may wait for a connection, then it is a stream of one. It ends
+ * once: by its trailers, by an error, by its deadline, or because its caller has cancelled it.
+ */
+export abstract class ClientCall implements Expiring {
+  readonly codec: CallCodec;
+  readonly metadata: readonly SentField[] | undefined;
+  /** By the monotonic clock; Infinity = none. */
+  readonly deadlineMs: number;
+  /** 0 until its headers have been written. */
+  streamId = 0;
+  /** Nothing more will be sent. Set by the connection. */
+  isSendEnded = false;
+  /** What could not be sent at once. */
+  unsent: SendQueue | undefined;
+  /** The request side is to end when all has been sent. */
+  isEndWanted = false;
+  previousExpiring: Expiring | undefined;
+  nextExpiring: Expiring | undefined;
+  deadlineSlot: number | undefined;
+  protected readonly host: ClientCallHost;
+  protected isOver = false;
+  #connection: ClientConnection | undefined;
+  #sendWindow: SendWindow | undefined;
+  #receiveWindow: ReceiveWindow | undefined;
+  #reader: MessageReader | undefined;
+  #hasHeaders = false;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(host: ClientCallHost, codec: CallCodec, options: CallOptions) {
+    this.host = host;
+    this.codec = codec;
+    this.metadata = metadataFields(options.metadata);
+    this.deadlineMs =
+      options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : host.monotonicMs() + options.timeoutMs;
+    this.#signal = options.signal;
+  }
+
+  /** Looks for a connection. */
+  start(): void {
+    if (this.isOver) return;
+    this.host.openCalls.add(this);
+    if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.host.deadlines.add(this, this.deadlineMs);
+    const signal = this.#signal;
+    if (signal) {
+      if (signal.aborted) {
+        this.cancel();
+        return;
+      }
+      this.#onAbort = () => this.cancel();
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    this.host.connect(this);
+  }
+
+  /** Whether the call still wants to be sent. */
+  get isOpen(): boolean {
+    return !this.isOver;
+  }
+
+  get connection(): ClientConnection | undefined {
+    return this.#connection;
+  }
+
+  get sendWindow(): SendWindow {
+    return this.#sendWindow!;
+  }
+
+  /** A connection has taken the call over, and may let it wait for a place. */
+  taken(connection: ClientConnection | undefined): void {
+    this.#connection = connection;
+  }
+
+  /** The connection has written the headers. */
+  opened(streamId: number, sendWindowBytes: number, receiveWindowBytes: number): void {
+    this.streamId = streamId;
+    this.#sendWindow = new SendWindow(sendWindowBytes);
+    this.#receiveWindow = new ReceiveWindow(receiveWindowBytes);
+    this.begin();
+  }
+
+  /** Ends the call for its caller and for the server. */
+  cancel(): void {
+    this.fail(new RpcError('CANCELLED', 'the call was cancelled by its caller'), ERROR_CODE.CANCEL);
+  }
+
+  expire(): void {
+    this.fail(new RpcError('DEADLINE_EXCEEDED', 'the deadline of the call has passed'), ERROR_CODE.CANCEL);
+  }
+
+  /**
+   * Ends the call badly.
+   * @param resetCode what the server is told when it still has the stream; undefined = it has none any more
+   */
+  fail(error: RpcError, resetCode: number | undefined): void {
+    if (!this.isOver) this.#end(error, resetCode);
+  }
+
+  /** Headers or trailers have come. */
+  onHeaders(fields: readonly HeaderField[], isTooLarge: boolean, isEnd: boolean): void {
+    if (isTooLarge) {
+      this.fail(new RpcError('RESOURCE_EXHAUSTED', 'the server has sent too many headers'), ERROR_CODE.CANCEL);
+    } else if (this.#hasHeaders) {
+      if (isEnd) this.#onTrailers(fields);
+      else this.fail(new RpcError('INTERNAL', 'the server has sent headers twice'), ERROR_CODE.PROTOCOL_ERROR);
+    } else if (isEnd) {
+      const isBare = fieldValue(fields, 'grpc-status') === undefined;
+      const error = isBare ? errorOfHeaders(fields) : undefined;
+      if (error) this.#endByServer(error);
+      else this.#onTrailers(fields);
+    } else if (!fieldValue(fields, ':status')?.startsWith('1')) {
+      this.#hasHeaders = true;
+      const error = errorOfHeaders(fields);
+      if (error) this.fail(error, ERROR_CODE.CANCEL);
+    }
+  }
+
+  /** DATA has come. @param frameBytes what it takes of the window, padding included */
+  onData(bytes: Buffer, start: number, end: number, frameBytes: number): void {
+    if (!this.#receiveWindow!.received(frameBytes)) {
+      const error = new RpcError('INTERNAL', 'the server has sent more than it was allowed to');
+      this.fail(error, ERROR_CODE.FLOW_CONTROL_ERROR);
+      return;
+    }
+    if (!this.#hasHeaders) {
+      this.fail(new RpcError('INTERNAL', 'the server has sent data before headers'), ERROR_CODE.PROTOCOL_ERROR);
+      return;
+    }
+    this.consumed(frameBytes - (end - start));
+    this.#reader ??= new MessageReader();
+    const reader = this.#reader;
+    for (let at = start; at < end && !this.isOver; ) {
+      const next = reader.read(bytes, at, end);
+      const message = reader.message;
+      const isRefused = this.#refuses(reader, message);
+      if (isRefused) return;
+      if (message) this.receive(message, next - at);
+      else this.receivePart(next - at);
+      at = next;
+    }
+  }
+
+  /** The server has ended its side by DATA. */
+  onEndWithoutTrailers(): void {
+    this.fail(new RpcError('INTERNAL', 'the server has ended the call without trailers'), ERROR_CODE.PROTOCOL_ERROR);
+  }
+
+  /** The server has reset the stream. One that does so at the deadline, of which it was told, was just quicker to see it pass. */
+  onReset(code: number): void {
+    if (code === ERROR_CODE.CANCEL && this.host.monotonicMs() >= this.deadlineMs) this.expire();
+    else this.fail(errorOfReset(code), undefined);
+  }
+
+  /** Some of what waited has been sent. */
+  onSent(): void {}
+
+  /** The stream is open: requests can be sent. */
+  protected abstract begin(): void;
+  /** @param takenBytes to be reported to `consumed` when the message is done with, besides those of its earlier parts */
+  protected abstract receive(message: Buffer, takenBytes: number): void;
+  /** A part of a message has come, to be reported to `consumed` likewise. */
+  protected abstract receivePart(takenBytes: number): void;
+  /** All that will come has come. */
+  protected abstract ended(error: RpcError | undefined): void;
+
+  /** So many received bytes are done with: the server may send as many more. */
+  protected consumed(byteCount: number): void {
+    const increment = this.#receiveWindow!.done(byteCount);
+    if (increment > 0 && !this.isOver) this.#connection!.openWindow(this.streamId, increment);
+  }
+
+  /** What the call failed with if this is what the server has sent. */
+  #refuses(reader: MessageReader, message: Buffer | undefined): boolean {
+    const length = message === undefined ? reader.announcedBytes : message.length;
+    const bytesMax = this.host.receiveMessageBytesMax;
+    if (length > bytesMax) {
+      const text = `a response has at most ${bytesMax} bytes; found one of ${length}`;
+      this.fail(new RpcError('RESOURCE_EXHAUSTED', text), ERROR_CODE.CANCEL);
+      return true;
+    }
+    if (message === undefined || reader.flag === 0) return false;
+    const text = 'the server has compressed a response, which it was told not to do';
+    this.fail(new RpcError('INTERNAL', text), ERROR_CODE.CANCEL);
+    return true;
+  }
+
+  #onTrailers(fields: readonly HeaderField[]): void {
+    let error = errorOfTrailers(fields);
+    if (!error && this.#reader?.isWithin) {
+      error = new RpcError('INTERNAL', 'the server has ended the call within a message');
+    }
+    this.#endByServer(error);
+  }
+
+  /** A server that has answered without having read all wants no more of it. */
+  #endByServer(error: RpcError | undefined): void {
+    this.#end(error, this.isSendEnded ? undefined : ERROR_CODE.CANCEL);
+  }
+
+  #end(error: RpcError | undefined, resetCode: number | undefined): void {
+    this.isOver = true;
+    this.host.openCalls.delete(this);
+    this.host.deadlines.remove(this);
+    if (this.#onAbort) this.#signal!.removeEventListener('abort', this.#onAbort);
+    this.unsent = undefined;
+    this.#reader = undefined;
+    this.#connection?.forget(this, resetCode);
+    this.#connection = undefined;
+    this.ended(error);
+  }
+}

@@ -1,0 +1,184 @@
+import { type Clock, KIB, MIB, systemClock, systemRandom } from '@orbitmq/base';
+import type { BidiCall, CallOptions, RawRpcClient, RpcClient, RpcClientOptions } from '../client.ts';
+import { RpcError, type ServiceDefinition, UnreachableError } from '../service.ts';
+import type { CallCodec, ClientCall, ClientCallHost } from './client-call.ts';
+import type { ClientConnection } from './client-connection.ts';
+import { Endpoint } from './client-endpoint.ts';
+import { NativeBidiCall, StreamClientCall } from './client-stream.ts';
+import { UnaryClientCall } from './client-unary.ts';
+import { Deadlines } from './deadlines.ts';
+
+const RECEIVE_MESSAGE_DEFAULT_BYTES = 64 * MIB;
+const RECEIVE_WINDOW_DEFAULT_BYTES = 64 * KIB;
+const KEEP_ALIVE_DEFAULT_MS = 30_000;
+const RECONNECT_PAUSE_DEFAULT_MS_MAX = 5_000;
+
+const NO_OPTIONS: CallOptions = {};
+
+class NativeClient implements ClientCallHost {
+  readonly raw: RawRpcClient;
+  readonly receiveMessageBytesMax: number;
+  readonly deadlines: Deadlines;
+  readonly openCalls = new Set<ClientCall>();
+  readonly #clock: Clock;
+  readonly #endpoints: readonly Endpoint[];
+  readonly #codecs = new WeakMap<ServiceDefinition, Map<string, CallCodec>>();
+  #current = 0;
+  #connecting: Promise<ClientConnection | undefined> | undefined;
+  #isClosed = false;
+
+  constructor(options: RpcClientOptions) {
+    if (options.addresses.length === 0) throw new Error('a client needs at least one address');
+    this.#clock = options.clock ?? systemClock;
+    this.receiveMessageBytesMax = options.receiveMessageBytesMax ?? RECEIVE_MESSAGE_DEFAULT_BYTES;
+    this.deadlines = new Deadlines(this.#clock);
+    const endpointOptions = {
+      tls: options.tls,
+      receiveWindowBytes: options.receiveWindowBytes ?? RECEIVE_WINDOW_DEFAULT_BYTES,
+      keepAliveMs: options.keepAliveMs ?? KEEP_ALIVE_DEFAULT_MS,
+      reconnectPauseMsMax: options.reconnectPauseMsMax ?? RECONNECT_PAUSE_DEFAULT_MS_MAX,
+      clock: this.#clock,
+      random: systemRandom,
+      onUnsent: (call: ClientCall) => this.connect(call),
+    };
+    this.#endpoints = options.addresses.map((address) => new Endpoint(address, endpointOptions));
+    this.raw = {
+      unary: (path, request, callOptions = NO_OPTIONS) =>
+        this.#unary(rawCodec(path), request, callOptions) as Promise<Uint8Array>,
+      serverStream: (path, request, callOptions = NO_OPTIONS) =>
+        this.#serverStream(rawCodec(path), request, callOptions) as AsyncIterable<Uint8Array>,
+      bidi: (path, callOptions = NO_OPTIONS) =>
+        this.#bidi(rawCodec(path), callOptions) as BidiCall<Uint8Array, Uint8Array>,
+    };
+  }
+
+  unary(service: ServiceDefinition, name: string, request: unknown, options = NO_OPTIONS): Promise<unknown> {
+    return this.#unary(this.#codec(service, name), request, options);
+  }
+
+  serverStream(
+    service: ServiceDefinition,
+    name: string,
+    request: unknown,
+    options = NO_OPTIONS,
+  ): AsyncIterable<unknown> {
+    return this.#serverStream(this.#codec(service, name), request, options);
+  }
+
+  bidi(service: ServiceDefinition, name: string, options = NO_OPTIONS): BidiCall<unknown, unknown> {
+    return this.#bidi(this.#codec(service, name), options);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const call of [...this.openCalls]) call.cancel();
+    for (const endpoint of this.#endpoints) endpoint.close();
+    this.deadlines.close();
+  }
+
+  monotonicMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  connect(call: ClientCall): void {
+    if (!call.isOpen) return;
+    if (this.#isClosed) {
+      call.cancel();
+      return;
+    }
+    const connection = this.#endpoints[this.#current]!.connection;
+    if (connection) connection.take(call);
+    else void this.#connectLater(call);
+  }
+
+  async #connectLater(call: ClientCall): Promise<void> {
+    this.#connecting ??= this.#reach().finally(() => {
+      this.#connecting = undefined;
+    });
+    const connection = await this.#connecting;
+    if (!call.isOpen) return;
+    if (connection?.takesCalls) {
+      connection.take(call);
+      return;
+    }
+    const addresses = this.#endpoints.map(({ address }) => address).join(', ');
+    call.fail(new UnreachableError(`no connection to ${addresses}`), undefined);
+  }
+
+  /** The first address that can be reached, beginning with the one used last. */
+  async #reach(): Promise<ClientConnection | undefined> {
+    const first = this.#current;
+    for (let step = 0; step < this.#endpoints.length && !this.#isClosed; step++) {
+      const index = (first + step) % this.#endpoints.length;
+      const connection = await this.#endpoints[index]!.connect();
+      if (!connection) continue;
+      this.#current = index;
+      return connection;
+    }
+    return undefined;
+  }
+
+  #unary(codec: CallCodec, request: unknown, options: CallOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const bytes = encoded(codec, request);
+      new UnaryClientCall(this, codec, options, bytes, resolve, reject).start();
+    });
+  }
+
+  #serverStream(codec: CallCodec, request: unknown, options: CallOptions): AsyncIterable<unknown> {
+    return {
+      [Symbol.asyncIterator]: () => {
+        const call = new StreamClientCall(this, codec, options);
+        call.write(request);
+        call.end();
+        return call;
+      },
+    };
+  }
+
+  #bidi(codec: CallCodec, options: CallOptions): BidiCall<unknown, unknown> {
+    return new NativeBidiCall(new StreamClientCall(this, codec, options));
+  }
+
+  #codec(service: ServiceDefinition, name: string): CallCodec {
+    let codecs = this.#codecs.get(service);
+    if (!codecs) {
+      codecs = new Map();
+      this.#codecs.set(service, codecs);
+    }
+    let codec = codecs.get(name);
+    if (!codec) {
+      codec = codecOf(service, name);
+      codecs.set(name, codec);
+    }
+    return codec;
+  }
+}
+
+function encoded(codec: CallCodec, request: unknown): Uint8Array {
+  try {
+    return codec.encode(request);
+  } catch (error) {
+    throw new RpcError('INTERNAL', 'the request could not be encoded', error);
+  }
+}
+
+function codecOf(service: ServiceDefinition, name: string): CallCodec {
+  const method = service.methods[name];
+  if (!method) throw new Error(`service ${service.fullName} has no method ${name}`);
+  return {
+    path: `/${service.fullName}/${method.name}`,
+    encode: (request) => method.requestType.encode(request).finish(),
+    decode: (bytes) => method.responseType.decode(bytes),
+  };
+}
+
+function rawCodec(path: string): CallCodec {
+  return { path, encode: (bytes) => bytes as Uint8Array, decode: (bytes) => bytes };
+}
+
+/** A client of the given addresses over HTTP/2 of our own. Nothing is sent before the first call. */
+export function createNativeClient(options: RpcClientOptions): RpcClient {
+  // The class passes messages through as `unknown`; the interface gives them the types of the service definition.
+  return new NativeClient(options) as unknown as RpcClient;
+}

@@ -1,10 +1,10 @@
 import { Code, MessagingServiceDefinition, SendMessageResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { startRpcServer, unary } from '@orbitmq/rpc';
+import { RPC_ENGINES, startRpcServer, unary } from '@orbitmq/rpc';
 import { createLogger } from '@orbitmq/runtime';
 
 /**
  * A server whose SendMessage does nothing at all, on the transport of the broker: what a message costs before anything
- * is done with it. Prints its port.
+ * is done with it. Takes the name of an engine and prints its port.
  */
 const response = SendMessageResponse.encode({
   status: { code: Code.OK, message: '' },
@@ -31,6 +31,7 @@ const server = await startRpcServer({
   port: 0,
   methods: [sendMessage],
   tls: undefined,
+  engine: RPC_ENGINES.find((name) => name === process.argv[2]),
   limits: {
     receiveMessageBytesMax: 1 << 20,
     concurrentStreamsMax: 1000,

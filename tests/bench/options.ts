@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { MIB } from '@orbitmq/base';
-import type { FlushDiskType, TargetName } from './targets.ts';
+import { type FlushDiskType, TARGET_NAMES, type TargetName } from './targets.ts';
 
 /** What a benchmark run covers. */
 export interface BenchOptions {
@@ -43,7 +43,8 @@ ${scenarios.map(({ name, summary }) => `  ${name.padEnd(22)}  ${summary}`).join(
   all                     every one of them; without a name: ${scenarios[0]?.name}
 
   --quick                 short rounds and a tenth of the messages
-  --targets LIST          of noop,orbitmq,apache (all)
+  --targets LIST          of noop,orbitmq,apache (these), noop-native,noop-grpc-js,orbitmq-native,
+                          orbitmq-grpc-js: ours with that engine
   --flush LIST            of ASYNC_FLUSH,SYNC_FLUSH (both); for paths
   --concurrency LIST      calls open at a time (1,16,64,256); for paths, transactions, replication
   --rounds N              alternating rounds, medians are shown (3)
@@ -82,7 +83,7 @@ export function parseOptions(args: readonly string[], scenarios: ScenarioNames):
   const asked = positionals.length === 0 ? names.slice(0, 1) : positionals.includes('all') ? names : positionals;
   return {
     scenarios: oneOf(asked, names, usage(scenarios)),
-    targets: oneOf(values.targets.split(','), ['noop', 'orbitmq', 'apache'], usage(scenarios)),
+    targets: oneOf(values.targets.split(','), TARGET_NAMES, usage(scenarios)),
     flushDiskTypes: oneOf(values.flush.split(','), ['ASYNC_FLUSH', 'SYNC_FLUSH'], usage(scenarios)),
     concurrencies: (values.concurrency ?? (quick ? '16,256' : '1,16,64,256')).split(',').map(Number),
     roundCount: Number(values.rounds ?? (quick ? 1 : 3)),

@@ -1,5 +1,5 @@
 import type { LoadFigures } from './measurement.ts';
-import type { FlushDiskType, TargetName } from './targets.ts';
+import { type FlushDiskType, isNoop, type TargetName } from './targets.ts';
 
 /** What is measured. */
 export type Operation = 'send' | 'receive+ack';
@@ -14,7 +14,7 @@ export interface Row extends LoadFigures {
 }
 
 const COLUMNS: readonly (readonly [title: string, width: number, text: (row: Row) => string])[] = [
-  ['target', 9, (row) => row.target],
+  ['target', 16, (row) => row.target],
   ['operation', 13, (row) => row.operation],
   ['flush', 7, (row) => row.flushDiskType.slice(0, 5).replace('_', '')],
   ['calls', 6, (row) => String(row.concurrency)],
@@ -46,8 +46,8 @@ export function ratioLines(rows: readonly Row[]): string[] {
   const find = (target: TargetName, row: Row) =>
     rows.find((other) => other.target === target && isSameLoad(other, row));
   const lines: string[] = [];
-  for (const row of rows.filter((candidate) => candidate.target === 'orbitmq')) {
-    const [noop, apache] = [find('noop', row), find('apache', row)];
+  for (const row of rows.filter((candidate) => candidate.target.startsWith('orbitmq'))) {
+    const [noop, apache] = [find(row.target.replace('orbitmq', 'noop') as TargetName, row), find('apache', row)];
     const parts: string[] = [];
     if (noop !== undefined) {
       parts.push(
@@ -69,7 +69,7 @@ export function ratioLines(rows: readonly Row[]): string[] {
 
 function syncLines(rows: readonly Row[]): string[] {
   return rows
-    .filter((row) => row.operation === 'send' && row.flushDiskType === 'SYNC_FLUSH' && row.target !== 'noop')
+    .filter((row) => row.operation === 'send' && row.flushDiskType === 'SYNC_FLUSH' && !isNoop(row.target))
     .flatMap((sync) => {
       const isAsync = (row: Row) => row.flushDiskType === 'ASYNC_FLUSH' && row.target === sync.target;
       const async = rows.find((row) => isAsync(row) && isSameLoad({ ...row, flushDiskType: sync.flushDiskType }, sync));

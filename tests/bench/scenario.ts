@@ -2,7 +2,7 @@ import type { LoadResult } from './load-run.ts';
 import { type MeasuredLoad, type Measurement, measureLoad, measurementLine, medianLoad } from './measurement.ts';
 import type { BenchOptions } from './options.ts';
 import type { Row } from './report.ts';
-import { type BenchTarget, startTarget, type TargetName, type TargetSettings } from './targets.ts';
+import { type BenchTarget, isNoop, startTarget, type TargetSettings } from './targets.ts';
 
 /** Takes what a run finds, and prints it at once. */
 export class Results {
@@ -52,7 +52,7 @@ export class ScenarioTargets {
     settings: TargetSettings,
     work: (targets: ScenarioTargets) => Promise<void>,
   ): Promise<void> {
-    const names = context.options.targets.filter((name): name is Exclude<TargetName, 'noop'> => name !== 'noop');
+    const names = context.options.targets.filter((name) => !isNoop(name));
     const brokers: BenchTarget[] = [];
     try {
       for (const name of names) brokers.push(await startTarget(name, settings));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { RPC_ENGINE_DEFAULT, RPC_ENGINES, type RpcEngineName } from '@orbitmq/rpc';
 import { appCommand, bundleApps } from '@orbitmq/tools';
 import { type Member, startCluster } from '../cluster.ts';
 import { superviseChild } from '../interop/child.ts';
@@ -14,8 +15,22 @@ const run = promisify(execFile);
 
 /** When a send is answered: after the write, or after the disk has it. */
 export type FlushDiskType = 'ASYNC_FLUSH' | 'SYNC_FLUSH';
-/** Name of a server under load. */
-export type TargetName = 'noop' | 'orbitmq' | 'apache';
+/** Servers under load. Of ours, `-native` and `-grpc-js` name the engine that carries its calls; else it is the default. */
+export const TARGET_NAMES = [
+  'noop',
+  'noop-native',
+  'noop-grpc-js',
+  'orbitmq',
+  'orbitmq-native',
+  'orbitmq-grpc-js',
+  'apache',
+] as const;
+export type TargetName = (typeof TARGET_NAMES)[number];
+
+/** Whether a server does nothing at all with messages. */
+export function isNoop(name: TargetName): boolean {
+  return name.startsWith('noop');
+}
 
 /** Whom a master waits for before it answers a send: itself, or its slave. */
 export type BrokerRole = 'ASYNC_MASTER' | 'SYNC_MASTER';
@@ -62,13 +77,14 @@ const QUEUE_COUNT = 8;
 
 /** Starts one server. */
 export function startTarget(name: TargetName, settings: TargetSettings): Promise<BenchTarget> {
-  if (name === 'noop') return startNoop();
-  return name === 'orbitmq' ? startOurs(settings) : startApache(settings);
+  if (name === 'apache') return startApache(settings);
+  const engine = RPC_ENGINES.find((candidate) => name.endsWith(`-${candidate}`)) ?? RPC_ENGINE_DEFAULT;
+  return isNoop(name) ? startNoop(name, engine) : startOurs(name, engine, settings);
 }
 
-async function startNoop(): Promise<BenchTarget> {
+async function startNoop(name: TargetName, engine: RpcEngineName): Promise<BenchTarget> {
   const program = join(import.meta.dirname, 'noop-server.ts');
-  const started = spawn(process.execPath, ['--conditions=@orbitmq/source', program], {
+  const started = spawn(process.execPath, ['--conditions=@orbitmq/source', program, engine], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const child = superviseChild('noop', '', started);
@@ -77,7 +93,7 @@ async function startNoop(): Promise<BenchTarget> {
     void child.exited.then(() => reject(new Error('the server that does nothing ended')));
   });
   return {
-    name: 'noop',
+    name,
     port,
     brokerName: '',
     pids: [child.pid],
@@ -89,15 +105,19 @@ async function startNoop(): Promise<BenchTarget> {
   };
 }
 
-async function startOurs({ flushDiskType, pairedAs }: TargetSettings): Promise<BenchTarget> {
-  const brokerProperties = { flushDiskType, ...(pairedAs === undefined ? {} : { brokerRole: pairedAs }) };
+async function startOurs(
+  name: TargetName,
+  rpcEngine: RpcEngineName,
+  { flushDiskType, pairedAs }: TargetSettings,
+): Promise<BenchTarget> {
+  const brokerProperties = { flushDiskType, rpcEngine, ...(pairedAs === undefined ? {} : { brokerRole: pairedAs }) };
   const cluster = await startCluster({ slaveCount: pairedAs === undefined ? 0 : 1, brokerProperties });
   await bundleApps(['mqadmin']);
   const broker = cluster.brokers[0]!;
   const slave = cluster.slaves[0];
   if (slave !== undefined) await waitForInSync(broker, 2);
   return {
-    name: 'orbitmq',
+    name,
     port: broker.clientPort,
     brokerName: broker.name,
     pids: [broker.pid!],

@@ -18,7 +18,7 @@ import { createMetrics, ObservationServer, type ServiceContext, textFiles } from
 import { clusterAddressesOf, hostAddresses } from './addresses.ts';
 import type { NameServerConfig, nameServerConfigSpec } from './config.ts';
 import { Expiry } from './expiry.ts';
-import { observeCalls, observeConnections, observeRoutes } from './metrics.ts';
+import { observeCalls, observeConnections, observeLimits, observeRoutes } from './metrics.ts';
 import { routeMethods } from './route-service.ts';
 
 type Context = ServiceContext<(typeof nameServerConfigSpec)['keys']>;
@@ -87,6 +87,8 @@ export async function composeNameServer(context: Context): Promise<void> {
         methods: [...clientMethods, ...reflectionMethods(clientMethods)],
         tls: await tlsIdentity(context),
         limits: clientLimits(config),
+        engine: config.rpcEngine,
+        onLimit: observeLimits(metrics),
         logger: logger.child({ module: 'rpc' }),
         onCallEnd: observeCalls(metrics),
       }),

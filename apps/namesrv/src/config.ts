@@ -1,5 +1,6 @@
 import { KIB, MIB } from '@orbitmq/base';
 import { ROUTE_MODES } from '@orbitmq/relay';
+import { RPC_ENGINE_DEFAULT, RPC_ENGINES } from '@orbitmq/rpc';
 import {
   type ConfigOf,
   type ConfigSpec,
@@ -34,6 +35,12 @@ const networkKeys = {
       'Certificate chain of the client port, PEM. Without it, the name server makes a self-signed pair at each start and keeps it in memory.',
   }),
   tlsKeyPath: optionalPath({ description: 'Private key to `tlsCertPath`, PEM.' }),
+  rpcEngine: choice({
+    default: RPC_ENGINE_DEFAULT,
+    words: RPC_ENGINES,
+    description:
+      'What carries calls on the client port: `native`, HTTP/2 of our own, or `grpc-js`, which costs several times the CPU.',
+  }),
   maxConnections: wholeNumber({
     default: 20_000,
     min: 1,

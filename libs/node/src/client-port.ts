@@ -37,6 +37,8 @@ export async function openClientPort(
       methods,
       tls,
       limits: limitsOf(config),
+      engine: config.rpcEngine,
+      onLimit: observation.onLimit,
       logger: logger.child({ module: 'rpc' }),
       onUnexpectedError: (error, path) => lifecycle.fatal(error, `an unexpected error in ${path} ends the process`),
       onCallEnd: observation.callEndListener(methods),

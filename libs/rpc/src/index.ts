@@ -1,12 +1,12 @@
 export type { BidiCall, CallOptions, ClientTls, RawRpcClient, RpcClient, RpcClientOptions } from './client.ts';
 export { EndableRequests } from './endable-requests.ts';
+export { RPC_ENGINE_DEFAULT, RPC_ENGINES, type RpcEngineName, startRpcServer } from './engine.ts';
 export { createGrpcJsClient as createRpcClient } from './grpc-js/client.ts';
-export { startGrpcJsServer as startRpcServer } from './grpc-js/server.ts';
 export { HealthService } from './health.ts';
 export { passedMetadata } from './passed-metadata.ts';
 export { reflectionMethods } from './reflection.ts';
 export { boundRequests } from './request-bound.ts';
-export type { RpcServer, RpcServerLimits, RpcServerOptions, TlsIdentity } from './server.ts';
+export type { RpcLimit, RpcServer, RpcServerLimits, RpcServerOptions, TlsIdentity } from './server.ts';
 export {
   type BidiHandler,
   type BoundMethod,

@@ -11,7 +11,7 @@ import { type LoadFigures, type MeasuredLoad, measureLoad, medianLoad } from '..
 import { freshGroup, type Scenario, type ScenarioContext } from '../scenario.ts';
 import { runSendLoad } from '../send-load.ts';
 import { SendRequestTemplate } from '../send-template.ts';
-import { type BenchTarget, type BrokerRole, startTarget } from '../targets.ts';
+import { type BenchTarget, type BrokerRole, isNoop, startTarget } from '../targets.ts';
 
 const NAME = 'replication';
 const TOPIC = 'bench-replicated';
@@ -31,7 +31,7 @@ export const replication: Scenario = {
     const sides: Side[] = [];
     try {
       for (const name of context.options.targets) {
-        if (name === 'noop') continue;
+        if (isNoop(name)) continue;
         for (const pairedAs of [undefined, 'ASYNC_MASTER', 'SYNC_MASTER'] as const) {
           if (name === 'apache' && pairedAs !== 'SYNC_MASTER') continue;
           const settings = { flushDiskType: 'ASYNC_FLUSH', ...(pairedAs === undefined ? {} : { pairedAs }) } as const;

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { GIB, KIB, MIB } from '@orbitmq/base';
+import { RPC_ENGINE_DEFAULT, RPC_ENGINES } from '@orbitmq/rpc';
 import {
   addressList,
   choice,
@@ -90,6 +91,12 @@ const networkKeys = {
       'Certificate chain of the client port, PEM. Without it, the broker makes a self-signed pair under `storePathRootDir/tls` at its first start.',
   }),
   tlsKeyPath: optionalPath({ description: 'Private key to `tlsCertPath`, PEM.' }),
+  rpcEngine: choice({
+    default: RPC_ENGINE_DEFAULT,
+    words: RPC_ENGINES,
+    description:
+      'What carries calls on the client port: `native`, HTTP/2 of our own, or `grpc-js`, which costs several times the CPU.',
+  }),
   maxConnections: wholeNumber({
     default: 20_000,
     min: 1,

@@ -1,0 +1,21 @@
+import { startGrpcJsServer } from './grpc-js/server.ts';
+import { startNativeServer } from './native/server.ts';
+import type { RpcServer, RpcServerOptions } from './server.ts';
+
+/** What carries calls: HTTP/2 of our own, or @grpc/grpc-js, which is the reference. */
+export const RPC_ENGINES = ['native', 'grpc-js'] as const;
+
+export type RpcEngineName = (typeof RPC_ENGINES)[number];
+
+/** The engine where none is chosen. */
+export const RPC_ENGINE_DEFAULT: RpcEngineName = 'grpc-js';
+
+/**
+ * Listens on a port and serves the given methods.
+ * @throws Error when the port cannot be had or the TLS identity is not usable
+ */
+export function startRpcServer(
+  options: RpcServerOptions & { readonly engine?: RpcEngineName | undefined },
+): Promise<RpcServer> {
+  return (options.engine ?? RPC_ENGINE_DEFAULT) === 'native' ? startNativeServer(options) : startGrpcJsServer(options);
+}

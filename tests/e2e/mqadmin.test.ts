@@ -67,6 +67,19 @@ describe('mqadmin against a running cluster', () => {
     assert.match(await succeed('topicStatus', '-t', 'carried'), /broker-[ab]/);
   });
 
+  it('sends a message to each broker and back, as a client that is given an access point', async () => {
+    for (const { endpoint } of [...cluster.nameServers, cluster.brokers[0]!]) {
+      const shown = await succeed('roundTrip', '-e', endpoint);
+      for (const { name } of cluster.brokers)
+        assert.match(shown, new RegExp(`^${name} +127.0.0.1:\\d+ +\\d+ +\\d+$`, 'm'));
+    }
+    assert.doesNotMatch(await succeed('topicList'), /round-trip/, 'what it has made for itself is gone');
+    await succeed('roundTrip', '-e', cluster.nameServers[0]!.endpoint, '-t', 'trips', '-g', 'travellers', '--tls');
+    const { code, stderr } = await mqadmin('roundTrip', '-e', '127.0.0.1:1', '-t', 'trips', '--timeoutSeconds', '1');
+    assert.equal(code, 1);
+    assert.match(stderr, /no round trip through 127.0.0.1:1: no route for "trips"/);
+  });
+
   it('lists and cancels messages that wait for their time', async () => {
     await succeed('updateTopic', '-c', 'DefaultCluster', '-t', 'waiting', '-a', '+message.type=DELAY');
     for (const key of ['key-a', 'key-b', 'key-b']) {

@@ -219,6 +219,26 @@ const messageVerbs: readonly Verb[] = [
     load: async () => (await import('./commands/consume-message.ts')).consumeMessage,
   },
   {
+    name: 'roundTrip',
+    summary: 'send a message to each broker as a client would, and receive it',
+    options: [
+      {
+        flags: '-e, --endpoints <address>',
+        description: 'what clients are given: host:port of a name server or broker, or what leads there',
+        required: true,
+      },
+      option(
+        '-t, --topic <topic>',
+        'use this one; without it, a topic and a group are made for the occasion and removed',
+      ),
+      option('-g, --consumerGroup <group>', 'default: named as the topic'),
+      CLUSTER,
+      option('--tls', 'encrypted; any certificate is taken, as official clients do'),
+      option('--timeoutSeconds <count>', 'default 30'),
+    ],
+    load: async () => (await import('./commands/round-trip.ts')).roundTrip,
+  },
+  {
     name: 'listTimedMessages',
     summary: 'list messages of a topic that wait for their time',
     options: [

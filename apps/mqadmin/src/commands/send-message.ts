@@ -89,11 +89,13 @@ function messageOf(topic: string, types: readonly MessageType[], options: Option
   return { topic: { resourceNamespace: '', name: topic }, userProperties: new Map(), systemProperties, body };
 }
 
-function timestampOf(ms: number): { seconds: bigint; nanos: number } {
+/** A moment as protobuf has it. */
+export function timestampOf(ms: number): { seconds: bigint; nanos: number } {
   return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
 }
 
-function newMessageId(bornTimestampMs: number): string {
+/** An id as clients make them. */
+export function newMessageId(bornTimestampMs: number): string {
   return encodeClientMessageId({
     macAddress: Buffer.from(systemRandom.bytes(6)).toString('hex'),
     processId: process.pid & 0xffff,

@@ -29,6 +29,11 @@ const STEPS: readonly TestStep[] = [
     timeoutMs: 2 * MINUTE_MS,
     bundles: true,
   }),
+  testFiles('helm', 'the chart: renderings, refused values, security', {
+    patterns: ['tests/helm/**/*.test.ts'],
+    concurrency: 2,
+    timeoutMs: 5 * MINUTE_MS,
+  }),
   testFiles('sim', 'the engine over a simulated disk, by seed', {
     patterns: ['tests/sim/**/*.test.ts'],
     concurrency: 2,

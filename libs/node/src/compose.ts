@@ -9,7 +9,7 @@ import { openAdminPort } from './admin-port.ts';
 import type { BrokerContext } from './broker-context.ts';
 import { openClientPort } from './client-port.ts';
 import { inSyncMin, replicationPort, replicationSettings } from './config/spec.ts';
-import { addressOf } from './endpoints.ts';
+import { addressOf, reachedAt } from './endpoints.ts';
 import { nextIncarnation } from './incarnation.ts';
 import { listening } from './listen-failure.ts';
 import { readBootMark } from './member/boot-mark.ts';
@@ -95,7 +95,6 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
     () => openAdminPort(context, adminMethodsOf(context, member, adminCalls, clientCalls)),
     (opened, deadlineMs) => opened.stop(deadlineMs / 4),
   );
-  const adminHost = config.adminBindAddress === '0.0.0.0' ? config.brokerIP1 : config.adminBindAddress;
   registration = new BrokerRegistration({
     nameServers,
     source: registrationSource(config, {
@@ -103,7 +102,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
       epoch: () => member.epoch,
       incarnation: await nextIncarnation(config.storePathRootDir, startedMs, textFiles, logger),
       clientPort: clientPort.port,
-      adminAddress: addressOf(adminHost, admin.port),
+      adminAddress: addressOf(reachedAt(config.adminBindAddress, config.brokerIP1), admin.port),
       replicationAddress: addressOf(config.brokerIP1, replicationPort(config)),
       version: VERSION,
     }),

@@ -5,6 +5,11 @@ export function endpointsOf(host: string, port: number): Endpoints {
   return { scheme: schemeOf(host), addresses: [{ host, port }] };
 }
 
+/** Where others reach a port that listens on `bindAddress`. @param ownHost the machine, as others know it */
+export function reachedAt(bindAddress: string, ownHost: string): string {
+  return bindAddress === '0.0.0.0' || bindAddress === '::' ? ownHost : bindAddress;
+}
+
 /** `host:port`, IPv6 addresses in brackets. */
 export function addressOf(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

@@ -41,5 +41,12 @@ test('a member is ready while it leads or is in sync, and for a moment without i
   member.isInSync = true;
   await clock.advance(100);
   assert.equal(health.ready, true);
+  member.isInSync = false;
+  member.leader = undefined;
+  await clock.advance(6_000);
+  assert.equal(health.ready, false);
+  member.acting = {};
+  await clock.advance(100);
+  assert.equal(health.ready, true, 'it serves consumers');
   await readiness.stop();
 });

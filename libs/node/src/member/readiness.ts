@@ -5,6 +5,8 @@ import type { ShardMember } from './shard-member.ts';
 /** What of a member decides whether it is ready. */
 export type ReadyMember = Pick<ShardMember, 'leader' | 'tenure' | 'isInSync'> & {
   readonly election: { readonly refusal: string | undefined } | undefined;
+  /** It serves consumers in the place of its leader. */
+  readonly acting?: object | undefined;
 };
 
 export interface MemberReadinessOptions {
@@ -67,7 +69,7 @@ export class MemberReadiness implements Component {
 
   #reason(): string | undefined {
     const { brokerName, member } = this.#options;
-    if (member.tenure !== undefined || member.isInSync) return undefined;
+    if (member.tenure !== undefined || member.isInSync || member.acting !== undefined) return undefined;
     if (member.leader !== undefined) return `this copy of ${brokerName} is not in sync with its master yet`;
     const refusal = member.election?.refusal;
     return `${brokerName} has no master that this member could follow${refusal ? `: ${refusal}` : ''}`;

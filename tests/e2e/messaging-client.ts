@@ -2,6 +2,7 @@ import {
   type AckMessageResponse,
   ClientType,
   Encoding,
+  type Endpoints,
   FilterType,
   type Message,
   MessageType,
@@ -95,8 +96,9 @@ export class MessagingClient implements Disposable {
     this.metadata = clientId === null ? [] : [['x-mq-client-id', clientId]];
   }
 
-  queryRoute(topic: string): Promise<QueryRouteResponse> {
-    const request = { topic: resource(topic), endpoints: undefined };
+  /** @param dialled what the client says that it dialled */
+  queryRoute(topic: string, dialled?: Endpoints): Promise<QueryRouteResponse> {
+    const request = { topic: resource(topic), endpoints: dialled };
     return this.rpc.unary(MessagingServiceDefinition, 'queryRoute', request, this.#options());
   }
 

@@ -75,6 +75,7 @@ class TestBroker implements RegistrationSource {
       clientEndpoints: { scheme: 1, addresses: [{ host: '127.0.0.1', port: 10911 }] },
       adminAddress: '127.0.0.1:10909',
       replicationAddress: '',
+      acting: false,
       version: '0.1.0',
     };
   }

@@ -99,6 +99,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
     nameServers,
     source: registrationSource(config, {
       metadata: () => member.tenure?.shard.metadata,
+      actingMetadata: () => member.acting?.shard.metadata,
       epoch: () => member.epoch,
       incarnation: await nextIncarnation(config.storePathRootDir, startedMs, textFiles, logger),
       clientPort: clientPort.port,
@@ -174,6 +175,14 @@ async function openMember(
         onRole();
       },
       onFollowing: onRole,
+      onActing: (shard) => {
+        serving.beginActing(shard);
+        onRole();
+      },
+      onActingEnds: () => {
+        serving.end();
+        onRole();
+      },
       onLeaderKnown: (leader) => {
         if (leader?.member !== config.brokerId) clientCalls.passOnTo(leader);
         onRole();

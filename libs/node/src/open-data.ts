@@ -38,8 +38,11 @@ export async function openShardFiles(context: BrokerContext): Promise<ShardFiles
       lifecycle.fatal(error, 'the shard can not go on; the process ends and acknowledges nothing more'),
   });
   return {
-    openLeader: (lead) => explaining(() => files.openLeader(lead)),
+    openLeader: (lead, options) => explaining(() => files.openLeader(lead, options)),
     openFollower: () => explaining(() => files.openFollower()),
+    openActing: (confirmedOffset) => explaining(() => files.openActing(confirmedOffset)),
+    hasBranch: (copy) => explaining(() => files.hasBranch(copy)),
+    cutBranch: () => explaining(() => files.cutBranch()),
     setAside: (copy, from) => files.setAside(copy, from),
     truncate: (to, confirmedOffset) => explaining(() => files.truncate(to, confirmedOffset)),
     wipe: () => explaining(() => files.wipe()),

@@ -28,6 +28,8 @@ const WRITE_BIT = 2;
 export interface BrokerFacts {
   /** Topics and groups of the shard that this member leads; undefined while it leads none. */
   metadata(): Metadata | undefined;
+  /** Topics and groups of the shard from which this member serves consumers in the place of its master; undefined while it does not. */
+  actingMetadata(): Metadata | undefined;
   /** Epoch that it leads, or follows. */
   epoch(): number;
   /** Number of this start, see `nextIncarnation`. */
@@ -53,6 +55,7 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
     adminAddress: facts.adminAddress,
     replicationAddress: facts.replicationAddress,
     version: facts.version,
+    acting: facts.actingMetadata() !== undefined,
   });
   const autoCreate: BrokerStatus['autoCreate'] = {
     enabled: config.autoCreateTopicEnable,
@@ -60,6 +63,10 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
     messageTypes: [...CREATABLE_MESSAGE_TYPES],
   };
   const status = (): BrokerStatus => {
+    if (facts.actingMetadata() !== undefined) {
+      const permission = config.brokerPermission & ~WRITE_BIT;
+      return { permission, autoCreate: { ...autoCreate, enabled: false }, draining: false };
+    }
     const draining = facts.metadata()?.standing.drain !== undefined;
     const permission = draining ? config.brokerPermission & ~WRITE_BIT : config.brokerPermission;
     return { permission, autoCreate, draining };
@@ -67,7 +74,7 @@ export function registrationSource(config: BrokerConfig, facts: BrokerFacts): Re
   return {
     identity,
     status,
-    topics: () => registeredTopics(facts.metadata()),
+    topics: () => registeredTopics(facts.metadata() ?? facts.actingMetadata()),
   };
 }
 

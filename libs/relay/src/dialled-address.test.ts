@@ -23,6 +23,7 @@ function tableOf(hosts: readonly string[]): RouteTable {
       clientEndpoints: { scheme: AddressScheme.IPv4, addresses: [{ host, port: 10_911 }] },
       adminAddress: '',
       replicationAddress: '',
+      acting: false,
       version: '',
     };
     const status = { permission: 6, autoCreate: undefined };

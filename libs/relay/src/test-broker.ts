@@ -310,6 +310,7 @@ export class TestRelay {
       clientEndpoints: { scheme: 1, addresses: [{ host: '127.0.0.1', port }] },
       adminAddress: '',
       replicationAddress: '',
+      acting: false,
       version: '',
     };
     const status: BrokerStatus = { permission: 6, autoCreate };

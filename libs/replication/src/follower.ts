@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '@orbitmq/base';
 import {
-  type FollowerMessage,
   type LeaderMessage,
   type LeaderMessage_Fetch,
   type LeaderMessage_Records,
@@ -10,6 +9,7 @@ import {
 import { RpcError } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
 import { type FollowerCopy, takeRecords } from './copy.ts';
+import { giveBack } from './give-back.ts';
 import { type FollowerIdentity, helloOf } from './hello.ts';
 import { Silence } from './silence.ts';
 import type { FollowerStream } from './stream.ts';
@@ -39,8 +39,6 @@ export interface FollowerReplicationOptions {
   /** A stream ended that had been accepted, or the leader says that it does not lead. */
   onLost(): void;
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** Ends a stream of which this member wants no more. */
 class StreamEnd extends Error {}
@@ -252,28 +250,15 @@ export class FollowerReplication {
     throw new StreamEnd('this member does not follow any more');
   }
 
-  /** Gives a master what it lacks; it ends the stream when it has all. @throws CorruptionError; MqError OFFSET_NOT_FOUND */
-  async #giveBack(
-    { fromOffset, chunkBytes }: LeaderMessage_Fetch,
-    stream: FollowerStream,
-    onGiven: () => void,
-  ): Promise<void> {
+  #giveBack(fetch: LeaderMessage_Fetch, stream: FollowerStream, onGiven: () => void): Promise<void> {
     const { host, settings, logger } = this.#options;
     const { replica } = host.copy;
-    const bytesMax = Math.min(chunkBytes, settings.chunkBytes);
-    let position = Number(fromOffset);
     logger.warn(
-      { address: this.#address, from: position, to: replica.storedOffset },
+      { address: this.#address, from: Number(fetch.fromOffset), to: replica.storedOffset },
       'the master has lost a part of the log, which this copy gives it back',
     );
-    while (!this.#closed && position < replica.storedOffset) {
-      const { startOffset, endOffset, bytes } = await replica.readChunk(position, bytesMax);
-      if (endOffset === position) break;
-      position = endOffset;
-      await stream.write(recordsMessage(startOffset, endOffset, bytes));
-      onGiven();
-    }
-    stream.write(recordsMessage(position, position, NOTHING));
+    const options = { chunkBytes: settings.chunkBytes, isOver: () => this.#closed, onGiven };
+    return giveBack(replica, fetch, stream, options);
   }
 
   #tell(stream: FollowerStream, sequence: bigint): void {
@@ -287,8 +272,4 @@ export class FollowerReplication {
       },
     });
   }
-}
-
-function recordsMessage(startOffset: number, endOffset: number, records: Uint8Array): FollowerMessage {
-  return { records: { startOffset: BigInt(startOffset), endOffset: BigInt(endOffset), records } };
 }

@@ -5,6 +5,7 @@ export {
   FollowerReplication,
   type FollowerReplicationOptions,
 } from './follower.ts';
+export { type GivenLog, offerLog } from './give-back.ts';
 export { type FollowerIdentity, type HelloLog, helloOf } from './hello.ts';
 export { type FollowerStanding, LeaderReplication, type LeaderReplicationOptions, tooFewInSync } from './leader.ts';
 export { type CaughtUp, LeaderCatchUp, type LeaderCatchUpOptions } from './leader-catch-up.ts';

@@ -1,8 +1,10 @@
-import type {
-  FollowerMessage_Hello,
-  SettleRequest,
-  SettleRequest_Settlement,
-  SettleResponse,
+import {
+  type FollowerMessage_Hello,
+  type LeaderMessage_Refusal,
+  LeaderMessage_Refusal_Reason as Reason,
+  type SettleRequest,
+  type SettleRequest_Settlement,
+  type SettleResponse,
 } from '@orbitmq/protocol/orbitmq.replication.v1';
 import { SETTLEMENTS_MAX } from './settlement-sink.ts';
 
@@ -14,7 +16,15 @@ export interface SettlementPeer {
 }
 
 /** The leader takes nothing from this member. */
-export class SettlementRefused extends Error {}
+export class SettlementRefused extends Error {
+  /** Whoever was asked does not lead, or not yet. */
+  readonly isNoLeader: boolean;
+
+  constructor({ reason, message }: LeaderMessage_Refusal) {
+    super(message);
+    this.isNoLeader = reason === Reason.REASON_NOT_LEADER;
+  }
+}
 
 /** Entries in one request: some 40 bytes each. */
 const ENTRIES_MAX = 5000;
@@ -63,7 +73,7 @@ export class SettlementHandOver {
 
   async #settle(settlements: SettleRequest_Settlement[], complete: boolean): Promise<SettleResponse> {
     const response = await this.#peer.settle({ hello: this.#hello, settlements, complete });
-    if (response.refusal !== undefined) throw new SettlementRefused(response.refusal.message);
+    if (response.refusal !== undefined) throw new SettlementRefused(response.refusal);
     return response;
   }
 }

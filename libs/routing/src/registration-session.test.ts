@@ -15,6 +15,7 @@ const IDENTITY: BrokerIdentity = {
   clientEndpoints: { scheme: 1, addresses: [{ host: '127.0.0.1', port: 10911 }] },
   adminAddress: '127.0.0.1:10909',
   replicationAddress: '',
+  acting: false,
   version: '0.1.0',
 };
 const STATUS = { permission: 6, autoCreate: undefined };

@@ -25,6 +25,7 @@ function identityOf(brokerName: string, changes: Partial<BrokerIdentity> = {}): 
     clientEndpoints: { scheme: 1, addresses: [{ host: '127.0.0.1', port: 10911 }] },
     adminAddress: '',
     replicationAddress: '',
+    acting: false,
     version: '',
     ...changes,
   };
@@ -55,6 +56,25 @@ function shape(route: Route): string[] {
 }
 
 describe('RouteTable routes', () => {
+  it('shows a slave that stands in for its master as long as that is away, that of the lowest id', () => {
+    const table = new RouteTable(OPTIONS);
+    const readable: BrokerStatus = { ...CLOSED, permission: 4 };
+    const slave = { role: Role.ROLE_SLAVE, acting: true, epoch: 3n };
+    add(table, identityOf('broker-a', { ...slave, brokerId: 2, epoch: 4n }), readable, topicOf('orders'));
+    add(table, identityOf('broker-a', { ...slave, brokerId: 1, acting: false }), CLOSED);
+    assert.equal(table.masterOf('broker-a')?.identity.brokerId, 2);
+    add(table, identityOf('broker-a', { ...slave, brokerId: 1 }), readable, topicOf('orders'));
+    assert.equal(table.masterOf('broker-a')?.identity.brokerId, 1);
+    const { queues } = table.routeOf('orders');
+    assert.deepEqual(
+      queues.map(({ id, permission, broker }) => [id, permission, broker?.id]),
+      [0, 1, 2, 3].map((id) => [id, Permission.READ, 0]),
+    );
+    add(table, identityOf('broker-a', { epoch: 2n }), CLOSED, topicOf('orders'));
+    assert.equal(table.masterOf('broker-a')?.identity.brokerId, 0);
+    assert.equal(table.routeOf('orders').queues[0]?.permission, Permission.READ_WRITE);
+  });
+
   it('shows the queues of all masters that have the topic, by broker name', () => {
     const table = new RouteTable(OPTIONS);
     add(table, identityOf('broker-b'), CLOSED, topicOf('orders', { readQueueCount: 2, writeQueueCount: 2 }));

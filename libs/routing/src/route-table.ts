@@ -58,12 +58,15 @@ export class RouteTable {
     return this.#entries.values();
   }
 
-  /** The brokers that routes show: for each broker name the newest master; by cluster and name. */
+  /**
+   * The brokers that routes show: for each broker name the newest master, or where there is none a slave that stands in for it, which
+   * can only be read; by cluster and name.
+   */
   masters(): readonly BrokerEntry[] {
     return this.#masters;
   }
 
-  /** The newest master of a broker name. */
+  /** The newest master of a broker name, or who stands in for it. */
   masterOf(brokerName: string): BrokerEntry | undefined {
     return this.#masters.find((entry) => entry.identity.brokerName === brokerName);
   }
@@ -212,14 +215,22 @@ function superseded(refused: BrokerIdentity, current: BrokerIdentity): Registrat
   );
 }
 
+/** For each broker name the newest master; where there is none, of the slaves that stand in for it that of the lowest id. */
 function newestMasters(entries: Iterable<BrokerEntry>): BrokerEntry[] {
   const newest = new Map<string, BrokerEntry>();
   for (const entry of entries) {
-    if (entry.identity.role !== Role.ROLE_MASTER) continue;
-    const other = newest.get(entry.identity.brokerName);
-    if (!other || compareAge(entry.identity, other.identity) > 0) newest.set(entry.identity.brokerName, entry);
+    const { role, acting, brokerName } = entry.identity;
+    if (role !== Role.ROLE_MASTER && !acting) continue;
+    const other = newest.get(brokerName);
+    if (other === undefined || isPreferred(entry.identity, other.identity)) newest.set(brokerName, entry);
   }
   return [...newest.values()].sort((left, right) => byName(left.identity, right.identity));
+}
+
+function isPreferred(one: BrokerIdentity, other: BrokerIdentity): boolean {
+  const isMaster = one.role === Role.ROLE_MASTER;
+  if (isMaster !== (other.role === Role.ROLE_MASTER)) return isMaster;
+  return isMaster ? compareAge(one, other) > 0 : one.brokerId < other.brokerId;
 }
 
 function byName(left: BrokerIdentity, right: BrokerIdentity): number {

@@ -11,7 +11,10 @@ import { recoverViews } from './recovery.ts';
 import { makeParts, type ShardParts, startActing, startBackground } from './shard-parts.ts';
 
 /** The log of a copy as far as it is its leader's: what others may hear of it while the copy leads a branch. */
-export type LeadersPart = Pick<ReplicatedLog, 'logId' | 'startOffset' | 'endOffset' | 'epoch' | 'epochs'>;
+export type LeadersPart = Pick<
+  ReplicatedLog,
+  'logId' | 'startOffset' | 'endOffset' | 'storedOffset' | 'epoch' | 'epochs' | 'readChunk'
+>;
 
 /**
  * A copy of a shard that stands in for its leader: consumers receive, acknowledge and commit offsets as they do at the leader, and
@@ -112,6 +115,9 @@ function actingShard({ core }: ShardParts, shard: LogShard, branch: Branch): Act
       logId: log.logId,
       startOffset: log.startOffset,
       endOffset: branch.startOffset,
+      storedOffset: branch.startOffset,
+      // A chunk stays within a segment, where offsets go as far as bytes.
+      readChunk: (from, bytesMax) => log.readChunk(from, Math.min(bytesMax, branch.startOffset - from)),
       epoch: epochs().at(-1)?.epoch ?? 0,
       epochs,
     },

@@ -402,6 +402,9 @@ describe('a slave that stands in for its master', () => {
     assert.throws(() => pair.master.takeSettlement({ ...settlement, nextOffset: 6 }, 0), invalid);
     assert.throws(() => pair.master.takeSettlement({ ...settlement, fromOffset: 4 }, 0), invalid);
     assert.throws(() => pair.master.takeSettlement({ ...settlement, fromOffset: 2 }, 0), invalid);
+    const [entry] = settlement.entries;
+    const endless = { ...settlement, entries: [{ ...entry!, remainingMs: 2 ** 50 }] };
+    assert.throws(() => pair.master.takeSettlement(endless, 0), invalid);
     assert.equal(pair.master.takeSettlement({ ...settlement, groupName: 'other' }, 0), false);
     assert.equal(pair.master.takeSettlement({ ...settlement, topicName: 'other' }, 0), false);
     assert.equal(pair.master.takeSettlement(settlement, 0), true);

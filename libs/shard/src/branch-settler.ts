@@ -1,7 +1,8 @@
 import { MqError, quoted } from '@orbitmq/base';
+import { UINT48_MAX } from '@orbitmq/views';
 import { type BranchSettlement, SETTLED_ENTRIES_MAX } from './branch-settlements.ts';
 import type { ShardCore } from './core.ts';
-import type { Leases } from './leases.ts';
+import { INVISIBLE_MS_MAX, type Leases } from './leases.ts';
 import { RECORD } from './records.ts';
 import { encodeSettlement } from './settlement-record.ts';
 
@@ -38,6 +39,8 @@ export class BranchSettler {
   }
 }
 
+const ATTEMPT_MAX = 2 ** 31 - 1;
+
 function checkSettlement(settlement: BranchSettlement): void {
   const { fromOffset, nextOffset, entries } = settlement;
   if (fromOffset > nextOffset) throw invalid('a range must not end before it begins', settlement);
@@ -45,7 +48,9 @@ function checkSettlement(settlement: BranchSettlement): void {
     throw invalid(`at most ${SETTLED_ENTRIES_MAX} entries may be named at a time`, settlement);
   }
   let least = fromOffset;
-  for (const { offset } of entries) {
+  for (const { offset, leaseId, remainingMs, attempt } of entries) {
+    const isStorable = leaseId <= UINT48_MAX && remainingMs <= INVISIBLE_MS_MAX && attempt <= ATTEMPT_MAX;
+    if (!isStorable) throw invalid('leases must have numbers that fit a record', settlement);
     if (offset < least || offset >= nextOffset)
       throw invalid('entries must lie within the range, in order', settlement);
     least = offset + 1;

@@ -175,5 +175,6 @@ export function invisibleDuration(invisibleMs: number): number {
   return invisibleMs === 0 ? 0 : Math.min(Math.ceil(invisibleMs) + 1, INVISIBLE_MS_MAX);
 }
 
-const INVISIBLE_MS_MAX = 100 * 365 * 24 * 3_600_000;
+/** No lease lasts longer. Milliseconds. */
+export const INVISIBLE_MS_MAX = 100 * 365 * 24 * 3_600_000;
 assert(INVISIBLE_MS_MAX * 2 < UINT48_MAX, 'a deadline fits 48 bits');

@@ -1,5 +1,5 @@
 import { KIB, MIB } from '@orbitmq/base';
-import { choice, optionalPath, optionalPort, optionalText, wholeNumber } from '@orbitmq/runtime';
+import { choice, flag, optionalPath, optionalPort, optionalText, wholeNumber } from '@orbitmq/runtime';
 
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
@@ -19,6 +19,18 @@ export const replicationKeys = {
     pattern: /^[\x21-\x7e]{1,256}$/,
     secret: true,
     description: 'Key that slaves must show to their master; the same for all members of a shard.',
+  }),
+  slaveReadEnable: flag({
+    default: true,
+    description:
+      'A slave with a static role serves consumers while its master is away: they receive, acknowledge and commit offsets, and the master takes it over when it is back. Sends are refused.',
+  }),
+  slaveReadDelay: wholeNumber({
+    default: 3_000,
+    min: 500,
+    max: 3_600_000,
+    unit: 'ms',
+    description: 'A master that was not heard for so long, and that the name servers do not see either, is away.',
   }),
   minInSyncReplicas: wholeNumber({
     default: 0,

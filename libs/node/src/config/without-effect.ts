@@ -76,7 +76,7 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
     `enableControllerMode controllerAddr fetchControllerAddrByDnsLookup syncBrokerMetadataPeriod checkSyncStateSetPeriod
      syncControllerMetadataPeriod controllerHeartBeatTimeoutMills brokerElectionPriority lockInStrictMode skipPreOnline
      enableDLegerCommitLog dLegerGroup dLegerPeers dLegerSelfId preferredLeaderId enableSlaveActingMaster
-     enableRemoteEscape slaveReadEnable`,
+     enableRemoteEscape`,
   ],
   [
     'timed messages and transactions are records of the log and views of it, exact to the millisecond',

@@ -45,14 +45,14 @@ async function takeUncleanly({ election, tenure }: ShardMember): Promise<string>
 }
 
 function replicationOf(identity: FollowerIdentity, member: ShardMember): GetReplicationResponse {
-  const { tenure, copy, leader, election } = member;
-  const log = tenure?.shard.replica ?? copy?.replica;
+  const { tenure, copy, acting, leader, election } = member;
+  const log = tenure?.shard.replica ?? copy?.replica ?? acting?.shard.replica;
   const attested = copy?.attested;
   return {
     cluster: identity.cluster,
     shard: identity.shard,
     member: identity.member,
-    role: tenure !== undefined ? Role.ROLE_LEADER : copy !== undefined ? Role.ROLE_FOLLOWER : Role.ROLE_CHANGING,
+    role: roleOf(member),
     epoch: BigInt(leader?.epoch ?? log?.epoch ?? 0),
     startOffset: BigInt(log?.startOffset ?? 0),
     endOffset: BigInt(log?.endOffset ?? 0),
@@ -81,4 +81,10 @@ function replicationOf(identity: FollowerIdentity, member: ShardMember): GetRepl
     attestedChecksum: BigInt(attested?.checksum ?? 0),
     attestedLeaderChecksum: BigInt(attested?.leaderChecksum ?? 0),
   };
+}
+
+function roleOf({ tenure, copy, acting }: ShardMember): Role {
+  if (tenure !== undefined) return Role.ROLE_LEADER;
+  if (acting !== undefined) return Role.ROLE_ACTING;
+  return copy === undefined ? Role.ROLE_CHANGING : Role.ROLE_FOLLOWER;
 }

@@ -1,6 +1,7 @@
 import { MqError, systemClock } from '@orbitmq/base';
 import { ClusterClient, type NameServers } from '@orbitmq/client';
-import { Role } from '@orbitmq/protocol/orbitmq.route.v1';
+import { type GetClusterResponse_Broker, Role } from '@orbitmq/protocol/orbitmq.route.v1';
+import { connectToSettle } from '@orbitmq/replication';
 import type { BrokerConfig } from '../config/spec.ts';
 import type { BootMark } from './boot-mark.ts';
 import type { InSyncFile } from './in-sync-file.ts';
@@ -21,6 +22,12 @@ export async function roleOf(
       kind: 'static',
       isLeader: config.brokerId === 0,
       leaderAddress: () => leaderAddress(config, facts.nameServers),
+      actingMembers: () => actingMembers(config, facts.nameServers),
+      standIn: {
+        delayMs: config.slaveReadEnable ? config.slaveReadDelay : undefined,
+        isLeaderAway: () => isLeaderAway(config, facts.nameServers),
+        connect: (address) => connectToSettle(address, { tls: undefined, accessKey: config.haAccessKey }),
+      },
       inSync: facts.inSync,
       catchUpMs: config.haMasterCatchUpTimeout,
       mayLackStored,
@@ -53,20 +60,45 @@ export async function roleOf(
 
 async function leaderAddress(config: BrokerConfig, nameServers: NameServers): Promise<string | undefined> {
   if (config.haMasterAddress !== undefined) return config.haMasterAddress;
-  if (nameServers.all.length === 0) return undefined;
+  const members = await membersOf(config, nameServers);
+  const newest = mastersOf(members).sort((one, other) => Number(other.identity!.epoch - one.identity!.epoch))[0];
+  // One that is about to lead may need this member first.
+  const next = newest ?? members?.find(({ identity }) => identity?.brokerId === 0);
+  return next?.identity?.replicationAddress || undefined;
+}
+
+/** Name servers that don't answer say nothing: then this member may be the one that nobody reaches. */
+async function isLeaderAway(config: BrokerConfig, nameServers: NameServers): Promise<boolean> {
+  if (nameServers.all.length === 0) return true;
+  const members = await membersOf(config, nameServers);
+  return members !== undefined && !mastersOf(members).some(({ connected }) => connected);
+}
+
+async function actingMembers(config: BrokerConfig, nameServers: NameServers): Promise<readonly number[]> {
+  const members = (await membersOf(config, nameServers)) ?? [];
+  return members.filter(({ identity }) => identity!.acting).map(({ identity }) => identity!.brokerId);
+}
+
+/** Members of this shard that name servers know; undefined when none of them answers. */
+async function membersOf(
+  { brokerName, brokerClusterName }: BrokerConfig,
+  nameServers: NameServers,
+): Promise<readonly GetClusterResponse_Broker[] | undefined> {
+  if (nameServers.all.length === 0) return [];
   try {
-    const brokers = await new ClusterClient(nameServers, 1000).brokers();
-    const members = brokers
-      .map(({ identity }) => identity)
-      .filter((identity) => identity?.brokerName === config.brokerName)
-      .filter((identity) => identity?.cluster === config.brokerClusterName);
-    const masters = members.filter((identity) => identity?.role === Role.ROLE_MASTER);
-    const newest = masters.sort((one, other) => Number(other!.epoch - one!.epoch))[0];
-    // One that is about to lead may need this member first.
-    const next = newest ?? members.find((identity) => identity?.brokerId === 0);
-    return next?.replicationAddress || undefined;
+    const brokers = await new ClusterClient(nameServers, ASK_TIMEOUT_MS).brokers();
+    return brokers.filter(
+      ({ identity }) => identity?.brokerName === brokerName && identity.cluster === brokerClusterName,
+    );
   } catch (error) {
     if (error instanceof MqError) return undefined;
     throw error;
   }
 }
+
+function mastersOf(members: readonly GetClusterResponse_Broker[] | undefined): GetClusterResponse_Broker[] {
+  return (members ?? []).filter(({ identity }) => identity?.role === Role.ROLE_MASTER);
+}
+
+/** Time that one name server gets to answer. */
+const ASK_TIMEOUT_MS = 1000;

@@ -4,12 +4,15 @@ import type { NameServers } from '@orbitmq/client';
 import { type MessagingService, MisdirectedCalls } from '@orbitmq/messaging';
 import { BrokerAdminDefinition } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { unary } from '@orbitmq/rpc';
+import type { OpenedShard } from '@orbitmq/shard';
 import type { BrokerContext } from '../broker-context.ts';
 import { BrokerStatusReport, processEntries } from '../broker-status.ts';
 import type { BrokerObservation } from '../observation.ts';
 import { openMessaging, routesOf } from '../open-messaging.ts';
 import { GROUP_DEFAULTS } from '../tenure/group-defaults.ts';
 import type { TenureTask } from '../tenure/tenure-task.ts';
+import type { DeliveryHold } from './delivery-hold.ts';
+import { heldCalls } from './held-calls.ts';
 import type { LeaderCalls } from './leader-calls.ts';
 import type { Tenure } from './shard-member.ts';
 
@@ -45,17 +48,40 @@ export class Serving {
   }
 
   /** Serves a tenure from now on; once more, goes on with it after a pause. */
-  begin({ shard }: Tenure): void {
+  begin({ shard, hold }: Tenure): void {
+    const { adminCalls, onTopicsChange, context } = this.#options;
     if (this.#parts !== undefined) {
-      this.#options.clientCalls.serveHere(this.#parts.misdirected.wrap(this.#parts.messaging.methods));
+      this.#serveClients(this.#parts, hold);
       return;
     }
-    const { context, nameServers, observation, clientCalls, adminCalls, startedMs, onTopicsChange } = this.#options;
-    const { config, configTexts } = context;
-    const routes = routesOf(config, shard, nameServers);
+    const parts = this.#open(shard);
+    shard.onMetadataChange(onTopicsChange);
+    for (const task of this.#options.tasks) task.begin(shard);
+    this.#serveClients(parts, hold);
+    adminCalls.serveHere(
+      adminMethods({
+        shard,
+        clients: parts.messaging,
+        endTransaction: (topic, half, end) => parts.messaging.endTransaction(topic, half, end),
+        clock: systemClock,
+        groupDefaults: GROUP_DEFAULTS,
+        status: () => parts.status.entries(),
+        config: () => Object.entries(context.configTexts),
+      }),
+    );
+  }
+
+  /** Serves consumers in the place of the leader from now on; operators ask that one. */
+  beginActing(shard: OpenedShard): void {
+    this.#serveClients(this.#open(shard), undefined);
+  }
+
+  #open(shard: OpenedShard): Parts {
+    const { context, nameServers, observation, startedMs } = this.#options;
+    const routes = routesOf(context.config, shard, nameServers);
     const messaging = openMessaging(context, shard, routes, observation);
     const misdirected = new MisdirectedCalls({
-      brokerName: config.brokerName,
+      brokerName: context.config.brokerName,
       routes,
       clock: systemClock,
       events: observation.messagingEvents,
@@ -64,21 +90,13 @@ export class Serving {
     status.start();
     observation.shard = shard;
     observation.messaging = messaging;
-    shard.onMetadataChange(onTopicsChange);
     this.#parts = { messaging, misdirected, status };
-    for (const task of this.#options.tasks) task.begin(shard);
-    clientCalls.serveHere(misdirected.wrap(messaging.methods));
-    adminCalls.serveHere(
-      adminMethods({
-        shard,
-        clients: messaging,
-        endTransaction: (topic, half, end) => messaging.endTransaction(topic, half, end),
-        clock: systemClock,
-        groupDefaults: GROUP_DEFAULTS,
-        status: () => status.entries(),
-        config: () => Object.entries(configTexts),
-      }),
-    );
+    return this.#parts;
+  }
+
+  #serveClients({ misdirected, messaging }: Parts, hold: DeliveryHold | undefined): void {
+    const methods = misdirected.wrap(messaging.methods);
+    this.#options.clientCalls.serveHere(hold === undefined || hold.isOver ? methods : heldCalls(methods, hold));
   }
 
   /** Nothing is served here from now on; what comes waits for the next leader. Idempotent. */

@@ -6,20 +6,35 @@ import {
   type FollowerIdentity,
   FollowerReplication,
   type FollowerStream,
+  helloOf,
   LeaderCatchUp,
   LeaderReplication,
+  offerLog,
   type ReplicationSettings,
+  SettlementHandOver,
+  type SettlementPeer,
+  SettlementRefused,
+  type SettlementSink,
   tooFewInSync,
 } from '@orbitmq/replication';
+import { RpcError } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
-import type { FollowerShard, OpenedShard } from '@orbitmq/shard';
+import type { ActingShard, FollowerShard, OpenedShard } from '@orbitmq/shard';
 import type { LeadOptions, ReplicatedLog } from '@orbitmq/storage';
+import { DeliveryHold } from './delivery-hold.ts';
 import type { InSyncFile } from './in-sync-file.ts';
+import { type StandInRules, settlementFromWire, settlementsForWire } from './stand-in.ts';
 
 /** The shard's data directory. Each of these has it alone; what was opened is closed before. */
 export interface ShardFiles {
-  openLeader(lead: LeadOptions): Promise<OpenedShard>;
+  /** See `LeaderArguments.holdsDeadLetters`. */
+  openLeader(lead: LeadOptions, options?: { readonly holdsDeadLetters?: boolean }): Promise<OpenedShard>;
   openFollower(): Promise<FollowerShard>;
+  /** @param confirmedOffset see `openActing` */
+  openActing(confirmedOffset: number): Promise<ActingShard>;
+  /** The log of an open copy ends with what it did while it stood in for its leader. */
+  hasBranch(copy: FollowerShard): Promise<boolean>;
+  cutBranch(): Promise<void>;
   /** Keeps what a copy has from `from` on in a file. @returns its path; undefined when there was nothing */
   setAside(copy: FollowerShard, from: number): Promise<string | undefined>;
   /** @throws when that would take back what is confirmed */
@@ -43,6 +58,10 @@ export interface MemberEvents {
   onLeadingEnds(): void;
   /** This member has a copy, and follows whoever leads. */
   onFollowing(copy: FollowerShard): void;
+  /** This member stands in for its leader: consumers are served from `shard` from now on. */
+  onActing?(shard: OpenedShard): void;
+  /** It stands in no longer. When this returns nobody uses its shard any more. */
+  onActingEnds?(): void;
   /** The leader that is followed is known, or is not any more. */
   onLeaderKnown(leader: LeaderPlace | undefined): void;
 }
@@ -52,6 +71,8 @@ export interface Tenure {
   readonly shard: OpenedShard;
   readonly replication: LeaderReplication;
   readonly epoch: number;
+  /** Consumers are to wait until then. */
+  readonly hold: DeliveryHold;
 }
 
 export interface ShardMemberOptions {
@@ -86,6 +107,10 @@ export interface StaticRole {
   readonly isLeader: boolean;
   /** Replication port of the leader, as far as it is known; asked again whenever the stream has ended. */
   leaderAddress(): Promise<string | undefined>;
+  /** Members that stand in for this leader now, as far as anybody knows. Default: none. */
+  actingMembers?(): Promise<readonly number[]>;
+  /** How this follower stands in for its leader; undefined = never. */
+  readonly standIn?: StandInRules;
   /** What a leader keeps for its next start: who had all that was confirmed. */
   readonly inSync: InSyncFile;
   /** Longest that a leader which may lack something waits for one of those. Milliseconds. */
@@ -114,6 +139,7 @@ type State =
   /** It is about to lead, and first gets what it may lack. */
   | { readonly kind: 'catching-up'; readonly shard: FollowerShard; readonly catchUp: LeaderCatchUp }
   | { readonly kind: 'follower'; readonly host: Host; readonly replication: FollowerReplication }
+  | { readonly kind: 'acting'; readonly acting: ActingShard; readonly isServing: boolean }
   | ({ readonly kind: 'leader' } & Tenure);
 
 /** A static follower asks so often where its leader is while it has none. Milliseconds. */
@@ -139,9 +165,16 @@ export class ShardMember {
   #epochMax = 0;
   #stopping = false;
   #isLookingUp = false;
+  /** The leader, while this member hands over to it. */
+  #settlementPeer: SettlementPeer | undefined;
+  /** A master that is about to lead, while it may get this member's log. */
+  #offer: FollowerStream | undefined;
+  /** When a static leader was last followed, by the monotonic clock; at first, when this member started. */
+  #leaderLostMs: number;
 
   constructor(options: ShardMemberOptions) {
     this.#options = options;
+    this.#leaderLostMs = options.clock.monotonicMs();
     this.#election = options.role.kind === 'elected' ? this.#electionOf(options.role) : undefined;
   }
 
@@ -158,6 +191,11 @@ export class ShardMember {
   get copy(): FollowerShard | undefined {
     if (this.#state.kind === 'catching-up') return this.#state.shard;
     return this.#state.kind === 'follower' ? this.#state.host.shard : undefined;
+  }
+
+  /** The shard from which this member serves consumers in the place of its leader; undefined while it does not. */
+  get acting(): ActingShard | undefined {
+    return this.#state.kind === 'acting' && this.#state.isServing ? this.#state.acting : undefined;
   }
 
   /** The leader that this member follows, or itself. */
@@ -200,7 +238,7 @@ export class ShardMember {
       if (role.kind === 'static' && role.isLeader) {
         const others = role.mayLackStored() ? await this.#formerlyInSync(role) : [];
         if (others.length > 0) await this.#beginCatchUp(role, others);
-        else await this.#leadFirst();
+        else await this.#leadFirst(role);
         return;
       }
       await this.#follow();
@@ -218,6 +256,8 @@ export class ShardMember {
   /** Closes all. What is led is led no longer, without anybody to take it. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#settlementPeer?.close();
+    this.#offer?.close();
     await this.#election?.stop();
     await this.#change(() => this.#leave());
     if (this.#options.role.kind === 'elected') this.#options.role.store.close();
@@ -298,8 +338,7 @@ export class ShardMember {
 
   #logEpoch(): number {
     const state = this.#state;
-    const epoch = state.kind === 'leader' ? state.epoch : state.kind === 'follower' ? state.replication.epochSeen : 0;
-    this.#epochMax = Math.max(this.#epochMax, epoch);
+    this.#epochMax = Math.max(this.#epochMax, epochOf(state));
     return this.#epochMax;
   }
 
@@ -349,12 +388,6 @@ export class ShardMember {
     }
   }
 
-  /** @param epochAbove epoch that somebody else has seen */
-  async #leadFirst(epochAbove = 0): Promise<void> {
-    const { files, acknowledge } = this.#options;
-    await this.#lead(await files.openLeader({ acknowledge, epochAbove }));
-  }
-
   /** Others that had all that was confirmed when this leader ran last. */
   async #formerlyInSync(role: StaticRole): Promise<number[]> {
     return (await role.inSync.read()).filter((member) => member !== this.#options.identity.member);
@@ -379,7 +412,7 @@ export class ShardMember {
   }
 
   async #leadCaughtUp(shard: FollowerShard, { epochSeen, isComplete }: CaughtUp): Promise<void> {
-    const { logger } = this.#options;
+    const { logger, role } = this.#options;
     if (this.#state.kind !== 'catching-up' || this.#stopping) return;
     if (!isComplete) {
       logger.error(
@@ -389,7 +422,7 @@ export class ShardMember {
     }
     this.#state = { kind: 'closed' };
     await shard.close();
-    await this.#leadFirst(epochSeen);
+    if (role.kind === 'static') await this.#leadFirst(role, epochSeen);
   }
 
   /** Makes the in-sync set known, where others go by it. @returns false when it is not known whether they can */
@@ -412,7 +445,18 @@ export class ShardMember {
     return await files.openLeader(lead);
   }
 
-  async #lead(shard: OpenedShard): Promise<void> {
+  /** @param epochAbove epoch that somebody else has seen */
+  async #leadFirst(role: StaticRole, epochAbove = 0): Promise<void> {
+    const { clock, files, acknowledge, logger } = this.#options;
+    const members = (await role.actingMembers?.()) ?? [];
+    if (members.length > 0) logger.info({ members }, 'consumers wait until slaves have handed over what they settled');
+    const shard = await files.openLeader({ acknowledge, epochAbove }, { holdsDeadLetters: members.length > 0 });
+    const hold = new DeliveryHold(members, clock);
+    void hold.released.then(() => shard.releaseDeadLetters());
+    await this.#lead(shard, hold);
+  }
+
+  async #lead(shard: OpenedShard, hold = new DeliveryHold([], this.#options.clock)): Promise<void> {
     const { identity, clientAddress, clock, logger, replication: settings, events, inSyncMin } = this.#options;
     const election = this.#election;
     const replication = new LeaderReplication({
@@ -427,10 +471,11 @@ export class ShardMember {
       publish: (members) => this.#publish(members, shard.replica),
       onNewerEpoch: () => election?.poke(),
       onInSyncChange: (members) => this.#tellInSync(members),
+      ...(election === undefined ? { settlements: sinkOf(shard, hold) } : {}),
     });
     this.#inSyncTold = '';
     this.#tellInSync(replication.inSync);
-    const tenure: Tenure = { shard, replication, epoch: shard.epoch };
+    const tenure: Tenure = { shard, replication, epoch: shard.epoch, hold };
     shard.limitBy({
       refusal: () =>
         replication.inSync.length < inSyncMin ? tooFewInSync(identity.shard, replication.inSync, inSyncMin) : undefined,
@@ -479,6 +524,7 @@ export class ShardMember {
     this.#know(undefined);
     if (state.kind === 'leader') {
       state.replication.close();
+      state.hold.release();
       this.#options.events.onLeadingEnds();
       await state.shard.close();
     } else if (state.kind === 'catching-up') {
@@ -487,14 +533,23 @@ export class ShardMember {
     } else if (state.kind === 'follower') {
       await state.replication.close();
       await state.host.shard.close();
+    } else if (state.kind === 'acting') {
+      if (state.isServing) this.#options.events.onActingEnds?.();
+      await state.acting.close();
     }
     this.#state = { kind: 'closed' };
   }
 
   async #follow(): Promise<void> {
-    const { identity, clock, logger, replication: settings, files, mayLoseConfirmed, role, connect } = this.#options;
+    const { identity, clock, logger, replication: settings, files, mayLoseConfirmed, connect, role } = this.#options;
+    const copy = await files.openFollower();
+    if (role.kind === 'static' && role.standIn !== undefined && (await files.hasBranch(copy))) {
+      await copy.close();
+      this.#state = { kind: 'acting', acting: await files.openActing(0), isServing: false };
+      return;
+    }
     const rules = { mayLoseConfirmed, isStatic: role.kind === 'static' };
-    const host = new Host(files, await files.openFollower(), rules, {
+    const host = new Host(files, copy, rules, {
       logger,
       onOpened: (copy) => this.#options.events.onFollowing(copy),
       onFatal: (error) => this.#options.onFatal(error),
@@ -511,6 +566,7 @@ export class ShardMember {
       },
       onCaughtUp: () => this.#complete(),
       onLost: () => {
+        if (this.#leader !== undefined) this.#leaderLostMs = clock.monotonicMs();
         this.#know(undefined);
         this.#election?.poke();
         if (this.#options.role.kind === 'static') this.#lookUpLeader(this.#options.role);
@@ -533,15 +589,141 @@ export class ShardMember {
       this.#options.clock.setTimer(LOOK_UP_MS, ask);
     };
     const ask = (): void => {
-      const state = this.#state;
-      this.#isLookingUp = !this.#stopping && state.kind === 'follower' && !state.replication.isFollowing;
-      if (!this.#isLookingUp || state.kind !== 'follower') return;
-      role.leaderAddress().then((address) => {
-        if (address !== undefined && !this.#stopping) state.replication.follow(address);
-        again();
-      }, again);
+      this.#isLookingUp = !this.#stopping && this.#lacksLeader;
+      if (!this.#isLookingUp) return;
+      role
+        .leaderAddress()
+        .then((address) => this.#lookedUp(role, address))
+        .then(again, again);
     };
     ask();
+  }
+
+  get #lacksLeader(): boolean {
+    const state = this.#state;
+    return state.kind !== 'leader' && !(state.kind === 'follower' && state.replication.isFollowing);
+  }
+
+  async #lookedUp({ standIn }: StaticRole, address: string | undefined): Promise<void> {
+    const state = this.#state;
+    if (this.#stopping) return;
+    if (state.kind === 'follower' && address !== undefined) state.replication.follow(address);
+    if (standIn === undefined) return;
+    if (state.kind === 'acting' && address !== undefined) await this.#handBack(standIn, address);
+    await this.#considerActing(standIn);
+  }
+
+  /** Begins to stand in for the leader when that has been away for long enough. */
+  async #considerActing({ delayMs, isLeaderAway }: StandInRules): Promise<void> {
+    const isDue = (): boolean => {
+      const { clock } = this.#options;
+      if (delayMs === undefined || clock.monotonicMs() - this.#leaderLostMs < delayMs) return false;
+      const state = this.#state;
+      if (state.kind === 'acting') return !state.isServing;
+      return state.kind === 'follower' && !state.replication.isFollowing && state.host.shard.hasBase;
+    };
+    if (!isDue() || !(await isLeaderAway())) return;
+    this.#changeLater(async () => {
+      if (isDue() && !this.#stopping) await this.#act();
+    });
+  }
+
+  async #act(): Promise<void> {
+    const { events, logger } = this.#options;
+    let state = this.#state;
+    if (state.kind === 'follower') {
+      const { host, replication } = state;
+      const { appliedOffset, replica } = host.shard;
+      await replication.close();
+      await host.shard.close();
+      this.#state = { kind: 'closed' };
+      const confirmedOffset = Math.max(appliedOffset, replica.confirmedOffset);
+      const acting = await this.#openActing(confirmedOffset);
+      if (acting === undefined) return;
+      state = { kind: 'acting', acting, isServing: false };
+    }
+    if (state.kind !== 'acting') return;
+    const { acting } = state;
+    this.#state = { kind: 'acting', acting, isServing: true };
+    logger.warn(
+      { endOffset: acting.leadersPart.endOffset, epoch: acting.leadersPart.epoch },
+      'the master is away: this slave serves consumers until it is back, and refuses sends',
+    );
+    events.onActing?.(acting.shard);
+  }
+
+  /** @returns undefined when the copy has nothing to serve from: it waits for its leader again */
+  async #openActing(confirmedOffset: number): Promise<ActingShard | undefined> {
+    try {
+      return await this.#options.files.openActing(confirmedOffset);
+    } catch (error) {
+      if (!(error instanceof MqError)) throw error;
+      this.#options.logger.warn({ err: error }, 'this slave can not stand in for its master');
+    }
+    this.#leaderLostMs = this.#options.clock.monotonicMs();
+    await this.#follow();
+    return undefined;
+  }
+
+  /** Hands over to the leader what was settled in its place, and follows it, if it is there. */
+  async #handBack({ connect }: StandInRules, address: string): Promise<void> {
+    const { acting } = this.#state as Extract<State, { kind: 'acting' }>;
+    const { identity, logger } = this.#options;
+    const peer = connect(address);
+    this.#settlementPeer = peer;
+    try {
+      const hello = helloOf(identity, acting.leadersPart, this.#logEpoch());
+      const handOver = new SettlementHandOver(peer, hello);
+      const { commonOffset } = await handOver.begin();
+      await this.#change(() => this.#settleAndFollow(acting, handOver, commonOffset));
+    } catch (error) {
+      if (!isTemporary(error)) {
+        if (!this.#stopping) this.#options.onFatal(error as Error);
+        return;
+      }
+      if (error instanceof SettlementRefused && error.isNoLeader) await this.#offerLog(address);
+      else
+        logger.info({ address, err: error }, 'what was settled in the place of the master can not be handed over yet');
+    } finally {
+      peer.close();
+      this.#settlementPeer = undefined;
+    }
+  }
+
+  /** A master that lost power may need this log before it leads. */
+  async #offerLog(address: string): Promise<void> {
+    const state = this.#state;
+    if (state.kind !== 'acting' || this.#stopping) return;
+    const { identity, connect, clock, replication: settings } = this.#options;
+    const { leadersPart } = state.acting;
+    const stream = connect(address);
+    this.#offer = stream;
+    await offerLog(leadersPart, helloOf(identity, leadersPart, this.#logEpoch()), stream, { clock, settings });
+    this.#offer = undefined;
+  }
+
+  async #settleAndFollow(acting: ActingShard, handOver: SettlementHandOver, commonOffset: number): Promise<void> {
+    const { files, events, identity, logger, clock } = this.#options;
+    const state = this.#state;
+    if (state.kind !== 'acting' || state.acting !== acting || this.#stopping) return;
+    if (state.isServing) events.onActingEnds?.();
+    this.#state = { kind: 'acting', acting, isServing: false };
+    try {
+      await acting.end(masterIsBack(identity.shard));
+      const count = await handOver.tell(settlementsForWire(acting.settlements(commonOffset)));
+      logger.info({ count, commonOffset }, 'the master is back, and has what was settled in its place');
+    } catch (error) {
+      // The branch is still there: it is opened again, and serves when the master stays away.
+      this.#leaderLostMs = clock.monotonicMs();
+      this.#state = { kind: 'closed' };
+      await acting.close();
+      this.#state = { kind: 'acting', acting: await files.openActing(0), isServing: false };
+      throw error;
+    }
+    this.#state = { kind: 'closed' };
+    await acting.close();
+    await files.cutBranch();
+    await this.#follow();
   }
 
   #complete(): void {
@@ -556,6 +738,37 @@ export class ShardMember {
     this.#leader = leader;
     this.#options.events.onLeaderKnown(leader);
   }
+}
+
+/** Of a branch the epoch is nobody else's business. */
+function epochOf(state: State): number {
+  switch (state.kind) {
+    case 'leader':
+      return state.epoch;
+    case 'follower':
+      return state.replication.epochSeen;
+    case 'acting':
+      return state.acting.leadersPart.epoch;
+    default:
+      return 0;
+  }
+}
+
+function sinkOf(shard: OpenedShard, hold: DeliveryHold): SettlementSink {
+  return {
+    take: (settlement, ownFrom) => void shard.takeSettlement(settlementFromWire(settlement), ownFrom),
+    settled: () => shard.settled(),
+    onStandIn: (member, isComplete) => hold.onStandIn(member, isComplete),
+  };
+}
+
+/** The leader is not there, or does not lead, or is no leader of this log: it is asked again. */
+function isTemporary(error: unknown): boolean {
+  return error instanceof RpcError || error instanceof SettlementRefused || error instanceof MqError;
+}
+
+function masterIsBack(brokerName: string): MqError {
+  return new MqError('HA_NOT_AVAILABLE', `the master of broker ${brokerName} is back, nothing was stored: try again`);
 }
 
 /** @returns false when the log has failed, or is closed: whoever must know does */

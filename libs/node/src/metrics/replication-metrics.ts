@@ -12,6 +12,9 @@ export function replicationMetrics(metrics: Metrics, member: () => ShardMember |
   plain('orbitmq_replication_leading', '1 while this member leads its shard.', (now) =>
     Number(now.tenure !== undefined),
   );
+  plain('orbitmq_replication_acting', '1 while this slave serves consumers because its master is away.', (now) =>
+    Number(now.acting !== undefined),
+  );
   plain('orbitmq_replication_epoch', 'Epoch that this member leads or follows.', (now) => now.epoch);
   plain('orbitmq_replication_leader_known', '1 while it is known who leads the shard.', (now) =>
     Number(now.leader !== undefined),

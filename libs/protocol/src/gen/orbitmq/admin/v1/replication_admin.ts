@@ -50,6 +50,8 @@ export const GetReplicationResponse_Role = {
   ROLE_FOLLOWER: 2,
   /** ROLE_CHANGING - Changing its role. */
   ROLE_CHANGING: 3,
+  /** ROLE_ACTING - A follower that serves consumers while its leader is away. */
+  ROLE_ACTING: 4,
 } as const;
 
 export type GetReplicationResponse_Role = typeof GetReplicationResponse_Role[keyof typeof GetReplicationResponse_Role];
@@ -59,6 +61,7 @@ export namespace GetReplicationResponse_Role {
   export type ROLE_LEADER = typeof GetReplicationResponse_Role.ROLE_LEADER;
   export type ROLE_FOLLOWER = typeof GetReplicationResponse_Role.ROLE_FOLLOWER;
   export type ROLE_CHANGING = typeof GetReplicationResponse_Role.ROLE_CHANGING;
+  export type ROLE_ACTING = typeof GetReplicationResponse_Role.ROLE_ACTING;
 }
 
 export interface GetReplicationResponse_Follower {

@@ -74,6 +74,8 @@ export interface BrokerIdentity {
   version: string;
   /** host:port of orbitmq.replication.v1; empty when the broker takes no slaves. */
   replicationAddress: string;
+  /** A slave that stands in for its master, which is away: it serves consumers, and takes no sends. It registers its topics like a master. */
+  acting: boolean;
 }
 
 /** What may change while a broker runs. */
@@ -296,6 +298,7 @@ function createBaseBrokerIdentity(): BrokerIdentity {
     adminAddress: "",
     version: "",
     replicationAddress: "",
+    acting: false,
   };
 }
 
@@ -336,6 +339,9 @@ export const BrokerIdentity: MessageFns<BrokerIdentity> = {
     }
     if (message.replicationAddress !== "") {
       writer.uint32(82).string(message.replicationAddress);
+    }
+    if (message.acting !== false) {
+      writer.uint32(88).bool(message.acting);
     }
     return writer;
   },
@@ -431,6 +437,14 @@ export const BrokerIdentity: MessageFns<BrokerIdentity> = {
             }
 
             message.replicationAddress = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.acting = reader.bool();
             continue;
           }
         }

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MovedClock } from '../contract/harness.ts';
+import { Deadlines, type Expiring } from './deadlines.ts';
+
+class Entry implements Expiring {
+  previousExpiring: Expiring | undefined;
+  nextExpiring: Expiring | undefined;
+  deadlineSlot: number | undefined;
+  readonly #onExpire: () => void;
+
+  constructor(onExpire: () => void) {
+    this.#onExpire = onExpire;
+  }
+
+  expire(): void {
+    this.#onExpire();
+  }
+}
+
+describe('Deadlines', () => {
+  it('end what is due, soon after and never before', () => {
+    const clock = new MovedClock();
+    const deadlines = new Deadlines(clock);
+    const startMs = clock.monotonicMs();
+    const expired = new Map<number, number>();
+    for (const delayMs of [1_000, 5, 5, 40, 3_600_000, 12, 1e15]) {
+      const entry = new Entry(() => expired.set(delayMs, clock.monotonicMs() - startMs));
+      deadlines.add(entry, startMs + delayMs);
+    }
+    for (let step = 0; step < 2_000; step++) clock.move(1);
+    assert.deepEqual([...expired.keys()], [5, 12, 40, 1_000]);
+    for (const [delayMs, atMs] of expired) assert.ok(atMs >= delayMs && atMs <= delayMs + 9, `${delayMs} at ${atMs}`);
+    clock.move(3_600_000);
+    assert.equal(expired.size, 5);
+  });
+
+  it('forget what is removed, wherever it stands', () => {
+    const clock = new MovedClock();
+    const deadlines = new Deadlines(clock);
+    const expired: number[] = [];
+    const entries = Array.from({ length: 5 }, (_, n) => new Entry(() => expired.push(n)));
+    for (const entry of entries) deadlines.add(entry, clock.monotonicMs() + 50);
+    for (const n of [4, 2, 0, 0]) deadlines.remove(entries[n]!);
+    clock.move(100);
+    assert.deepEqual(expired.sort(), [1, 3]);
+    deadlines.remove(entries[1]!);
+  });
+
+  it('may be added to while others expire, and be closed', () => {
+    const clock = new MovedClock();
+    const deadlines = new Deadlines(clock);
+    let count = 0;
+    const again = (): void => {
+      count++;
+      deadlines.add(new Entry(again), clock.monotonicMs() + 10);
+    };
+    again();
+    for (let step = 0; step < 100; step++) clock.move(1);
+    assert.ok(count >= 5 && count <= 10, `${count}`);
+    deadlines.close();
+    const before = count;
+    for (let step = 0; step < 100; step++) clock.move(1);
+    assert.equal(count, before);
+  });
+});

@@ -111,17 +111,18 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
   }
 
   open(connection: ServerConnection, streamId: number, head: RequestHead): ServerStream {
-    if (head.method !== 'POST') return new RefusedStream(connection, streamId, NOT_POST);
-    if (!head.contentType.startsWith(GRPC_TYPE)) return new RefusedStream(connection, streamId, NOT_GRPC);
+    if (head.method !== 'POST') return new RefusedStream(connection, streamId, head.contentLength, NOT_POST);
+    if (!head.contentType.startsWith(GRPC_TYPE))
+      return new RefusedStream(connection, streamId, head.contentLength, NOT_GRPC);
     const method = this.#methods.get(head.path);
     if (method !== undefined) return new CALL_CLASSES[method.kind](this, connection, streamId, head, method);
-    return new RefusedStream(connection, streamId, UNKNOWN_METHOD);
+    return new RefusedStream(connection, streamId, head.contentLength, UNKNOWN_METHOD);
   }
 
   refuse(connection: ServerConnection, streamId: number): ServerStream {
     const { metadataBytesMax, headerCountMax } = this.limits;
     const message = `the metadata of a call has at most ${metadataBytesMax} bytes and ${headerCountMax} fields; send less`;
-    return new RefusedStream(connection, streamId, trailersOf('RESOURCE_EXHAUSTED', message));
+    return new RefusedStream(connection, streamId, -1, trailersOf('RESOURCE_EXHAUSTED', message));
   }
 
   onConnectionClosed(connection: ServerConnection): void {

@@ -59,6 +59,7 @@ export async function composeNameServer(context: Context): Promise<void> {
     clock,
     logger: logger.child({ module: 'relay' }),
     answerBytesMax: Math.max(callBytesMax(config), ANSWER_BYTES_MIN),
+    engine: config.rpcEngine,
     access: {
       mode: config.routeMode,
       clusterAddresses: clusterAddressesOf(config.clusterAddresses),

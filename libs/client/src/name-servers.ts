@@ -1,10 +1,12 @@
-import { type ClientTls, createRpcClient, type RpcClient } from '@orbitmq/rpc';
+import { type ClientTls, createRpcClient, type RpcClient, type RpcEngineName } from '@orbitmq/rpc';
 
 export interface NameServersOptions {
   /** `host:port` of each name server (RocketMQ's `namesrvAddr`). */
   readonly addresses: readonly string[];
   /** Plain text when undefined. */
   readonly tls?: ClientTls | undefined;
+  /** What carries the calls; default: see `RPC_ENGINE_DEFAULT`. */
+  readonly engine?: RpcEngineName | undefined;
 }
 
 /** A name server that comes back is to have its routes within a second. */
@@ -22,9 +24,11 @@ export class NameServers {
   readonly all: readonly NameServer[];
 
   constructor(options: NameServersOptions) {
-    this.all = options.addresses.map((address) => ({
+    const { addresses, tls, engine } = options;
+    const reconnectPauseMsMax = RECONNECT_PAUSE_MS_MAX;
+    this.all = addresses.map((address) => ({
       address,
-      client: createRpcClient({ addresses: [address], tls: options.tls, reconnectPauseMsMax: RECONNECT_PAUSE_MS_MAX }),
+      client: createRpcClient({ addresses: [address], tls, engine, reconnectPauseMsMax }),
     }));
   }
 

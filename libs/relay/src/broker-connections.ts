@@ -1,4 +1,4 @@
-import { createRpcClient, type RpcClient } from '@orbitmq/rpc';
+import { createRpcClient, type RpcClient, type RpcEngineName } from '@orbitmq/rpc';
 
 /** Open calls of one connection; brokers allow at least 100, and what is beyond would wait unseen. */
 const CALLS_PER_CONNECTION = 90;
@@ -21,16 +21,19 @@ interface Connection {
 export class BrokerConnections {
   readonly #addresses: readonly string[];
   readonly #answerBytesMax: number;
+  readonly #engine: RpcEngineName | undefined;
   readonly #connections: Connection[] = [];
   #isClosed = false;
 
   /**
    * @param addresses `host:port`, at least one
    * @param answerBytesMax largest message of an answer
+   * @param engine what carries the calls
    */
-  constructor(addresses: readonly string[], answerBytesMax: number) {
+  constructor(addresses: readonly string[], answerBytesMax: number, engine: RpcEngineName | undefined) {
     this.#addresses = addresses;
     this.#answerBytesMax = answerBytesMax;
+    this.#engine = engine;
   }
 
   acquire(): Lease {
@@ -49,6 +52,7 @@ export class BrokerConnections {
     const client = createRpcClient({
       addresses: this.#addresses,
       tls: undefined,
+      engine: this.#engine,
       receiveMessageBytesMax: this.#answerBytesMax,
       reconnectPauseMsMax: RECONNECT_PAUSE_MS_MAX,
     });

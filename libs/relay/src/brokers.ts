@@ -1,5 +1,6 @@
 import type { Endpoints } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { RouteTable } from '@orbitmq/routing';
+import type { RpcEngineName } from '@orbitmq/rpc';
 import { BrokerConnections } from './broker-connections.ts';
 
 /** A master that calls can be passed on to. */
@@ -18,14 +19,19 @@ interface KnownBroker extends Broker {
 export class Brokers {
   readonly #table: RouteTable;
   readonly #answerBytesMax: number;
+  readonly #engine: RpcEngineName | undefined;
   readonly #byName = new Map<string, KnownBroker>();
   readonly #listeners = new Set<BrokersListener>();
   readonly #stopFollowing: () => void;
 
-  /** @param answerBytesMax largest message of a broker's answer */
-  constructor(table: RouteTable, answerBytesMax: number) {
+  /**
+   * @param answerBytesMax largest message of a broker's answer
+   * @param engine what carries the calls to the brokers
+   */
+  constructor(table: RouteTable, answerBytesMax: number, engine?: RpcEngineName) {
     this.#table = table;
     this.#answerBytesMax = answerBytesMax;
+    this.#engine = engine;
     this.#stopFollowing = table.onChange(() => this.#follow());
     this.#follow();
   }
@@ -62,7 +68,8 @@ export class Brokers {
         gone.delete(name);
         continue;
       }
-      const broker = { name, endpointsText, connections: new BrokerConnections(addresses, this.#answerBytesMax) };
+      const connections = new BrokerConnections(addresses, this.#answerBytesMax, this.#engine);
+      const broker = { name, endpointsText, connections };
       this.#byName.set(name, broker);
       added.push(broker);
     }

@@ -1,6 +1,6 @@
 import type { Clock } from '@orbitmq/base';
 import type { RouteLookup, RouteTable } from '@orbitmq/routing';
-import type { BoundMethod } from '@orbitmq/rpc';
+import type { BoundMethod, RpcEngineName } from '@orbitmq/rpc';
 import type { Component, Logger } from '@orbitmq/runtime';
 import { BrokerChoice } from './broker-choice.ts';
 import { Brokers } from './brokers.ts';
@@ -14,6 +14,8 @@ export interface RelayOptions {
   readonly logger: Logger;
   /** Largest message of a broker's answer. */
   readonly answerBytesMax: number;
+  /** What carries the calls to the brokers; default: see `RPC_ENGINE_DEFAULT`. */
+  readonly engine?: RpcEngineName;
   /** By which addresses this name server is reached. */
   readonly access: DialledAddressOptions;
 }
@@ -27,7 +29,7 @@ export class Relay implements Component {
 
   constructor(options: RelayOptions) {
     const { table, lookup, clock, logger } = options;
-    this.#brokers = new Brokers(table, options.answerBytesMax);
+    this.#brokers = new Brokers(table, options.answerBytesMax, options.engine);
     const choice = new BrokerChoice(this.#brokers, lookup);
     const dialled = new DialledAddress(table, options.access);
     this.methods = relayMethods({ brokers: this.#brokers, choice, lookup, dialled, clock, logger });

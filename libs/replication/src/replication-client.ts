@@ -4,7 +4,7 @@ import {
   type LeaderMessage,
   ReplicationServiceDefinition,
 } from '@orbitmq/protocol/orbitmq.replication.v1';
-import { type ClientTls, createRpcClient } from '@orbitmq/rpc';
+import { type ClientTls, createRpcClient, type RpcEngineName } from '@orbitmq/rpc';
 import { ACCESS_KEY } from './replication-service.ts';
 import type { SettlementPeer } from './settlement-hand-over.ts';
 import type { FollowerStream } from './stream.ts';
@@ -17,6 +17,8 @@ export interface ReplicationClientOptions {
   readonly tls: ClientTls | undefined;
   /** See `ReplicationServiceOptions.accessKey`. */
   readonly accessKey: string | undefined;
+  /** What carries the calls; default: see `RPC_ENGINE_DEFAULT`. */
+  readonly engine?: RpcEngineName | undefined;
 }
 
 /** Opens a stream to the member whose replication port is at `address`; each has a connection of its own. */
@@ -24,6 +26,7 @@ export function connectToLeader(address: string, options: ReplicationClientOptio
   const client = createRpcClient({
     addresses: [address],
     tls: options.tls,
+    engine: options.engine,
     keepAliveMs: 5000,
     receiveWindowBytes: RECEIVE_WINDOW_BYTES,
   });
@@ -41,7 +44,7 @@ export function connectToLeader(address: string, options: ReplicationClientOptio
 
 /** A connection to the member whose replication port is at `address`, to hand over what was settled in its place. */
 export function connectToSettle(address: string, options: ReplicationClientOptions): SettlementPeer {
-  const client = createRpcClient({ addresses: [address], tls: options.tls });
+  const client = createRpcClient({ addresses: [address], tls: options.tls, engine: options.engine });
   const callOptions = { metadata: metadataOf(options), timeoutMs: SETTLE_TIMEOUT_MS };
   return {
     settle: (request) => client.unary(ReplicationServiceDefinition, 'settle', request, callOptions),

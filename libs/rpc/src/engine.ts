@@ -1,4 +1,7 @@
+import type { RpcClient, RpcClientOptions } from './client.ts';
+import { createGrpcJsClient } from './grpc-js/client.ts';
 import { startGrpcJsServer } from './grpc-js/server.ts';
+import { createNativeClient } from './native/client.ts';
 import { startNativeServer } from './native/server.ts';
 import type { RpcServer, RpcServerOptions } from './server.ts';
 
@@ -18,4 +21,13 @@ export function startRpcServer(
   options: RpcServerOptions & { readonly engine?: RpcEngineName | undefined },
 ): Promise<RpcServer> {
   return (options.engine ?? RPC_ENGINE_DEFAULT) === 'native' ? startNativeServer(options) : startGrpcJsServer(options);
+}
+
+/** A client of the given addresses. Nothing is sent before the first call. */
+export function createRpcClient(
+  options: RpcClientOptions & { readonly engine?: RpcEngineName | undefined },
+): RpcClient {
+  return (options.engine ?? RPC_ENGINE_DEFAULT) === 'native'
+    ? createNativeClient(options)
+    : createGrpcJsClient(options);
 }

@@ -1,7 +1,6 @@
 export type { BidiCall, CallOptions, ClientTls, RawRpcClient, RpcClient, RpcClientOptions } from './client.ts';
 export { EndableRequests } from './endable-requests.ts';
-export { RPC_ENGINE_DEFAULT, RPC_ENGINES, type RpcEngineName, startRpcServer } from './engine.ts';
-export { createGrpcJsClient as createRpcClient } from './grpc-js/client.ts';
+export { createRpcClient, RPC_ENGINE_DEFAULT, RPC_ENGINES, type RpcEngineName, startRpcServer } from './engine.ts';
 export { HealthService } from './health.ts';
 export { passedMetadata } from './passed-metadata.ts';
 export { reflectionMethods } from './reflection.ts';

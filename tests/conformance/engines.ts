@@ -4,6 +4,7 @@ import {
   createRpcClient,
   type RpcClient,
   type RpcClientOptions,
+  type RpcEngineName,
   type RpcServer,
   type RpcServerOptions,
   startRpcServer,
@@ -18,12 +19,20 @@ export interface Engine {
 
 /** The engines that are held to the specifications, and to each other. */
 export const ENGINES = {
-  'grpc-js': { startServer: startRpcServer, createClient: createRpcClient },
+  'grpc-js': engineNamed('grpc-js'),
+  native: engineNamed('native'),
 } as const satisfies Readonly<Record<string, Engine>>;
 
 export type EngineName = keyof typeof ENGINES;
 
 export const ENGINE_NAMES = Object.keys(ENGINES) as EngineName[];
+
+function engineNamed(engine: RpcEngineName): Engine {
+  return {
+    startServer: (options) => startRpcServer({ ...options, engine }),
+    createClient: (options) => createRpcClient({ ...options, engine }),
+  };
+}
 
 const silentLogger: Logger = {
   child: () => silentLogger,

@@ -13,6 +13,8 @@ export const H2SPEC_EXCEPTIONS: Readonly<Record<EngineName, Exceptions>> = {
   'grpc-js': {
     'generic/2/2': NO_BODY,
     'generic/2/3': NO_BODY,
+    'http2/5.1/5': IGNORED_BY_NGHTTP2,
+    'http2/5.1/6': IGNORED_BY_NGHTTP2,
     'http2/5.1/8': IGNORED_BY_NGHTTP2,
     'http2/5.1/9': IGNORED_BY_NGHTTP2,
     'http2/5.1/11': IGNORED_BY_NGHTTP2,
@@ -28,6 +30,7 @@ export const H2SPEC_EXCEPTIONS: Readonly<Record<EngineName, Exceptions>> = {
     'http2/6.9.2/1': NO_BODY,
     'http2/6.9.2/2': NO_BODY,
   },
+  native: {},
 };
 
 /** gRPC's interop cases that do not apply. */

@@ -15,6 +15,8 @@ export class OfficialSender implements AsyncDisposable {
   #stopped = false;
   #storedMs = 0;
   #gapMs = 0;
+  #lastFailure: unknown;
+  #failedCount = 0;
 
   private constructor(producer: Producer, topic: string) {
     this.#producer = producer;
@@ -27,6 +29,11 @@ export class OfficialSender implements AsyncDisposable {
     const producer = new Producer({ endpoints, namespace: '', topic, logger: SILENT });
     await producer.startup();
     return new OfficialSender(producer, topic);
+  }
+
+  /** Sends that the client gave up, and why the last of them; what it tried again by itself is not counted. */
+  get failures(): { readonly count: number; readonly last: unknown } {
+    return { count: this.#failedCount, last: this.#lastFailure };
   }
 
   /** Waits until so many more messages are stored. */
@@ -70,7 +77,9 @@ export class OfficialSender implements AsyncDisposable {
     try {
       await this.#producer.send({ topic: this.#topic, body: Buffer.from(body) });
       return true;
-    } catch {
+    } catch (error) {
+      this.#lastFailure = error;
+      this.#failedCount++;
       return false;
     }
   }

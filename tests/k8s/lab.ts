@@ -133,7 +133,9 @@ export class Lab implements AsyncDisposable {
       HELM_DATA_HOME: join(home, 'helm'),
     };
     this.#removeAtExit = () => removeHome(home);
-    if (!isShared) process.once('exit', this.#removeAtExit);
+    if (isShared) return;
+    process.once('exit', this.#removeAtExit);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
   }
 
   /**

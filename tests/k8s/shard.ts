@@ -76,7 +76,9 @@ export class ShardInPods {
       await official.more(5);
       await load.stored(50);
       const gaps = [load.gapMs, official.takeGapMs()].map((gapMs) => `${Math.round(gapMs)} ms`);
-      test.diagnostic(`${test.name}: no send for ${gaps[0]}, with an official client for ${gaps[1]}`);
+      const { count, last } = official.failures;
+      const given = count === 0 ? 'which gave up none' : `which gave up ${count}, last: ${String(last)}`;
+      test.diagnostic(`${test.name}: no send for ${gaps[0]}, with an official client for ${gaps[1]}, ${given}`);
       await this.release.allInSync();
       const behindCount = await load.drain();
       test.diagnostic(`${load.storedCount} messages stored, ${behindCount} not received when the last was sent`);

@@ -127,6 +127,16 @@ describe('official clients and a cluster in Kubernetes', { skip: labSkip }, () =
       await Promise.all(drivers.map(({ driver }) => driver.stop()));
     }
   });
+
+  it('cost no pod a restart', async () => {
+    const { items } = await lab.get<{ items: { status: { containerStatuses: { restartCount: number }[] } }[] }>(
+      'pods',
+      '-n',
+      release.name,
+    );
+    for (const { status } of items)
+      for (const { restartCount } of status.containerStatuses) assert.equal(restartCount, 0);
+  });
 });
 
 let nextName = 0;

@@ -9,6 +9,7 @@ import { engine } from './scenarios/engine.ts';
 import { filters } from './scenarios/filters.ts';
 import { groups } from './scenarios/groups.ts';
 import { paths } from './scenarios/paths.ts';
+import { relay } from './scenarios/relay.ts';
 import { replication } from './scenarios/replication.ts';
 import { timers } from './scenarios/timers.ts';
 import { topics } from './scenarios/topics.ts';
@@ -24,6 +25,7 @@ const SCENARIOS: readonly Scenario[] = [
   drain,
   topics,
   replication,
+  relay,
   engine,
 ];
 

@@ -46,7 +46,7 @@ ${scenarios.map(({ name, summary }) => `  ${name.padEnd(22)}  ${summary}`).join(
   --targets LIST          of noop,orbitmq,apache (these), noop-native,noop-grpc-js,orbitmq-native,
                           orbitmq-grpc-js: ours with that engine
   --flush LIST            of ASYNC_FLUSH,SYNC_FLUSH (both); for paths
-  --concurrency LIST      calls open at a time (1,16,64,256); for paths, transactions, replication
+  --concurrency LIST      calls open at a time (1,16,64,256); for paths, transactions, replication, relay
   --rounds N              alternating rounds, medians are shown (3)
   --seconds N             of one measurement (4)
   --pending N             timed messages that wait (1000000)

@@ -54,6 +54,12 @@ export interface BenchSlave {
   readonly pair: { readonly master: Member; readonly slave: Member } | undefined;
 }
 
+/** A name server of ours, by which clients can reach the broker. */
+export interface BenchRelay {
+  readonly port: number;
+  readonly pid: number;
+}
+
 /** A server under load. */
 export interface BenchTarget {
   readonly name: TargetName;
@@ -64,6 +70,8 @@ export interface BenchTarget {
   readonly pids: readonly number[];
   /** The master's slave; undefined when it has none. */
   readonly slave: BenchSlave | undefined;
+  /** Undefined where there is none, or no other way: the original's proxy is among `pids`. */
+  readonly relay: BenchRelay | undefined;
   /** Whether it stores messages and gives them out again. */
   readonly isBroker: boolean;
   /** With 8 queues. */
@@ -98,6 +106,7 @@ async function startNoop(name: TargetName, engine: RpcEngineName): Promise<Bench
     brokerName: '',
     pids: [child.pid],
     slave: undefined,
+    relay: undefined,
     isBroker: false,
     createTopic: async () => {},
     metric: async () => undefined,
@@ -111,9 +120,10 @@ async function startOurs(
   { flushDiskType, pairedAs }: TargetSettings,
 ): Promise<BenchTarget> {
   const brokerProperties = { flushDiskType, rpcEngine, ...(pairedAs === undefined ? {} : { brokerRole: pairedAs }) };
-  const cluster = await startCluster({ slaveCount: pairedAs === undefined ? 0 : 1, brokerProperties });
+  const slaveCount = pairedAs === undefined ? 0 : 1;
+  const cluster = await startCluster({ slaveCount, brokerProperties, nameServerProperties: { rpcEngine } });
   await bundleApps(['mqadmin']);
-  const broker = cluster.brokers[0]!;
+  const [broker, nameServer] = [cluster.brokers[0]!, cluster.nameServers[0]!];
   const slave = cluster.slaves[0];
   if (slave !== undefined) await waitForInSync(broker, 2);
   return {
@@ -131,6 +141,7 @@ async function startOurs(
             },
             pair: { master: broker, slave },
           },
+    relay: { port: nameServer.clientPort, pid: nameServer.pid! },
     isBroker: true,
     async createTopic(topic, type) {
       const [program, ...args] = appCommand('mqadmin', 'bundle');
@@ -154,6 +165,7 @@ async function startApache({ flushDiskType, pairedAs, apacheProperties }: Target
     brokerName: 'broker-a',
     pids: cluster.processes.filter((child) => child !== slave).map((child) => child.pid),
     slave: slave === undefined ? undefined : { pid: slave.pid, pair: undefined },
+    relay: undefined,
     isBroker: true,
     createTopic: (topic, type) => cluster.createTopic(topic, type, QUEUE_COUNT),
     metric: async () => undefined,

@@ -43,7 +43,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
   observation.provisionFile = provisionFile;
   const nameServers = await lifecycle.open(
     'connections to name servers',
-    () => new NameServers({ addresses: config.namesrvAddr }),
+    () => new NameServers({ addresses: config.namesrvAddr, engine: config.rpcEngine }),
     (opened) => opened.close(),
   );
   let registration: BrokerRegistration | undefined;
@@ -162,7 +162,8 @@ async function openMember(
     clock: systemClock,
     logger,
     replication: replicationSettings(config),
-    connect: (address) => connectToLeader(address, { tls: undefined, accessKey: config.haAccessKey }),
+    connect: (address) =>
+      connectToLeader(address, { tls: undefined, accessKey: config.haAccessKey, engine: config.rpcEngine }),
     role,
     onFatal: (error) => lifecycle.fatal(error, 'an unexpected error in the change of roles ends the process'),
     events: {

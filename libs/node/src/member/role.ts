@@ -26,7 +26,8 @@ export async function roleOf(
       standIn: {
         delayMs: config.slaveReadEnable ? config.slaveReadDelay : undefined,
         isLeaderAway: () => isLeaderAway(config, facts.nameServers),
-        connect: (address) => connectToSettle(address, { tls: undefined, accessKey: config.haAccessKey }),
+        connect: (address) =>
+          connectToSettle(address, { tls: undefined, accessKey: config.haAccessKey, engine: config.rpcEngine }),
       },
       inSync: facts.inSync,
       catchUpMs: config.haMasterCatchUpTimeout,

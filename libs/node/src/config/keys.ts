@@ -95,7 +95,7 @@ const networkKeys = {
     default: RPC_ENGINE_DEFAULT,
     words: RPC_ENGINES,
     description:
-      'What carries calls on the client port: `native`, HTTP/2 of our own, or `grpc-js`, which costs several times the CPU.',
+      'What carries the calls of clients, and our own to other members: `native`, HTTP/2 of our own, or `grpc-js`, which costs several times the CPU.',
   }),
   maxConnections: wholeNumber({
     default: 20_000,

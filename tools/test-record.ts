@@ -16,12 +16,12 @@ export function isOfSubtests(failure: Extract<TestEvent, { type: 'test:fail' }>[
   return (failure.details.error as { failureType?: string }).failureType === 'subtestsFailed';
 }
 
-/** Writes how each test ended, a JSON line a test; suites are not counted, only what is in them. */
+/** Writes how each test ended, a JSON line a test; suites are not counted, only what is in them, unless they are skipped as a whole. */
 export default async function* record(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   for await (const event of events) {
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const { name, file, details, skip, todo } = event.data;
-    if (details.type === 'suite' && event.type === 'test:pass') continue;
+    if (details.type === 'suite' && event.type === 'test:pass' && skip === undefined) continue;
     if (event.type === 'test:fail' && isOfSubtests(event.data)) continue;
     const skipped = skip ?? todo;
     const line: TestRecord = {

@@ -17,6 +17,9 @@ export const SHARED_HOME = 'ORBITMQ_K8S_HOME';
 /** Port of the API server of that cluster. */
 export const SHARED_PORT = 'ORBITMQ_K8S_PORT';
 
+/** Says why there is no Kubernetes, where that was found out before. */
+export const MISSING = 'ORBITMQ_K8S_MISSING';
+
 /** What one command gave. */
 export interface CommandOutput {
   readonly code: number;
@@ -36,16 +39,29 @@ export interface CommandOptions {
 export const labSkip: string | false = whyNoLab();
 
 function whyNoLab(): string | false {
+  const told = process.env[MISSING];
+  if (told !== undefined) return told;
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'a Kubernetes of our own needs Linux and root';
   const spaces = ['--net', '--mount', '--pid', '--uts', '--ipc', '--fork', 'true'];
   if (spawnSync('unshare', spaces).status !== 0) return 'a Kubernetes of our own needs namespaces';
-  for (const program of ['containerd', 'runc', 'ctr', 'nft', 'conntrack', 'socat', 'openssl', 'ip']) {
-    if (!isInstalled(program))
-      return `a Kubernetes of our own needs ${program}: run "npm run test:k8s", which installs it`;
+  if (!['memory', 'cgroup.controllers'].some((name) => existsSync(join('/sys/fs/cgroup', name)))) {
+    return 'a Kubernetes of our own needs cgroups';
   }
-  return areProgramsBuilt() || isInstalled('go')
-    ? false
-    : 'the programs of Kubernetes are not built here, and go is missing';
+  if (!/\boverlay$/m.test(readFileSync('/proc/filesystems', 'utf8'))) {
+    return 'a Kubernetes of our own needs a kernel with overlay file systems';
+  }
+  const packages = missingPackages();
+  if (packages.length > 0)
+    return `a Kubernetes of our own lacks ${packages.join(', ')}: "npm run test:k8s" installs them`;
+  if (areProgramsBuilt() || isInstalled('go')) return false;
+  return 'the programs of Kubernetes are not built here, and go is missing';
+}
+
+/** What has to be installed: programs, and plugins of the pods' network. */
+export function missingPackages(): readonly string[] {
+  const programs = ['containerd', 'runc', 'ctr', 'nft', 'conntrack', 'socat', 'openssl', 'ip'];
+  const hasPlugins = ['/usr/lib/cni', '/opt/cni/bin'].some((folder) => existsSync(join(folder, 'ptp')));
+  return [...programs.filter((program) => !isInstalled(program)), ...(hasPlugins ? [] : ['CNI plugins'])];
 }
 
 function isInstalled(program: string): boolean {

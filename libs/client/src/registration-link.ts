@@ -231,7 +231,7 @@ export class RegistrationLink {
       this.#changedTopics.clear();
       this.#versionTold = catalog.version;
       this.#fullAnswer = this.#answersDue + 1;
-      const begin = { identity: source.identity(), status: source.status() };
+      const begin = { identity: source.identity(), status: source.status(), dialled: this.#options.nameServer.address };
       return [{ ...NOTHING, begin }, ...catalog.all()];
     }
     if (this.#changedTopics.size > 0) {

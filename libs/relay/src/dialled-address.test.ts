@@ -27,7 +27,8 @@ function tableOf(hosts: readonly string[]): RouteTable {
       version: '',
     };
     const status = { permission: 6, autoCreate: undefined };
-    table.register({ identity, status, topics: new Map(), version: 1n }, {}, 0);
+    const dialled = index === 0 ? 'names.queues:9876' : undefined;
+    table.register({ identity, status, dialled, topics: new Map(), version: 1n }, {}, 0);
   }
   return table;
 }
@@ -81,6 +82,7 @@ const DIRECT: readonly (readonly [string, Case])[] = [
   ['the name of this host', { dialled: 'node-7:8081' }],
   ['the name with a final dot', { dialled: 'NODE-7.:8081' }],
   ['a URL', { dialled: 'http://10.0.0.7:8081' }],
+  ['a name that a broker has dialled', { dialled: 'names.queues:8081' }],
   ['a name of the cluster', { dialled: 'mq-orbitmq:80' }],
   ['a name of the cluster with its port', { dialled: 'mq-orbitmq.queues.svc:8081' }],
   ['loopback, where all is on this machine', { dialled: '127.0.0.1:8081', peer: LOCAL, brokers: ['127.0.0.1'] }],
@@ -114,6 +116,7 @@ const RELAYED: readonly (readonly [string, Case])[] = [
   ['a load balancer', { dialled: '203.0.113.9:8081' }],
   ['an ingress', { dialled: 'mq.example.com:443' }],
   ['a longer name than that of this host', { dialled: 'node-7.example.com:8081' }],
+  ['a name that a broker has dialled at another port', { dialled: 'names.queues:443' }],
   ['the name of this host at another port', { dialled: 'node-7:443' }],
   ['a name of the cluster at another port', { dialled: 'mq-orbitmq.queues.svc:443' }],
   ['a laptop from outside', { dialled: '10.0.0.7:8081', brokers: ['127.0.0.1', '127.0.0.1'] }],

@@ -35,6 +35,8 @@ interface BrokerPlaces {
   readonly hostAddresses: readonly string[];
   /** Plain hosts that are this machine, besides loopback. */
   readonly ownHosts: ReadonlySet<string>;
+  /** Plain hosts by which brokers have reached this name server, besides loopback. */
+  readonly hostsDialled: ReadonlySet<string>;
   /** Every broker is on this machine. */
   readonly areAllHere: boolean;
   /** Some broker is given out with a loopback address, which is good on its own machine only. */
@@ -80,10 +82,10 @@ export class DialledAddress {
       return true;
     }
     if (port !== this.#options.clientPort()) return false;
-    const { ownHosts, areAllHere, isAnyLoopback } = this.#brokerPlaces();
+    const { ownHosts, hostsDialled, areAllHere, isAnyLoopback } = this.#brokerPlaces();
     // Forwarded ports end at loopback, too: only what can reach the brokers there is no such port.
     if (isLoopback(host)) return isLoopback(peerHost) && areAllHere;
-    if (!ownHosts.has(host)) return false;
+    if (!ownHosts.has(host) && !hostsDialled.has(host)) return false;
     return !isAnyLoopback || isLoopback(peerHost) || ownHosts.has(peerHost);
   }
 
@@ -93,12 +95,20 @@ export class DialledAddress {
     const known = this.#places;
     if (known?.tableVersion === tableVersion && known.hostAddresses === hostAddresses) return known;
     const ownHosts = new Set([this.#options.hostName, ...hostAddresses].map(plainHost).filter(isNoLoopback));
+    const hostsDialled = new Set(this.#dialledByBrokers());
     const brokers = this.#table.masters().flatMap(({ identity }) => identity.clientEndpoints?.addresses ?? []);
     const hosts = new Set(brokers.map(({ host }) => plainHost(host)));
     const areAllHere = [...hosts].every((host) => isLoopback(host) || ownHosts.has(host));
     const isAnyLoopback = [...hosts].some(isLoopback);
-    this.#places = { tableVersion, hostAddresses, ownHosts, areAllHere, isAnyLoopback };
+    this.#places = { tableVersion, hostAddresses, ownHosts, hostsDialled, areAllHere, isAnyLoopback };
     return this.#places;
+  }
+
+  *#dialledByBrokers(): IterableIterator<string> {
+    for (const { dialled = '' } of this.#table.brokers()) {
+      const host = hostOfPeer(dialled);
+      if (host !== '' && !isLoopback(host)) yield host;
+    }
   }
 }
 

@@ -8,6 +8,8 @@ export const PERMISSION_WRITE = 2;
 export interface Registration {
   readonly identity: BrokerIdentity;
   readonly status: BrokerStatus;
+  /** `host:port` by which the broker has reached this name server; undefined when it does not say. */
+  readonly dialled?: string | undefined;
   /** By name; the table owns the map after `register`. */
   readonly topics: Map<string, Topic>;
   /** Version of the broker's metadata that `topics` shows. */
@@ -18,6 +20,8 @@ export interface Registration {
 export interface BrokerEntry {
   readonly identity: BrokerIdentity;
   readonly status: BrokerStatus;
+  /** `host:port` by which the broker has reached this name server. */
+  readonly dialled: string | undefined;
   readonly topics: ReadonlyMap<string, Topic>;
   readonly version: bigint;
   /** The stream that speaks for the broker; undefined since it ended. */

@@ -51,6 +51,12 @@ export function checkStatus(status: BrokerStatus | undefined): BrokerStatus {
 }
 
 /** @throws RegistrationError invalid */
+export function checkDialled(address: string | undefined): string | undefined {
+  if (address !== undefined && address.length > NAME_LENGTH_MAX) throw invalid('dialled', address, 'too long');
+  return address;
+}
+
+/** @throws RegistrationError invalid */
 export function checkChanges(changes: RegisterRequest_TopicChanges): void {
   const count = changes.put.length + changes.removed.length;
   if (count > TOPICS_PER_MESSAGE_MAX) {

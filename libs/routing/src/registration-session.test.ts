@@ -51,6 +51,19 @@ function setUp(): { table: RouteTable; session: RegistrationSession } {
 }
 
 describe('RegistrationSession', () => {
+  it('knows by which address a broker has come, and refuses what is none', () => {
+    const { table, session } = setUp();
+    const content = { identity: IDENTITY, status: STATUS };
+    session.handle(requestOf({ begin: { ...content, dialled: 'names:9876' } }), 0);
+    session.handle(topics([]), 0);
+    assert.deepEqual(
+      Array.from(table.brokers(), ({ dialled }) => dialled),
+      ['names:9876'],
+    );
+    const long = requestOf({ begin: { ...content, dialled: 'x'.repeat(300) } });
+    assert.throws(() => session.handle(long, 0), { name: 'RegistrationError', fault: 'invalid' });
+  });
+
   it('shows a broker once its last topic has come, and not before', () => {
     const { table, session } = setUp();
     assert.equal(session.handle(begin(), 0), undefined);

@@ -3,18 +3,20 @@ import type {
   BrokerStatus,
   RegisterReply,
   RegisterRequest,
+  RegisterRequest_Begin,
   RegisterRequest_TopicChanges,
   Topic,
 } from '@orbitmq/protocol/orbitmq.route.v1';
 import type { BrokerEntry } from './broker-entry.ts';
 import { RegistrationError } from './registration-error.ts';
-import { checkChanges, checkIdentity, checkStatus, TOPICS_PER_BROKER_MAX } from './registration-rules.ts';
+import { checkChanges, checkDialled, checkIdentity, checkStatus, TOPICS_PER_BROKER_MAX } from './registration-rules.ts';
 import type { RouteTable } from './route-table.ts';
 
 /** A full registration whose topics are still coming. */
 interface Staged {
   readonly identity: BrokerIdentity;
   readonly status: BrokerStatus;
+  readonly dialled: string | undefined;
   readonly topics: Map<string, Topic>;
 }
 
@@ -52,7 +54,7 @@ export class RegistrationSession {
    * @throws RegistrationError the stream must end with it
    */
   handle(request: RegisterRequest, nowMs: number): RegisterReply | undefined {
-    if (request.begin) return this.#begin(request.begin.identity, request.begin.status);
+    if (request.begin) return this.#begin(request.begin);
     if (!this.#identity) throw new RegistrationError('invalid', 'a registration must begin with `begin`');
     if (request.topics) return this.#staged ? this.#fill(request.topics, nowMs) : this.#collect(request.topics, nowMs);
     if (request.unregister) return this.#unregister();
@@ -70,7 +72,7 @@ export class RegistrationSession {
     if (entry) this.#table.disconnect(entry, nowMs);
   }
 
-  #begin(identity: BrokerIdentity | undefined, status: BrokerStatus | undefined): undefined {
+  #begin({ identity, status, dialled }: RegisterRequest_Begin): undefined {
     const checked = checkIdentity(identity);
     if (this.#identity && !isSameBroker(this.#identity, checked)) {
       throw new RegistrationError('invalid', 'one stream speaks for one broker: another brokerName or brokerId came');
@@ -78,7 +80,12 @@ export class RegistrationSession {
     this.#table.admit(checked);
     this.#identity = checked;
     this.#change = undefined;
-    this.#staged = { identity: checked, status: checkStatus(status), topics: new Map() };
+    this.#staged = {
+      identity: checked,
+      status: checkStatus(status),
+      dialled: checkDialled(dialled),
+      topics: new Map(),
+    };
   }
 
   #fill(changes: RegisterRequest_TopicChanges, nowMs: number): RegisterReply | undefined {

@@ -122,6 +122,7 @@ export class RouteTable {
     this.#entries.set(keyOf(registration.identity), {
       identity: registration.identity,
       status: registration.status,
+      dialled: registration.dialled,
       topics: registration.topics,
       version: registration.version,
       owner,

@@ -112,7 +112,11 @@ export interface RegisterRequest {
 /** A full registration begins; the topics follow. May come again on the same stream. */
 export interface RegisterRequest_Begin {
   identity: BrokerIdentity | undefined;
-  status: BrokerStatus | undefined;
+  status:
+    | BrokerStatus
+    | undefined;
+  /** host:port by which the broker has reached this name server: so it is known within the cluster. */
+  dialled?: string | undefined;
 }
 
 /** At most 1,000 topics put and removed in one message. */
@@ -720,7 +724,7 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
 };
 
 function createBaseRegisterRequest_Begin(): RegisterRequest_Begin {
-  return { identity: undefined, status: undefined };
+  return { identity: undefined, status: undefined, dialled: undefined };
 }
 
 export const RegisterRequest_Begin: MessageFns<RegisterRequest_Begin> = {
@@ -730,6 +734,9 @@ export const RegisterRequest_Begin: MessageFns<RegisterRequest_Begin> = {
     }
     if (message.status !== undefined) {
       BrokerStatus.encode(message.status, writer.uint32(18).fork()).join();
+    }
+    if (message.dialled !== undefined) {
+      writer.uint32(26).string(message.dialled);
     }
     return writer;
   },
@@ -761,6 +768,14 @@ export const RegisterRequest_Begin: MessageFns<RegisterRequest_Begin> = {
             }
 
             message.status = BrokerStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dialled = reader.string();
             continue;
           }
         }

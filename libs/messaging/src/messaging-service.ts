@@ -52,6 +52,7 @@ import type { RouteSource } from './route-source.ts';
 import { queryAssignment, queryRoute } from './routes.ts';
 import { Sending } from './send.ts';
 import { encodeSendAnswer } from './send-answer.ts';
+import { SendsElsewhere } from './sends-elsewhere.ts';
 import { Sessions } from './sessions.ts';
 import { getOffset, queryOffset, updateOffset } from './stored-offsets.ts';
 import { Telemetry } from './telemetry.ts';
@@ -128,10 +129,13 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
   const ending = new TransactionEnding(context);
   const checks = new TransactionChecks(context);
   const receiving = new Receiving(context);
+  const elsewhere = new SendsElsewhere(context);
   let announcing: Timer | undefined;
   let stopFollowing: (() => void) | undefined;
   return {
-    methods: boundRequests(methodsOf(context, { telemetry, receiving, ending }), REQUEST_BYTES_MAX, ['SendMessage']),
+    methods: boundRequests(methodsOf(context, { telemetry, receiving, ending, elsewhere }), REQUEST_BYTES_MAX, [
+      'SendMessage',
+    ]),
     start() {
       renewals.start();
       checks.start();
@@ -148,6 +152,7 @@ export function createMessagingService(options: MessagingServiceOptions): Messag
       announcing?.cancel();
       announcing = undefined;
       checks.stop();
+      elsewhere.stop();
       context.sessions.stop();
       context.liteClients.stop();
       context.renewals.stop();
@@ -170,11 +175,12 @@ interface Handlers {
   readonly telemetry: Telemetry;
   readonly receiving: Receiving;
   readonly ending: TransactionEnding;
+  readonly elsewhere: SendsElsewhere;
 }
 
-function methodsOf(context: MessagingContext, { telemetry, receiving, ending }: Handlers): BoundMethod[] {
+function methodsOf(context: MessagingContext, { telemetry, receiving, ending, elsewhere }: Handlers): BoundMethod[] {
   const { events } = context;
-  const sending = new Sending(context);
+  const sending = new Sending(context, elsewhere);
   const liteSubscribing = new LiteSubscribing(context);
   const pulling = new Pulling(context, receiving.polls);
   return [

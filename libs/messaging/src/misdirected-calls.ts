@@ -1,5 +1,5 @@
 import { type Clock, MqError, quoted } from '@orbitmq/base';
-import { brokerNameOfRecallHandle, brokerNameOfTransaction, CLIENT_ADDRESS_HEADER } from '@orbitmq/protocol';
+import { brokerNameOfRecallHandle, brokerNameOfTransaction } from '@orbitmq/protocol';
 import {
   type EndTransactionRequest,
   type EndTransactionResponse,
@@ -10,11 +10,10 @@ import {
 import { type BoundMethod, type Call, RpcError, type UnaryHandler, unary } from '@orbitmq/rpc';
 import { answering } from './answers.ts';
 import type { MessagingEvents } from './events.ts';
+import { isPassedOn, metadataOf } from './passed-on.ts';
 import { PeerConnections } from './peer-connections.ts';
 import type { RouteSource } from './route-source.ts';
 
-/** Marks a call that a broker has passed on, so that it is not passed on again. */
-const PASSED_ON_HEADER = 'x-orbitmq-passed-on';
 /** Longest wait for the other broker, and what is kept of the client's deadline to tell it. Milliseconds. */
 const WAIT_MS_MAX = 10_000;
 const MARGIN_MS = 100;
@@ -107,7 +106,7 @@ export class MisdirectedCalls {
     call: Call,
     readName: () => string,
   ): Owner | undefined {
-    if (call.metadata.get(PASSED_ON_HEADER) !== undefined) return undefined;
+    if (isPassedOn(call)) return undefined;
     const brokerName = nameOr(readName);
     if (brokerName === undefined || brokerName === this.options.brokerName) return undefined;
     return { topicName: topic?.name ?? '', brokerName };
@@ -161,14 +160,4 @@ function nameOr(read: () => string): string | undefined {
     if (error instanceof MqError) return undefined;
     throw error;
   }
-}
-
-/** What clients say about themselves, and where they are. */
-function metadataOf(call: Call): [string, string][] {
-  const passed: [string, string][] = [];
-  for (const [key, value] of call.metadata.entries()) {
-    if (key.startsWith('x-mq-') || key === 'authorization') passed.push([key, value]);
-  }
-  passed.push([CLIENT_ADDRESS_HEADER, call.metadata.get(CLIENT_ADDRESS_HEADER) ?? call.peer], [PASSED_ON_HEADER, '1']);
-  return passed;
 }

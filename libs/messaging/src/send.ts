@@ -24,6 +24,7 @@ import { clientIdOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
 import { queueOfMessageGroup, queueOfPriority, RoundRobin } from './queue-choice.ts';
 import { ACCEPTED_TYPES, WRITE_BIT } from './route-source.ts';
+import type { SendsElsewhere } from './sends-elsewhere.ts';
 import { checkTransactional, sendHalf } from './transactions.ts';
 
 const TYPE_NAMES: readonly TopicMessageType[] = typeNames();
@@ -61,10 +62,12 @@ interface Batch {
  */
 export class Sending {
   private readonly context: MessagingContext;
+  private readonly elsewhere: SendsElsewhere;
   private readonly roundRobin: RoundRobin;
 
-  constructor(context: MessagingContext) {
+  constructor(context: MessagingContext, elsewhere: SendsElsewhere) {
     this.context = context;
+    this.elsewhere = elsewhere;
     this.roundRobin = new RoundRobin(context.random);
   }
 
@@ -73,6 +76,8 @@ export class Sending {
     const startedMs = clock.monotonicMs();
     sessions.seen(clientIdOf(call));
     const nowMs = clock.wallMs();
+    const { drainRefusal } = shard;
+    if (drainRefusal !== undefined) return await this.elsewhere.send(messages, call, drainRefusal);
     this.check(messages, nowMs);
     const found = this.topicOf(messages);
     const topic = found instanceof Promise ? await found : found;
@@ -95,8 +100,6 @@ export class Sending {
   private check(messages: readonly IncomingMessage[], nowMs: number): void {
     const { limits, messageLimits } = this.context.config;
     checkBrokerWrites(this.context.config);
-    const { drainRefusal } = this.context.shard;
-    if (drainRefusal !== undefined) throw drainRefusal;
     if (messages.length > limits.sendBatchMax) {
       throw new MqError(
         'BAD_REQUEST',

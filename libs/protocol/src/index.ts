@@ -56,6 +56,7 @@ export {
   SYSTEM_TOPIC_PREFIXES,
   SYSTEM_TOPICS,
 } from './names.ts';
+export { encodePassedSendRequest } from './passed-send-request.ts';
 export { type PollingWish, pollingMs } from './polling-time.ts';
 export { PropertyReader } from './property-reader.ts';
 export { brokerNameOfRecallHandle, type RecallHandle, RecallHandleCodec } from './recall-handle.ts';

@@ -72,9 +72,10 @@ async function settingsOf(brokerName: string, members: readonly BrokerIdentity[]
     const found = (await admin.config()).get('brokerName');
     if (found !== brokerName) return `at its admin address ${master.adminAddress} is ${found ?? 'something else'}`;
     const status = await admin.status();
-    const [topics, groups] = [await admin.topics(), await admin.groups()];
+    const nowMs = Number(status.get('currentTimestamp') ?? Number.NaN);
     const isPassing = status.get('draining') === 'true' || status.get('topicCopy') === 'pending';
-    return { brokerName, topics, groups, nowMs: Number(status.get('currentTimestamp') ?? Number.NaN), isPassing };
+    if (isPassing) return { brokerName, topics: [], groups: [], nowMs, isPassing };
+    return { brokerName, topics: await admin.topics(), groups: await admin.groups(), nowMs, isPassing };
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
     return `its admin port ${master.adminAddress} does not answer: ${error.message}`;

@@ -10,6 +10,20 @@ import type { RpcServerLimits, TlsIdentity } from './server.ts';
 /** First byte of a TLS record that carries a handshake; no HTTP/2 preface begins so. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+/** How a request of HTTP/1 begins, as far as less than the length of a preface shows. */
+const HTTP1_REQUEST = /^[A-Z]{3,7} \/[ -~]*/;
+const HTTP1_TEXT = 'this port speaks gRPC, which needs HTTP/2\n';
+const HTTP1_ANSWER = [
+  'HTTP/1.1 426 Upgrade Required',
+  'Connection: close, Upgrade',
+  'Upgrade: h2c',
+  'Content-Type: text/plain; charset=utf-8',
+  `Content-Length: ${HTTP1_TEXT.length}`,
+  '',
+  HTTP1_TEXT,
+].join('\r\n');
+/** How long somebody who is answered so may take to leave. */
+const FAREWELL_MS = 1_000;
 const IDLE_TIMEOUT_DEFAULT_MS = 900_000;
 const KEEP_ALIVE_DELAY_MS = 60_000;
 const BACKLOG = 1024;
@@ -169,9 +183,17 @@ export class Listener {
     peek(connection.stream, PREFACE.length, (bytes) => {
       connection.handshakeTimer?.cancel();
       connection.handshakeTimer = undefined;
-      if (!PREFACE.equals(bytes.subarray(0, PREFACE.length))) this.#cut(connection);
-      else this.#options.onConnection(connection.stream);
+      if (PREFACE.equals(bytes.subarray(0, PREFACE.length))) this.#options.onConnection(connection.stream);
+      else if (HTTP1_REQUEST.test(bytes.toString('latin1', 0, PREFACE.length))) this.#sendAway(connection);
+      else this.#cut(connection);
     });
+  }
+
+  /** Somebody looks with a browser, or checks health in another way: an answer tells more than a cut connection. */
+  #sendAway(connection: Connection): void {
+    connection.handshakeTimer = this.#options.clock.setTimer(FAREWELL_MS, () => this.#cut(connection));
+    connection.stream.end(HTTP1_ANSWER);
+    connection.stream.resume();
   }
 
   #cut(connection: Connection): void {

@@ -241,7 +241,7 @@ function describeLimits(engine: RpcEngine): void {
       );
     });
 
-    it('are cut at once when they speak something else, or end before they have begun', async () => {
+    it('are closed when they speak something else, with an answer to HTTP/1, or end before they have begun', async () => {
       await withServer(engine, HANDLERS, async ({ server, text }) => {
         for (const bytes of ['GET / HTTP/1.1\r\nHost: a\r\n\r\n', '\0\0\0', 'PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n']) {
           await withSocket(server.port, async (socket) => {
@@ -249,6 +249,15 @@ function describeLimits(engine: RpcEngine): void {
             await closed(socket);
           });
         }
+        await withSocket(server.port, async (socket) => {
+          let answer = '';
+          socket.on('data', (bytes) => {
+            answer += bytes;
+          });
+          socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+          await closed(socket);
+          assert.match(answer, /^HTTP\/1\.1 426 .*needs HTTP\/2/s);
+        });
         await withSocket(server.port, async (socket) => {
           socket.end(PREFACE.subarray(0, 10));
           await closed(socket);

@@ -138,6 +138,10 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
     const connection = new ServerConnection(stream, this);
     this.#connections.add(connection);
     connection.start();
+    const { connectionAgeMsMax } = this.limits;
+    if (connectionAgeMsMax === Number.POSITIVE_INFINITY) return;
+    const timer = this.#clock.setTimer(connectionAgeMsMax, () => connection.drain());
+    stream.once('close', () => timer.cancel());
   }
 
   #flushAll(): void {

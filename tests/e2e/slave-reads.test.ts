@@ -10,6 +10,8 @@ const GROUP = 'readers';
 const COUNT = 12;
 /** Longer than anything in a test takes. */
 const INVISIBLE_MS = 60_000;
+/** No receive waits less. */
+const POLLING_MS = 5_000;
 
 const bodyOf = ({ body }: Message): string => Buffer.from(body).toString();
 const handleOf = ({ systemProperties }: Message): string => systemProperties!.receiptHandle!;
@@ -31,21 +33,20 @@ class Reading implements Disposable {
     const taken: Message[] = [];
     for (let tries = 0; taken.length < count && tries < 20; tries++) {
       const batchSize = count - taken.length;
-      taken.push(...(await this.#receive({ batchSize, invisibleMs, pollingMs: 2_000 })));
+      taken.push(...(await this.#receive({ batchSize, invisibleMs, pollingMs: POLLING_MS })));
     }
     assert.equal(taken.length, count, `of ${this.#topic}`);
     return taken;
   }
 
-  /** All that can be had at once, and within a moment. */
+  /** All that can be had now. */
   async rest(): Promise<string[]> {
     const bodies: string[] = [];
-    for (let quiet = 0; quiet < 2; ) {
-      const some = await this.#receive({ batchSize: 32, invisibleMs: INVISIBLE_MS, pollingMs: 500 });
-      quiet = some.length === 0 ? quiet + 1 : 0;
+    for (;;) {
+      const some = await this.#receive({ batchSize: 32, invisibleMs: INVISIBLE_MS, pollingMs: POLLING_MS });
       bodies.push(...some.map(bodyOf));
+      if (some.length === 0) return bodies;
     }
-    return bodies;
   }
 
   async acknowledge(messages: readonly Message[]): Promise<void> {

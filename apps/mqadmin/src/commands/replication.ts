@@ -9,6 +9,7 @@ const ROLES: Readonly<Record<number, string>> = {
   [Role.ROLE_LEADER]: 'MASTER',
   [Role.ROLE_FOLLOWER]: 'SLAVE',
   [Role.ROLE_CHANGING]: 'CHANGING',
+  [Role.ROLE_ACTING]: 'ACTING',
 };
 
 /** Columns of haStatus. */

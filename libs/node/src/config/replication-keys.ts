@@ -30,7 +30,8 @@ export const replicationKeys = {
     min: 500,
     max: 3_600_000,
     unit: 'ms',
-    description: 'A master that was not heard for so long, and that the name servers do not see either, is away.',
+    description:
+      'A master that was not heard for so long, and that the name servers do not see either, is away. Slaves with a brokerId above 1 wait 2 s longer each, and leave it to the one before them.',
   }),
   minInSyncReplicas: wholeNumber({
     default: 0,

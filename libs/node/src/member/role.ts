@@ -24,7 +24,8 @@ export async function roleOf(
       leaderAddress: () => leaderAddress(config, facts.nameServers),
       actingMembers: () => actingMembers(config, facts.nameServers),
       standIn: {
-        delayMs: config.slaveReadEnable ? config.slaveReadDelay : undefined,
+        // The one with the lowest id comes first; the others need not then.
+        delayMs: config.slaveReadEnable ? config.slaveReadDelay + (config.brokerId - 1) * STAGGER_MS : undefined,
         isLeaderAway: () => isLeaderAway(config, facts.nameServers),
         connect: (address) =>
           connectToSettle(address, { tls: undefined, accessKey: config.haAccessKey, engine: config.rpcEngine }),
@@ -68,11 +69,16 @@ async function leaderAddress(config: BrokerConfig, nameServers: NameServers): Pr
   return next?.identity?.replicationAddress || undefined;
 }
 
-/** Name servers that don't answer say nothing: then this member may be the one that nobody reaches. */
+/**
+ * Neither the leader is seen, nor another one that stands in for it already. Name servers that don't answer say nothing: then this
+ * member may be the one that nobody reaches.
+ */
 async function isLeaderAway(config: BrokerConfig, nameServers: NameServers): Promise<boolean> {
   if (nameServers.all.length === 0) return true;
   const members = await membersOf(config, nameServers);
-  return members !== undefined && !mastersOf(members).some(({ connected }) => connected);
+  const isReplaced = ({ identity }: GetClusterResponse_Broker): boolean =>
+    identity!.role === Role.ROLE_MASTER || (identity!.acting && identity!.brokerId < config.brokerId);
+  return members !== undefined && !members.some((member) => member.connected && isReplaced(member));
 }
 
 async function actingMembers(config: BrokerConfig, nameServers: NameServers): Promise<readonly number[]> {
@@ -101,5 +107,7 @@ function mastersOf(members: readonly GetClusterResponse_Broker[] | undefined): G
   return (members ?? []).filter(({ identity }) => identity?.role === Role.ROLE_MASTER);
 }
 
+/** By so much later than the slave before it a slave stands in for its master. Milliseconds. */
+const STAGGER_MS = 2000;
 /** Time that one name server gets to answer. */
 const ASK_TIMEOUT_MS = 1000;

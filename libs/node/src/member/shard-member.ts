@@ -675,7 +675,10 @@ export class ShardMember {
       const hello = helloOf(identity, acting.leadersPart, this.#logEpoch());
       const handOver = new SettlementHandOver(peer, hello);
       const { commonOffset } = await handOver.begin();
-      await this.#change(() => this.#settleAndFollow(acting, handOver, commonOffset));
+      await this.#change(async () => {
+        await this.#settleAndFollow(acting, handOver, commonOffset);
+        if (this.#state.kind === 'follower') this.#state.replication.follow(address);
+      });
     } catch (error) {
       if (!isTemporary(error)) {
         if (!this.#stopping) this.#options.onFatal(error as Error);

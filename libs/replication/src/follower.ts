@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@orbitmq/base';
+import { type Clock, delay, MIB, type Timer } from '@orbitmq/base';
 import {
   type LeaderMessage,
   type LeaderMessage_Fetch,
@@ -39,6 +39,13 @@ export interface FollowerReplicationOptions {
   /** A stream ended that had been accepted, or the leader says that it does not lead. */
   onLost(): void;
 }
+
+/** What is confirmed and not applied yet, while the leader may send more: far below what a log keeps in memory. Bytes. */
+const UNAPPLIED_BYTES_MAX = 4 * MIB;
+/** Between two looks at how far it is applied. Milliseconds. */
+const APPLYING_LOOK_MS = 2;
+/** Looks in a row that find no progress, before more is taken all the same. */
+const APPLYING_LOOKS_MAX = 25;
 
 /** Ends a stream of which this member wants no more. */
 class StreamEnd extends Error {}
@@ -233,6 +240,7 @@ export class FollowerReplication {
     const { copy } = this.#options.host;
     const confirmedOffset = Number(message.confirmedOffset);
     copy.confirm(confirmedOffset);
+    if (message.records !== undefined) await this.#applied(copy);
     if (!this.#hasCaughtUp && copy.replica.storedOffset >= confirmedOffset) {
       this.#hasCaughtUp = true;
       this.#options.onCaughtUp();
@@ -259,6 +267,20 @@ export class FollowerReplication {
     );
     const options = { chunkBytes: settings.chunkBytes, isOver: () => this.#closed, onGiven };
     return giveBack(replica, fetch, stream, options);
+  }
+
+  /**
+   * Lets a copy that catches up apply what it has before it gets more: later it would have to read its disk for it. A copy that applies
+   * nothing for the moment, as it looks for the state with which the log begins, is not waited for.
+   */
+  async #applied(copy: FollowerCopy): Promise<void> {
+    let { appliedOffset } = copy;
+    for (let looks = 0; looks < APPLYING_LOOKS_MAX; looks++) {
+      if (copy.replica.confirmedOffset - copy.appliedOffset <= UNAPPLIED_BYTES_MAX) return;
+      if (copy.appliedOffset > appliedOffset) looks = 0;
+      appliedOffset = copy.appliedOffset;
+      await delay(this.#options.clock, APPLYING_LOOK_MS);
+    }
   }
 
   #tell(stream: FollowerStream, sequence: bigint): void {

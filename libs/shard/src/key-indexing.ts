@@ -1,4 +1,4 @@
-import { delay, MINUTE_MS, MqError, type Timer } from '@orbitmq/base';
+import { delay, MIB, MINUTE_MS, MqError, type Timer } from '@orbitmq/base';
 import { readKeys, readMessageId, WireError } from '@orbitmq/protocol';
 import { CorruptionError, type LogRecord } from '@orbitmq/storage';
 import { type Vfs, VfsError } from '@orbitmq/vfs';
@@ -11,6 +11,8 @@ import { isMessage, messageBytes, RECORD } from './records.ts';
 const SLICE_BYTES = 256 * 1024;
 /** Between two slices. Milliseconds. */
 const SLICE_PAUSE_MS = 2;
+/** So far behind it goes on at once: what lies much further back is not in memory any more, and would have to be read. Bytes. */
+const HURRY_BYTES = MIB;
 /** Between a send and its keys' way into the index, unless somebody asks. Milliseconds. */
 const REST_MS = 100;
 /** After a file could not be written. Milliseconds. */
@@ -45,6 +47,7 @@ export class KeyIndexing {
   #timer: Timer | undefined;
   #work: Promise<void> | undefined;
   #stopListening: () => void = () => {};
+  readonly #visit = (record: LogRecord): void => this.#note(record);
 
   /** @param directory for the files of the index; it exists */
   constructor(core: ShardCore, vfs: Vfs, directory: string) {
@@ -59,7 +62,10 @@ export class KeyIndexing {
     await this.#index.recover(log.startOffset, log.endOffset, (error) => this.#tellDamage(error));
     this.#goTo(log.startOffset);
     // Not before there is a part to add to: others append while the files are looked through.
-    this.#stopListening = this.#core.onConfirmed(() => this.#arm(REST_MS));
+    this.#stopListening = this.#core.onConfirmed(() => {
+      this.#keepUp();
+      this.#arm(REST_MS);
+    });
     this.#arm(REST_MS);
   }
 
@@ -120,6 +126,16 @@ export class KeyIndexing {
     });
   }
 
+  /** Goes on as long as the log comes quicker than slices with pauses can follow. */
+  #keepUp(): void {
+    const { log, confirmedOffset } = this.#core;
+    const isFarBehind = confirmedOffset - this.#position >= HURRY_BYTES;
+    if (!isFarBehind || this.#work !== undefined || this.#index.isFull || this.#redoFrom < this.#position) return;
+    if (this.#partEnd === Number.POSITIVE_INFINITY || this.#position < log.startOffset) return;
+    const to = Math.min(this.#position + 2 * SLICE_BYTES, this.#partEnd, confirmedOffset);
+    this.#position = log.scanTail(this.#position, to, this.#visit);
+  }
+
   /** One slice. @returns the pause before the next one; undefined when there is nothing to do */
   async #step(): Promise<number | undefined> {
     const { log, logger } = this.#core;
@@ -156,9 +172,8 @@ export class KeyIndexing {
   /** What is in memory was checked when it came there; the disk is read for what is not. */
   async #walk(from: number, to: number): Promise<number> {
     const { log } = this.#core;
-    const visit = (record: LogRecord): void => this.#note(record);
-    const reached = log.scanTail(from, to, visit);
-    return reached === from ? await log.scan(from, to, visit) : reached;
+    const reached = log.scanTail(from, to, this.#visit);
+    return reached === from ? await log.scan(from, to, this.#visit) : reached;
   }
 
   #isUnreadForLong(error: unknown): boolean {

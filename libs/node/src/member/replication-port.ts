@@ -42,6 +42,7 @@ export function openReplicationPort(
   }
   return listening('haListenPort', port, () =>
     startRpcServer({
+      engine: config.rpcEngine,
       host,
       port,
       methods: replicationService({

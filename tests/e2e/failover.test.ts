@@ -87,6 +87,29 @@ describe('failover over a Lease', () => {
     await waitForInSync(slave, 2);
   });
 
+  it('a broker that is drained stays so when another member leads', async () => {
+    const master = await waitForLeader(members);
+    const slave = members.find((member) => member !== master)!;
+    const epoch = (await replicationOf(master))!.epoch;
+    const admins = [master, slave].map(({ adminPort }) => new AdminClient({ address: `127.0.0.1:${adminPort}` }));
+    await admins[0]!.setDrain(true, 0);
+    await waitForInSync(master, 2);
+    assert.equal(await admins[0]!.handOver(undefined), '');
+    await waitForLeader([slave], epoch);
+    const { draining, graceLeftMs, remainders } = await admins[1]!.drain([]);
+    assert.deepEqual([draining, graceLeftMs], [true, 0n]);
+    assert(
+      remainders.some(({ topic }) => topic === TOPIC),
+      'what the tests before have sent was not consumed',
+    );
+    using client = new MessagingClient(slave.endpoint);
+    assert.equal((await client.send({ topic: TOPIC })).status?.code, Code.HA_NOT_AVAILABLE);
+    await admins[1]!.setDrain(false, 0);
+    assert.equal((await client.send({ topic: TOPIC })).status?.code, Code.OK);
+    for (const admin of admins) admin.close();
+    await waitForInSync(slave, 2);
+  });
+
   it('an orderly stop of the master hands over', async () => {
     const master = await waitForLeader(members);
     const slave = members.find((member) => member !== master)!;

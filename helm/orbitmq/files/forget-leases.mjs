@@ -25,4 +25,5 @@ function forget(name) {
   });
 }
 
-for (const name of process.argv.slice(2)) await forget(name);
+// Evaluated, a script has no name of its own among the arguments.
+for (const name of process.argv.slice(1)) await forget(name);

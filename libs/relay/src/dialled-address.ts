@@ -37,6 +37,8 @@ interface BrokerPlaces {
   readonly ownHosts: ReadonlySet<string>;
   /** Plain hosts by which brokers have reached this name server, besides loopback. */
   readonly hostsDialled: ReadonlySet<string>;
+  /** `host port` of each broker, plain. */
+  readonly brokers: ReadonlySet<string>;
   /** Every broker is on this machine. */
   readonly areAllHere: boolean;
   /** Some broker is given out with a loopback address, which is good on its own machine only. */
@@ -81,8 +83,10 @@ export class DialledAddress {
     if (this.#clusterAddresses.some((own) => own.host === host && (own.port === undefined || own.port === port))) {
       return true;
     }
+    const { ownHosts, hostsDialled, brokers, areAllHere, isAnyLoopback } = this.#brokerPlaces();
+    // Some clients ask for assignments by the address that a route has given them.
+    if (brokers.has(`${host} ${port}`)) return true;
     if (port !== this.#options.clientPort()) return false;
-    const { ownHosts, hostsDialled, areAllHere, isAnyLoopback } = this.#brokerPlaces();
     // Forwarded ports end at loopback, too: only what can reach the brokers there is no such port.
     if (isLoopback(host)) return isLoopback(peerHost) && areAllHere;
     if (!ownHosts.has(host) && !hostsDialled.has(host)) return false;
@@ -96,11 +100,12 @@ export class DialledAddress {
     if (known?.tableVersion === tableVersion && known.hostAddresses === hostAddresses) return known;
     const ownHosts = new Set([this.#options.hostName, ...hostAddresses].map(plainHost).filter(isNoLoopback));
     const hostsDialled = new Set(this.#dialledByBrokers());
-    const brokers = this.#table.masters().flatMap(({ identity }) => identity.clientEndpoints?.addresses ?? []);
-    const hosts = new Set(brokers.map(({ host }) => plainHost(host)));
+    const addresses = this.#table.masters().flatMap(({ identity }) => identity.clientEndpoints?.addresses ?? []);
+    const hosts = new Set(addresses.map(({ host }) => plainHost(host)));
+    const brokers = new Set(addresses.map(({ host, port }) => `${plainHost(host)} ${port}`));
     const areAllHere = [...hosts].every((host) => isLoopback(host) || ownHosts.has(host));
     const isAnyLoopback = [...hosts].some(isLoopback);
-    this.#places = { tableVersion, hostAddresses, ownHosts, hostsDialled, areAllHere, isAnyLoopback };
+    this.#places = { tableVersion, hostAddresses, ownHosts, hostsDialled, brokers, areAllHere, isAnyLoopback };
     return this.#places;
   }
 

@@ -133,6 +133,10 @@ export class Driver {
     });
   }
 
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
   /** True until the program has ended. */
   get isRunning(): boolean {
     return this.#isRunning;

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MessagingClient } from '../e2e/messaging-client.ts';
 import { type Forwarder, startForwarder } from '../forwarder.ts';
 import { waitUntil } from './child.ts';
 import { type ClientName, connectionTo, type InteropClient, prepareClient } from './clients.ts';
 import { receiveOrWait, startCollector, startPollingCollector, textOf, waitForCount } from './collector.ts';
 import { type Connection, Driver, type OutgoingMessage, type ReceivedMessage } from './driver.ts';
+import { remotePortsOf } from './peers.ts';
 import { startTarget, type Target, type TopicType } from './target.ts';
 
 const LOGS = join(import.meta.dirname, '.work', 'logs');
@@ -58,6 +60,7 @@ describe('by a forwarded port', { skip: process.env.ORBITMQ_INTEROP_TARGET === '
       const bench: Bench = { target, client, driver, connection: connectionTo(client, endpoints) };
       try {
         await checkAll(bench);
+        await checkConnections(bench, forwarders);
       } finally {
         await driver.stop();
       }
@@ -125,6 +128,17 @@ async function receiveAll(bench: Bench, consumer: string, count: number): Promis
     return received.length >= count;
   });
   return received;
+}
+
+/** It has dialled what it was given, and not the brokers, which it could reach here. */
+async function checkConnections({ target, client, driver }: Bench, forwarders: readonly Forwarder[]): Promise<void> {
+  using direct = new MessagingClient(target.endpoints[0]!);
+  const { messageQueues } = await direct.queryRoute(`relayed-${client.language}-consumers`);
+  const brokerPorts = messageQueues.flatMap(({ broker }) => broker!.endpoints!.addresses.map(({ port }) => port));
+  assert.equal(new Set(brokerPorts).size, 2);
+  const ports = remotePortsOf(driver.pid);
+  assert.ok(forwarders.some(({ port }) => ports.has(port)));
+  for (const port of brokerPorts) assert.ok(!ports.has(port), 'it has a connection to a broker');
 }
 
 async function checkConsumers(bench: Bench, name: string): Promise<void> {

@@ -6,6 +6,9 @@ import { describeStreams } from './streams.ts';
 import { describeTransport } from './transport.ts';
 import { describeUnary } from './unary.ts';
 
+export { describeSameOutcome, type SameOutcomeOptions } from './same-outcome.ts';
+export type { RpcEngine };
+
 /** What every engine behind the seam must do: one call of this is the test of an engine. */
 export function describeRpcEngine(name: string, engine: RpcEngine): void {
   describe(name, () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { MIB, MqError } from '@orbitmq/base';
+import { HpackEncoder } from '../native/hpack/encoder.ts';
 import { type Call, RpcError } from '../service.ts';
 import {
   answerOf,
@@ -14,6 +15,8 @@ import {
   withServer,
   withSession,
 } from './harness.ts';
+import { framesOf, PLAIN, type WireCall } from './wire-calls.ts';
+import { greeting, WireClient } from './wire-client.ts';
 
 const echo: TextUnary = (request) => request;
 
@@ -189,6 +192,24 @@ export function describeUnary(engine: RpcEngine): void {
         await cancelled.opened;
         await until('the call has ended', () => ended.length === 1);
         assert.deepEqual(ended, ['wait CANCELLED']);
+        assert.deepEqual(unexpectedErrors, []);
+      });
+    });
+
+    it('may be reset in the packet that opens them', async () => {
+      await withServer(engine, { unary: { echo } }, async ({ server, text, unexpectedErrors }) => {
+        const encoder = new HpackEncoder();
+        const reset = { metadata: [], requests: ['x'], encoding: 'none', ending: 'reset', framing: PLAIN } as const;
+        const calls: WireCall[] = [
+          { ...reset, path: 'echo', contentType: 'application/grpc' },
+          { ...reset, path: 'missing', contentType: 'application/grpc' },
+          { ...reset, path: 'echo', contentType: 'text/html' },
+        ];
+        const frames = calls.flatMap((call, index) => framesOf(call, 2 * index + 1, encoder).flat());
+        const client = new WireClient(server.port);
+        await client.send(Buffer.concat([greeting(), ...frames]));
+        assert.equal(await text('echo', 'alive'), 'alive');
+        client.close();
         assert.deepEqual(unexpectedErrors, []);
       });
     });

@@ -17,6 +17,21 @@ export function streamOf(base: ServerInterceptingCallInterface): ServerHttp2Stre
   return (base as unknown as { stream: ServerHttp2Stream }).stream;
 }
 
+type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => void;
+
+/**
+ * Keeps streams that were reset together with their headers from grpc-js. It answers those that it refuses (unknown
+ * methods, other content types) without looking, which throws where nobody catches it: one packet would end the process.
+ */
+export function ignoreClosedStreams(server: Server): void {
+  const internals = server as unknown as { _streamHandler: StreamHandler };
+  const handle = internals._streamHandler;
+  internals._streamHandler = function handleOpenStream(interceptors, stream, headers) {
+    if (stream.destroyed || stream.closed) stream.on('error', () => {});
+    else handle.call(this, interceptors, stream, headers);
+  };
+}
+
 /** The longest time a timer of Node can be set to, 24.8 days, in whole seconds. */
 const TIMEOUT_S_MAX = 2_147_483;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { H: 3600, M: 60, S: 1 };

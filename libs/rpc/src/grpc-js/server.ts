@@ -14,7 +14,7 @@ import { Intake } from '../intake.ts';
 import { Listener } from '../listener.ts';
 import type { RpcServer, RpcServerOptions, TlsIdentity } from '../server.ts';
 import { type BoundMethod, RpcError } from '../service.ts';
-import { boundTimeouts, http2OptionsOf } from './internals.ts';
+import { boundTimeouts, http2OptionsOf, ignoreClosedStreams } from './internals.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
 import { UnreadStreams } from './unread-streams.ts';
@@ -90,6 +90,7 @@ class GrpcJsServer implements RpcServer, CallHost {
     setLogVerbosity(logVerbosity.NONE); // it writes texts of clients to the console
     boundTimeouts();
     this.#server = new Server(this.#serverOptions());
+    ignoreClosedStreams(this.#server);
     http2OptionsOf(this.#server).settings = {
       maxConcurrentStreams: options.limits.concurrentStreamsMax,
       maxHeaderListSize: options.limits.metadataBytesMax,
@@ -109,6 +110,7 @@ class GrpcJsServer implements RpcServer, CallHost {
       limits: options.limits,
       clock: this.clock,
       logger: options.logger,
+      onLimit: options.onLimit,
       onConnection: (connection) => this.#injector.injectConnection(connection),
     });
   }

@@ -1,5 +1,6 @@
 import { MqError } from '@orbitmq/base';
 import { AdminClient, ClusterClient, type NameServers } from '@orbitmq/client';
+import { isDerivedTopic, isSystemTopic } from '@orbitmq/protocol';
 import type { Group, Topic } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { type BrokerIdentity, Role } from '@orbitmq/protocol/orbitmq.route.v1';
 import { RpcError } from '@orbitmq/rpc';
@@ -20,6 +21,8 @@ export interface ClusterSettings {
   readonly brokers: readonly BrokerSettings[];
   /** Why others have not told theirs, by broker. */
   readonly silent: ReadonlyMap<string, string>;
+  /** Some of those hold topics, as the name servers say. */
+  readonly hasSilentTopics: boolean;
 }
 
 const TIMEOUT_MS = 3_000;
@@ -47,7 +50,8 @@ export async function clusterSettings(
     }),
   );
   brokers.sort((left, right) => (left.brokerName < right.brokerName ? -1 : 1));
-  return { brokers, silent };
+  const hasSilentTopics = silent.size > 0 && (await holdTopics(nameServers, self.brokerClusterName, silent));
+  return { brokers, silent, hasSilentTopics };
 }
 
 async function registered(nameServers: NameServers): Promise<BrokerIdentity[] | undefined> {
@@ -56,6 +60,26 @@ async function registered(nameServers: NameServers): Promise<BrokerIdentity[] | 
     return brokers.flatMap(({ identity }) => identity ?? []);
   } catch (error) {
     if (error instanceof MqError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether any of these brokers holds a topic that is not the server's own; where that can't be known, it may. */
+async function holdTopics(
+  nameServers: NameServers,
+  clusterName: string,
+  brokerNames: ReadonlyMap<string, unknown>,
+): Promise<boolean> {
+  try {
+    const topics = await new ClusterClient(nameServers, TIMEOUT_MS).topics();
+    return topics.some(
+      ({ name, placements }) =>
+        !isSystemTopic(name) &&
+        !isDerivedTopic(name) &&
+        placements.some(({ cluster, brokerName }) => cluster === clusterName && brokerNames.has(brokerName)),
+    );
+  } catch (error) {
+    if (error instanceof MqError) return true;
     throw error;
   }
 }

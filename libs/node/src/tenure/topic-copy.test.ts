@@ -99,6 +99,7 @@ function group(name: string, fields: Partial<Group> = {}): Group {
 
 const OLD = 1e9;
 const NOBODY = new Map<string, string>();
+const AWAY = new Map([['broker-b', 'it has no master now']]);
 
 describe('TopicCopy', () => {
   it('makes what all other brokers hold, with its settings, and the groups made by name', async () => {
@@ -107,7 +108,7 @@ describe('TopicCopy', () => {
     const b = broker('broker-b', { orders: OLD, 'only-b': OLD, 'auto-made': OLD, '%DLQ%g': OLD, TBW102: OLD });
     const groups = [group('billing'), group('auto', { autoCreated: true })];
     const joining = broker('broker-c', {}, { isPassing: true });
-    world.cluster = { brokers: [{ ...a, groups }, { ...b, groups }, joining], silent: NOBODY };
+    world.cluster = { brokers: [{ ...a, groups }, { ...b, groups }, joining], silent: NOBODY, hasSilentTopics: false };
     await world.open();
     assert.equal(world.state, 'pending');
     await world.clock.runUntil(() => world.state === 'done');
@@ -124,7 +125,11 @@ describe('TopicCopy', () => {
     const world = new World();
     await world.open();
     await world.clock.advance(60_000);
-    world.cluster = { brokers: [broker('broker-a', { before: 62_000, after: 59_999 })], silent: NOBODY };
+    world.cluster = {
+      brokers: [broker('broker-a', { before: 62_000, after: 59_999 })],
+      silent: NOBODY,
+      hasSilentTopics: false,
+    };
     await world.clock.runUntil(() => world.state === 'done');
     assert.deepEqual(world.topics, ['before']);
   });
@@ -141,7 +146,7 @@ describe('TopicCopy', () => {
     );
     await world.reopen();
     assert.equal(world.state, 'pending');
-    world.cluster = { brokers: [broker('broker-a', { orders: OLD })], silent: NOBODY };
+    world.cluster = { brokers: [broker('broker-a', { orders: OLD })], silent: NOBODY, hasSilentTopics: false };
     await world.clock.runUntil(() => world.state === 'done');
     assert.deepEqual(world.topics, ['first-message', 'orders']);
     await world.clock.settle(world.shard.deleteTopic('orders'));
@@ -152,7 +157,11 @@ describe('TopicCopy', () => {
 
   it('ends after a while where there is nobody but new brokers', async () => {
     const world = new World();
-    world.cluster = { brokers: [broker('broker-b', { theirs: OLD }, { isPassing: true })], silent: NOBODY };
+    world.cluster = {
+      brokers: [broker('broker-b', { theirs: OLD }, { isPassing: true })],
+      silent: NOBODY,
+      hasSilentTopics: false,
+    };
     await world.open();
     await world.clock.advance(9_000);
     assert.equal(world.state, 'pending');
@@ -163,18 +172,32 @@ describe('TopicCopy', () => {
   it('waits for brokers that do not answer, but not for ever when others do', async () => {
     const world = new World();
     const a = broker('broker-a', { orders: OLD });
-    world.cluster = { brokers: [], silent: new Map([['broker-a', 'it has no master now']]) };
+    world.cluster = { brokers: [], silent: AWAY, hasSilentTopics: true };
     await world.open();
     await world.clock.advance(120_000);
     assert.deepEqual([world.state, world.warned.length], ['pending', 1]);
-    world.cluster = { brokers: [a], silent: new Map([['broker-b', 'it has no master now']]) };
+    world.cluster = { brokers: [a], silent: AWAY, hasSilentTopics: true };
     await world.clock.runUntil(() => world.state === 'done');
     assert.deepEqual(world.topics, ['orders']);
   });
 
+  it('ends where those who do not answer hold nothing', async () => {
+    const world = new World();
+    world.cluster = { brokers: [], silent: AWAY, hasSilentTopics: false };
+    await world.open();
+    await world.clock.advance(9_000);
+    assert.equal(world.state, 'pending');
+    await world.clock.runUntil(() => world.state === 'done', 3_000);
+    assert.deepEqual([world.topics, world.warned], [[], []]);
+  });
+
   it('does nothing on a shard that has had topics, nor where it is told not to', async () => {
     const world = new World();
-    world.cluster = { brokers: [broker('broker-a', { orders: OLD, 'fifo-orders': OLD })], silent: NOBODY };
+    world.cluster = {
+      brokers: [broker('broker-a', { orders: OLD, 'fifo-orders': OLD })],
+      silent: NOBODY,
+      hasSilentTopics: false,
+    };
     await world.open('none');
     await world.clock.advance(60_000);
     assert.equal(world.state, 'none');

@@ -76,9 +76,11 @@ export class TopicCopy implements TenureTask {
   }
 
   /** What is known of the cluster is enough to go by. */
-  #isEnough({ brokers, silent }: ClusterSettings, waitedMs: number): boolean {
+  #isEnough({ brokers, silent, hasSilentTopics }: ClusterSettings, waitedMs: number): boolean {
     const hasSources = brokers.some(({ isPassing }) => !isPassing);
-    if (silent.size === 0) return hasSources || waitedMs >= ALONE_MS;
+    if (silent.size === 0 && hasSources) return true;
+    // Nobody has anything, as when a whole cluster begins.
+    if (!hasSources && !hasSilentTopics) return waitedMs >= ALONE_MS;
     if (waitedMs < PATIENCE_MS) return false;
     if (hasSources) return true;
     const reasons = [...silent].map(([name, reason]) => `${name}: ${reason}`).join('; ');

@@ -13,12 +13,15 @@ export interface IncomingCall {
  */
 export class Intake {
   readonly #bytesMax: number;
+  readonly #onExceeded: (() => void) | undefined;
   /** In the order in which they began. */
   readonly #bytesByCall = new Map<IncomingCall, number>();
   #bytes = 0;
 
-  constructor(bytesMax: number) {
+  /** @param onExceeded called each time a call is ended */
+  constructor(bytesMax: number, onExceeded?: () => void) {
     this.#bytesMax = bytesMax;
+    this.#onExceeded = onExceeded;
   }
 
   /** A part of a message has come. */
@@ -28,6 +31,7 @@ export class Intake {
     while (this.#bytes > this.#bytesMax) {
       const [oldest] = this.#bytesByCall.keys();
       this.forget(oldest!);
+      this.#onExceeded?.();
       oldest!.abort(
         new RpcError('RESOURCE_EXHAUSTED', 'too much of unfinished requests; send each request without pauses'),
       );

@@ -5,7 +5,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import type { Clock, Timer } from '@orbitmq/base';
 import type { Logger } from '@orbitmq/runtime';
 import { plainAddress } from './address.ts';
-import type { RpcServerLimits, TlsIdentity } from './server.ts';
+import type { RpcLimit, RpcServerLimits, TlsIdentity } from './server.ts';
 
 /** First byte of a TLS record that carries a handshake; no HTTP/2 preface begins so. */
 const TLS_HANDSHAKE_BYTE = 0x16;
@@ -35,6 +35,8 @@ export interface ListenerOptions {
   readonly limits: RpcServerLimits;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** A connection was closed for a limit. */
+  readonly onLimit?: ((limit: RpcLimit) => void) | undefined;
   /** Takes over a connection that has sent the HTTP/2 preface, which is still to be read from it. */
   readonly onConnection: (connection: Duplex) => void;
 }
@@ -137,6 +139,7 @@ export class Listener {
       this.#connections.size >= limits.connectionsMax ||
       addressCount >= limits.connectionsPerAddressMax
     ) {
+      this.#options.onLimit?.('connections');
       logger.debug({ address, connections: this.#connections.size, addressCount }, 'connection refused');
       socket.destroy();
       return;
@@ -145,7 +148,7 @@ export class Listener {
       socket,
       address,
       stream: socket,
-      handshakeTimer: clock.setTimer(limits.handshakeTimeoutMs, () => this.#cut(connection)),
+      handshakeTimer: clock.setTimer(limits.handshakeTimeoutMs, () => this.#cutFor('handshake', connection)),
       bytesRead: 0,
       activeAtMs: clock.monotonicMs(),
     };
@@ -196,6 +199,11 @@ export class Listener {
     connection.stream.resume();
   }
 
+  #cutFor(limit: RpcLimit, connection: Connection): void {
+    this.#options.onLimit?.(limit);
+    this.#cut(connection);
+  }
+
   #cut(connection: Connection): void {
     connection.stream.destroy();
     connection.socket.destroy();
@@ -221,7 +229,7 @@ export class Listener {
           connection.bytesRead = bytesRead;
           connection.activeAtMs = nowMs;
         } else if (nowMs - connection.activeAtMs >= this.#idleTimeoutMs) {
-          this.#cut(connection);
+          this.#cutFor('idle', connection);
         }
       }
       this.#scheduleSweep();

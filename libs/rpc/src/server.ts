@@ -35,8 +35,18 @@ export interface RpcServerLimits {
   readonly connectionAgeMsMax?: number;
 }
 
-/** Names of the limits of which metrics tell how often they have been exceeded. */
-export type RpcLimit = 'streams' | 'headers' | 'resets' | 'controlFrames' | 'queuedBytes' | 'unfinishedBytes';
+/** Limits of which metrics tell how often they have been exceeded. */
+export type RpcLimit =
+  | 'connections'
+  | 'handshake'
+  | 'idle'
+  | 'streams'
+  | 'headers'
+  | 'messageBytes'
+  | 'unfinishedBytes'
+  | 'queuedBytes'
+  | 'resets'
+  | 'controlFrames';
 
 /** Certificate and key, PEM. */
 export interface TlsIdentity {
@@ -57,7 +67,7 @@ export interface RpcServerOptions {
   readonly onUnexpectedError: (error: unknown, path: string) => void;
   /** Called after each call, for metrics. */
   readonly onCallEnd?: (path: string, status: RpcStatus, durationMs: number) => void;
-  /** Called each time a client exceeds a limit, for metrics. The engine grpc-js does not know most of them. */
+  /** Called each time a client exceeds a limit, for metrics. The engine grpc-js only tells of those of connections. */
   readonly onLimit?: (limit: RpcLimit) => void;
   /** Default: the machine's clock. */
   readonly clock?: Clock;

@@ -2,7 +2,9 @@ import { gunzip, inflate } from 'node:zlib';
 import { RpcError } from '../service.ts';
 
 type Inflate = typeof gunzip;
-type Done = (result: Buffer | RpcError) => void;
+/** The message, or why there is none. */
+type Inflated = Buffer | RpcError | 'too large';
+type Done = (result: Inflated) => void;
 
 const INFLATES: ReadonlyMap<string, Inflate> = new Map([
   ['gzip', gunzip],
@@ -31,7 +33,7 @@ export class Inflater {
 
   /**
    * @param encoding of the call's `grpc-encoding`
-   * @param done gets the message, or the error that its call ends with; once
+   * @param done gets the message, or the error that its call ends with, or that it is too large; once
    */
   inflate(message: Buffer, encoding: string, done: Done): void {
     const known = INFLATES.get(encoding);
@@ -58,13 +60,8 @@ export class Inflater {
     });
   }
 
-  #failure(error: NodeJS.ErrnoException): RpcError {
-    if (error.code === 'ERR_BUFFER_TOO_LARGE') return tooLarge(this.#bytesMax);
+  #failure(error: NodeJS.ErrnoException): Inflated {
+    if (error.code === 'ERR_BUFFER_TOO_LARGE') return 'too large';
     return new RpcError('INTERNAL', 'the compressed message cannot be inflated');
   }
-}
-
-/** What a request that is too large ends with. */
-export function tooLarge(bytesMax: number): RpcError {
-  return new RpcError('RESOURCE_EXHAUSTED', `a request has at most ${bytesMax} bytes; this one is larger; send less`);
 }

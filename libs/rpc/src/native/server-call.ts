@@ -1,4 +1,5 @@
 import type { Intake } from '../intake.ts';
+import type { RpcLimit } from '../server.ts';
 import { type BoundMethod, type Call, type Metadata, RpcError, type RpcStatus, type Sink } from '../service.ts';
 import { meantError } from '../status.ts';
 import type { Deadlines, Expiring } from './deadlines.ts';
@@ -18,6 +19,8 @@ export interface CallHost {
   readonly inflater: Inflater;
   readonly messageBytesMax: number;
   nowMs(): number;
+  /** A limit was exceeded. */
+  onLimit(limit: RpcLimit): void;
   onUnexpectedError(error: unknown, path: string): void;
   readonly onCallEnd: ((path: string, status: RpcStatus, durationMs: number) => void) | undefined;
 }
@@ -174,6 +177,17 @@ export abstract class ServerCall extends ServerStream implements Call, Expiring 
       this.finish(meant.status, meant.message);
       return undefined;
     }
+  }
+
+  /** Ends the call for a request that is too large, maybe only when inflated. */
+  protected refuseSize(): void {
+    if (this.isEnded) return;
+    const { messageBytesMax } = this.host;
+    this.host.onLimit('messageBytes');
+    this.finish(
+      'RESOURCE_EXHAUSTED',
+      `a request has at most ${messageBytesMax} bytes; this one is larger; send less at once`,
+    );
   }
 
   /** Runs code of a handler whose failure must not hit others. */

@@ -1,7 +1,6 @@
 import type { RpcStatus } from '../service.ts';
 import { RpcError } from '../service.ts';
 import { CallSink } from './call-sink.ts';
-import { tooLarge } from './inflater.ts';
 import { MessageReader } from './message-reader.ts';
 import { Requests } from './requests.ts';
 import { ServerCall } from './server-call.ts';
@@ -133,7 +132,7 @@ export class BidiCall extends ServerCall {
   #checkSize(): void {
     const { messageBytesMax } = this.host;
     const bytes = this.#reader.message?.length ?? this.#reader.announcedBytes;
-    if (bytes > messageBytesMax) this.fail(tooLarge(messageBytesMax));
+    if (bytes > messageBytesMax) this.refuseSize();
   }
 
   #pass(message: Buffer, flag: number): void {
@@ -150,7 +149,8 @@ export class BidiCall extends ServerCall {
     this.#isInflating = true;
     this.host.inflater.inflate(message, this.head.encoding, (result) => {
       this.#isInflating = false;
-      if (result instanceof RpcError) this.fail(result);
+      if (result === 'too large') this.refuseSize();
+      else if (result instanceof RpcError) this.fail(result);
       else this.#pass(result, 0);
       this.#serve();
     });

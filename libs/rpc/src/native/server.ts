@@ -49,7 +49,9 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
     this.limits = limitsWithDefaults(options.limits);
     this.messageBytesMax = this.limits.receiveMessageBytesMax;
     this.onCallEnd = options.onCallEnd;
-    this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * this.messageBytesMax));
+    this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * this.messageBytesMax), () =>
+      this.onLimit('unfinishedBytes'),
+    );
     this.deadlines = new Deadlines(this.#clock);
     this.inflater = new Inflater(this.messageBytesMax);
     for (const method of options.methods) {
@@ -63,6 +65,7 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
       limits: options.limits,
       clock: this.#clock,
       logger: options.logger,
+      onLimit: options.onLimit,
       onConnection: (stream) => this.#onConnection(stream),
     });
   }

@@ -1,6 +1,5 @@
 import { RpcError } from '../service.ts';
 import { readUint32 } from './frames.ts';
-import { tooLarge } from './inflater.ts';
 import { MESSAGE_PREFIX_BYTES, MessageReader } from './message-reader.ts';
 import { ServerCall } from './server-call.ts';
 
@@ -42,7 +41,7 @@ export abstract class SingleRequestCall extends ServerCall {
     for (let at = start; at < end && !this.isEnded; ) {
       at = reader.read(bytes, at, end);
       if (reader.message !== undefined) this.#take(reader.message, reader.flag);
-      else if (reader.announcedBytes > this.host.messageBytesMax) this.fail(tooLarge(this.host.messageBytesMax));
+      else if (reader.announcedBytes > this.host.messageBytesMax) this.refuseSize();
     }
     if (this.isEnded) return;
     if (reader.isWithin) this.host.intake.received(this, end - start);
@@ -53,7 +52,7 @@ export abstract class SingleRequestCall extends ServerCall {
     if (this.#message !== undefined || this.#isInflating) {
       this.finish('INVALID_ARGUMENT', 'this method takes one request message, but a second one came');
     } else if (message.length > this.host.messageBytesMax) {
-      this.fail(tooLarge(this.host.messageBytesMax));
+      this.refuseSize();
     } else if (flag === COMPRESSED) {
       this.#inflate(message);
     } else {
@@ -65,10 +64,9 @@ export abstract class SingleRequestCall extends ServerCall {
     this.#isInflating = true;
     this.host.inflater.inflate(message, this.head.encoding, (result) => {
       this.#isInflating = false;
-      if (result instanceof RpcError) {
-        this.fail(result);
-        return;
-      }
+      if (result === 'too large') this.refuseSize();
+      else if (result instanceof RpcError) this.fail(result);
+      if (!Buffer.isBuffer(result)) return;
       if (this.isEnded) return;
       this.#message = result;
       if (this.#hasEnded) this.#dispatch();

@@ -66,13 +66,21 @@ describe('values', { skip: helmSkip }, () => {
     }
   });
 
-  it('are refused when they exclude each other', () => {
+  it('are refused when they do not fit together', () => {
     const both = { 'metrics.podMonitor.enabled': true, 'metrics.serviceMonitor.enabled': true };
     assert.match(refusalOf(both), /scrape everything twice/);
     assert.match(refusalOf({ 'ingress.enabled': true }), /ingress\.hosts must name what clients dial/);
     assert.match(refusalOf({ 'grpcRoute.enabled': true }), /grpcRoute\.parentRefs must name a gateway/);
     assert.match(refusalOf({ 'tls.certManager.enabled': true }), /issuerRef\.name must name an issuer/);
     assert.match(refusalOf({ 'broker.serviceAccount.create': false }), /serviceAccount\.name must be set/);
+    assert.match(refusalOf({ 'broker.config.minInSyncReplicas': 3 }), /is 3 and a shard has 2 member/);
+    assert.match(refusalOf({ 'broker.slaves.replicas': 0, 'broker.config.minInSyncReplicas': 0 }), /refuses all sends/);
+    const alone = { 'broker.slaves.replicas': 0, 'broker.persistence.enabled': false };
+    assert.match(refusalOf(alone), /set broker\.coordinator=none/);
+    assert.ok(render({ set: { ...alone, 'broker.coordinator': 'none' } }).length > 0);
+    assert.match(refusalOf({ 'broker.handOver.waitSeconds': 80 }), /must be at least 100/);
+    assert.match(refusalOf({ 'nameServer.drainSeconds': 20 }), /must be at least 35/);
+    assert.match(refusalOf({ 'broker.heapMiB': 256 }), /broker\.heapMiB is 256, .* limit of memory, 256Mi/);
   });
 
   it('give every key of the programs but those that the chart sets', () => {

@@ -69,3 +69,6 @@ export function listOf(items: Schema): Schema {
 
 /** What is merged over an object that has values of its own. */
 export const over: Value = value({}, part, 'Merged over the object, field by field.');
+
+/** A name that Kubernetes takes for a Service. */
+export const objectName: Schema = matching('^([a-z]([-a-z0-9]*[a-z0-9])?)?$');

@@ -4,8 +4,8 @@ import { nodeVfs } from '@orbitmq/vfs';
 import type { BrokerContext } from './broker-context.ts';
 import { type BrokerConfig, recordBytesMax } from './config/spec.ts';
 import { explainOpenFailure, refuseForeignStore } from './data-directory.ts';
+import type { ShardFiles } from './member/member-options.ts';
 import { shardFiles } from './member/shard-files.ts';
-import type { ShardFiles } from './member/shard-member.ts';
 
 /**
  * The shard's data directory, checked; what is there is recovered when it is opened. A write or flush that fails later ends the

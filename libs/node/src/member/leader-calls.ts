@@ -9,7 +9,7 @@ import {
   RpcError,
   type Sink,
 } from '@orbitmq/rpc';
-import type { LeaderPlace } from './shard-member.ts';
+import type { LeaderPlace } from './member-options.ts';
 
 /** Bytes of a call that is passed on to the leader, or of its answer. */
 export class Passed {

@@ -5,7 +5,7 @@ import { connectToSettle } from '@orbitmq/replication';
 import type { BrokerConfig } from '../config/spec.ts';
 import type { BootMark } from './boot-mark.ts';
 import type { InSyncFile } from './in-sync-file.ts';
-import type { ElectedRole, StaticRole } from './shard-member.ts';
+import type { ElectedRole, StaticRole } from './member-options.ts';
 
 /** A lone leader stops so much before its Lease may pass on: what an answer needs from the guard to the socket. Milliseconds. */
 const MARGIN_MS = 300;

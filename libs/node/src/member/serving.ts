@@ -14,7 +14,7 @@ import type { TenureTask } from '../tenure/tenure-task.ts';
 import type { DeliveryHold } from './delivery-hold.ts';
 import { heldCalls } from './held-calls.ts';
 import type { LeaderCalls } from './leader-calls.ts';
-import type { Tenure } from './shard-member.ts';
+import type { Tenure } from './member-options.ts';
 
 /** What a member serves in, whatever its role. */
 export interface ServingOptions {

@@ -10,7 +10,7 @@ import {
   truncateShard,
   wipeShard,
 } from '@orbitmq/shard';
-import type { ShardFiles } from './shard-member.ts';
+import type { ShardFiles } from './member-options.ts';
 
 /** The data directory of a shard as its member opens it, changes it, and begins it anew. */
 export function shardFiles(args: OpenShardArguments): ShardFiles {

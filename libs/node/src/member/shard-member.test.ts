@@ -6,8 +6,9 @@ import { type LeaderMessage, LeaderMessage_Refusal_Reason as Reason } from '@orb
 import { type FollowerStream, REPLICATION_DEFAULTS } from '@orbitmq/replication';
 import type { Logger } from '@orbitmq/runtime';
 import { SimClock, SimDisk, type SimProcessClock } from '@orbitmq/testkit';
+import type { ElectedRole, StaticRole } from './member-options.ts';
 import { shardFiles } from './shard-files.ts';
-import { type ElectedRole, ShardMember, type StaticRole } from './shard-member.ts';
+import { ShardMember } from './shard-member.ts';
 
 const SILENT: Logger = { child: () => SILENT, debug() {}, info() {}, warn() {}, error() {} };
 const DURATION_MS = 3000;

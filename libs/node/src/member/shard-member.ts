@@ -1,144 +1,26 @@
-import { type Clock, MqError } from '@orbitmq/base';
-import { type Acknowledgement, Election, type ElectionTimes, type LeaseStore } from '@orbitmq/coordination';
+import { MqError } from '@orbitmq/base';
+import { Election } from '@orbitmq/coordination';
 import {
   type CaughtUp,
-  type FollowerHost,
-  type FollowerIdentity,
   FollowerReplication,
-  type FollowerStream,
-  helloOf,
   LeaderCatchUp,
   LeaderReplication,
-  offerLog,
-  type ReplicationSettings,
-  SettlementHandOver,
-  type SettlementPeer,
-  SettlementRefused,
   type SettlementSink,
   tooFewInSync,
 } from '@orbitmq/replication';
-import { RpcError } from '@orbitmq/rpc';
-import type { Logger } from '@orbitmq/runtime';
 import type { ActingShard, FollowerShard, OpenedShard } from '@orbitmq/shard';
 import type { LeadOptions, ReplicatedLog } from '@orbitmq/storage';
+import { CopyHost } from './copy-host.ts';
 import { DeliveryHold } from './delivery-hold.ts';
-import type { InSyncFile } from './in-sync-file.ts';
-import { type StandInRules, settlementFromWire, settlementsForWire } from './stand-in.ts';
-
-/** The shard's data directory. Each of these has it alone; what was opened is closed before. */
-export interface ShardFiles {
-  /** See `LeaderArguments.holdsDeadLetters`. */
-  openLeader(lead: LeadOptions, options?: { readonly holdsDeadLetters?: boolean }): Promise<OpenedShard>;
-  openFollower(): Promise<FollowerShard>;
-  /** @param confirmedOffset see `openActing` */
-  openActing(confirmedOffset: number): Promise<ActingShard>;
-  /** The log of an open copy ends with what it did while it stood in for its leader. */
-  hasBranch(copy: FollowerShard): Promise<boolean>;
-  cutBranch(): Promise<void>;
-  /** Keeps what a copy has from `from` on in a file. @returns its path; undefined when there was nothing */
-  setAside(copy: FollowerShard, from: number): Promise<string | undefined>;
-  /** @throws when that would take back what is confirmed */
-  truncate(to: number, confirmedOffset: number): Promise<void>;
-  wipe(): Promise<void>;
-}
-
-/** Who leads the shard, and where it serves clients. */
-export interface LeaderPlace {
-  readonly member: number;
-  readonly epoch: number;
-  /** `host:port`. */
-  readonly clientAddress: string;
-}
-
-/** What a member does in its role, called one after the other. */
-export interface MemberEvents {
-  /** This member leads: it serves from now on. Nothing has been served from `shard` before. */
-  onLeading(tenure: Tenure): void;
-  /** It leads no longer; `shard` is fenced, or about to be closed. When this returns nobody uses it any more. */
-  onLeadingEnds(): void;
-  /** This member has a copy, and follows whoever leads. */
-  onFollowing(copy: FollowerShard): void;
-  /** This member stands in for its leader: consumers are served from `shard` from now on. */
-  onActing?(shard: OpenedShard): void;
-  /** It stands in no longer. When this returns nobody uses its shard any more. */
-  onActingEnds?(): void;
-  /** The leader that is followed is known, or is not any more. */
-  onLeaderKnown(leader: LeaderPlace | undefined): void;
-}
-
-/** A time in which this member leads. */
-export interface Tenure {
-  readonly shard: OpenedShard;
-  readonly replication: LeaderReplication;
-  readonly epoch: number;
-  /** Consumers are to wait until then. */
-  readonly hold: DeliveryHold;
-}
-
-export interface ShardMemberOptions {
-  readonly identity: FollowerIdentity;
-  readonly clientAddress: string;
-  readonly replicationAddress: string;
-  readonly acknowledge: Acknowledgement;
-  /** Copies in sync, this one included, with fewer of which sends are refused. */
-  readonly inSyncMin: number;
-  /** Longest that an answer waits for other members. Milliseconds. */
-  readonly settleMs: number;
-  /**
-   * A power loss may cost the leader what was confirmed, as under ASYNC_FLUSH: then its followers give it up, too. Else a follower refuses
-   * a leader that lacks something of it.
-   */
-  readonly mayLoseConfirmed: boolean;
-  readonly files: ShardFiles;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly replication: ReplicationSettings;
-  readonly events: MemberEvents;
-  connect(address: string): FollowerStream;
-  /** Who decides which member leads. */
-  readonly role: StaticRole | ElectedRole;
-  /** Something that nobody expects happened: the process must end. */
-  onFatal(error: Error): void;
-}
-
-/** Roles that never change. */
-export interface StaticRole {
-  readonly kind: 'static';
-  readonly isLeader: boolean;
-  /** Replication port of the leader, as far as it is known; asked again whenever the stream has ended. */
-  leaderAddress(): Promise<string | undefined>;
-  /** Members that stand in for this leader now, as far as anybody knows. Default: none. */
-  actingMembers?(): Promise<readonly number[]>;
-  /** How this follower stands in for its leader; undefined = never. */
-  readonly standIn?: StandInRules;
-  /** What a leader keeps for its next start: who had all that was confirmed. */
-  readonly inSync: InSyncFile;
-  /** Longest that a leader which may lack something waits for one of those. Milliseconds. */
-  readonly catchUpMs: number;
-  /** The log may lack what it had: the machine went down. Asked once, of a leader. */
-  mayLackStored(): boolean;
-  /** See `ElectedRole.onComplete`. */
-  onComplete(): void;
-}
-
-/** Roles by a Lease. */
-export interface ElectedRole {
-  readonly kind: 'elected';
-  readonly store: LeaseStore;
-  readonly times: ElectionTimes;
-  /** This member may make the Lease of a shard that has none. */
-  mayCreate(isEmpty: boolean): boolean;
-  /** See `Candidate.mayLackStored`. Asked until this member is complete. */
-  mayLackStored(): boolean;
-  /** This member has all again that its leader had confirmed, or leads: it lacks nothing of what it had before it started. Called once. */
-  onComplete(): void;
-}
+import { type BegunHandOver, HandBack } from './hand-back.ts';
+import type { ElectedRole, LeaderPlace, ShardMemberOptions, StaticRole, Tenure } from './member-options.ts';
+import { type StandInRules, settlementFromWire } from './stand-in.ts';
 
 type State =
   | { readonly kind: 'closed' }
   /** It is about to lead, and first gets what it may lack. */
   | { readonly kind: 'catching-up'; readonly shard: FollowerShard; readonly catchUp: LeaderCatchUp }
-  | { readonly kind: 'follower'; readonly host: Host; readonly replication: FollowerReplication }
+  | { readonly kind: 'follower'; readonly host: CopyHost; readonly replication: FollowerReplication }
   | { readonly kind: 'acting'; readonly acting: ActingShard; readonly isServing: boolean }
   | ({ readonly kind: 'leader' } & Tenure);
 
@@ -165,10 +47,7 @@ export class ShardMember {
   #epochMax = 0;
   #stopping = false;
   #isLookingUp = false;
-  /** The leader, while this member hands over to it. */
-  #settlementPeer: SettlementPeer | undefined;
-  /** A master that is about to lead, while it may get this member's log. */
-  #offer: FollowerStream | undefined;
+  #handingBack: HandBack | undefined;
   /** When a static leader was last followed, by the monotonic clock; at first, when this member started. */
   #leaderLostMs: number;
 
@@ -256,8 +135,7 @@ export class ShardMember {
   /** Closes all. What is led is led no longer, without anybody to take it. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#settlementPeer?.close();
-    this.#offer?.close();
+    this.#handingBack?.close();
     await this.#election?.stop();
     await this.#change(() => this.#leave());
     if (this.#options.role.kind === 'elected') this.#options.role.store.close();
@@ -375,7 +253,10 @@ export class ShardMember {
   }
 
   /** @returns undefined when it was deposed on the way, and follows again */
-  async #promoted({ shard }: Host, lead: LeadOptions & { readonly epoch: number }): Promise<OpenedShard | undefined> {
+  async #promoted(
+    { shard }: CopyHost,
+    lead: LeadOptions & { readonly epoch: number },
+  ): Promise<OpenedShard | undefined> {
     try {
       return await shard.promote(lead);
     } catch (error) {
@@ -437,7 +318,7 @@ export class ShardMember {
   }
 
   /** Begins the log of a shard of which nobody has data, or of which an operator has given them up. */
-  async #begin(host: Host, lead: LeadOptions): Promise<OpenedShard> {
+  async #begin(host: CopyHost, lead: LeadOptions): Promise<OpenedShard> {
     const { files } = this.#options;
     const { endOffset } = host.shard.replica;
     await host.shard.close();
@@ -549,7 +430,7 @@ export class ShardMember {
       return;
     }
     const rules = { mayLoseConfirmed, isStatic: role.kind === 'static' };
-    const host = new Host(files, copy, rules, {
+    const host = new CopyHost(files, copy, rules, {
       logger,
       onOpened: (copy) => this.#options.events.onFollowing(copy),
       onFatal: (error) => this.#options.onFatal(error),
@@ -607,10 +488,14 @@ export class ShardMember {
   async #lookedUp({ standIn }: StaticRole, address: string | undefined): Promise<void> {
     const state = this.#state;
     if (this.#stopping) return;
-    if (state.kind === 'follower' && address !== undefined) state.replication.follow(address);
+    if (address !== undefined) this.#followAt(address);
     if (standIn === undefined) return;
     if (state.kind === 'acting' && address !== undefined) await this.#handBack(standIn, address);
     await this.#considerActing(standIn);
+  }
+
+  #followAt(address: string): void {
+    if (this.#state.kind === 'follower') this.#state.replication.follow(address);
   }
 
   /** Begins to stand in for the leader when that has been away for long enough. */
@@ -666,67 +551,41 @@ export class ShardMember {
   }
 
   /** Hands over to the leader what was settled in its place, and follows it, if it is there. */
-  async #handBack({ connect }: StandInRules, address: string): Promise<void> {
-    const { acting } = this.#state as Extract<State, { kind: 'acting' }>;
-    const { identity, logger } = this.#options;
-    const peer = connect(address);
-    this.#settlementPeer = peer;
+  async #handBack(standIn: StandInRules, address: string): Promise<void> {
+    if (this.#state.kind !== 'acting') return;
+    const { identity, clock, logger, connect, replication: settings } = this.#options;
+    const { acting } = this.#state;
+    const handBack = new HandBack({ identity, clock, logger, settings, connect, standIn });
+    this.#handingBack = handBack;
     try {
-      const hello = helloOf(identity, acting.leadersPart, this.#logEpoch());
-      const handOver = new SettlementHandOver(peer, hello);
-      const { commonOffset } = await handOver.begin();
-      await this.#change(async () => {
-        await this.#settleAndFollow(acting, handOver, commonOffset);
-        if (this.#state.kind === 'follower') this.#state.replication.follow(address);
-      });
+      const begun = await handBack.begin(address, acting, this.#logEpoch());
+      if (begun !== undefined) await this.#change(() => this.#settleAndFollow(acting, begun, address));
     } catch (error) {
-      if (!isTemporary(error)) {
-        if (!this.#stopping) this.#options.onFatal(error as Error);
-        return;
-      }
-      if (error instanceof SettlementRefused && error.isNoLeader) await this.#offerLog(address);
-      else
-        logger.info({ address, err: error }, 'what was settled in the place of the master can not be handed over yet');
+      if (!this.#stopping) this.#options.onFatal(error as Error);
     } finally {
-      peer.close();
-      this.#settlementPeer = undefined;
+      handBack.close();
+      this.#handingBack = undefined;
     }
   }
 
-  /** A master that lost power may need this log before it leads. */
-  async #offerLog(address: string): Promise<void> {
-    const state = this.#state;
-    if (state.kind !== 'acting' || this.#stopping) return;
-    const { identity, connect, clock, replication: settings } = this.#options;
-    const { leadersPart } = state.acting;
-    const stream = connect(address);
-    this.#offer = stream;
-    await offerLog(leadersPart, helloOf(identity, leadersPart, this.#logEpoch()), stream, { clock, settings });
-    this.#offer = undefined;
-  }
-
-  async #settleAndFollow(acting: ActingShard, handOver: SettlementHandOver, commonOffset: number): Promise<void> {
-    const { files, events, identity, logger, clock } = this.#options;
+  async #settleAndFollow(acting: ActingShard, begun: BegunHandOver, address: string): Promise<void> {
+    const { files, events, clock } = this.#options;
     const state = this.#state;
     if (state.kind !== 'acting' || state.acting !== acting || this.#stopping) return;
-    if (state.isServing) events.onActingEnds?.();
     this.#state = { kind: 'acting', acting, isServing: false };
-    try {
-      await acting.end(masterIsBack(identity.shard));
-      const count = await handOver.tell(settlementsForWire(acting.settlements(commonOffset)));
-      logger.info({ count, commonOffset }, 'the master is back, and has what was settled in its place');
-    } catch (error) {
-      // The branch is still there: it is opened again, and serves when the master stays away.
-      this.#leaderLostMs = clock.monotonicMs();
-      this.#state = { kind: 'closed' };
-      await acting.close();
-      this.#state = { kind: 'acting', acting: await files.openActing(0), isServing: false };
-      throw error;
-    }
+    if (state.isServing) events.onActingEnds?.();
+    const isDone = await begun.finish();
     this.#state = { kind: 'closed' };
     await acting.close();
-    await files.cutBranch();
-    await this.#follow();
+    if (isDone) {
+      await files.cutBranch();
+      await this.#follow();
+      this.#followAt(address);
+      return;
+    }
+    // The branch is still there: it is opened again, and serves when the master stays away.
+    this.#leaderLostMs = clock.monotonicMs();
+    this.#state = { kind: 'acting', acting: await files.openActing(0), isServing: false };
   }
 
   #complete(): void {
@@ -765,94 +624,10 @@ function sinkOf(shard: OpenedShard, hold: DeliveryHold): SettlementSink {
   };
 }
 
-/** The leader is not there, or does not lead, or is no leader of this log: it is asked again. */
-function isTemporary(error: unknown): boolean {
-  return error instanceof RpcError || error instanceof SettlementRefused || error instanceof MqError;
-}
-
-function masterIsBack(brokerName: string): MqError {
-  return new MqError('HA_NOT_AVAILABLE', `the master of broker ${brokerName} is back, nothing was stored: try again`);
-}
-
 /** @returns false when the log has failed, or is closed: whoever must know does */
 function isFlushed(log: ReplicatedLog): Promise<boolean> {
   return log.flush(log.confirmedOffset).then(
     () => true,
     () => false,
   );
-}
-
-interface HostRules {
-  readonly mayLoseConfirmed: boolean;
-  /** A leader leads for good, whatever it lacks. */
-  readonly isStatic: boolean;
-}
-
-interface HostEvents {
-  readonly logger: Logger;
-  onOpened(copy: FollowerShard): void;
-  onFatal(error: Error): void;
-}
-
-/** The copy of a follower, opened again when the stream says so. */
-class Host implements FollowerHost {
-  readonly #files: ShardFiles;
-  readonly #events: HostEvents;
-  readonly #rules: HostRules;
-  shard: FollowerShard;
-
-  constructor(files: ShardFiles, shard: FollowerShard, rules: HostRules, events: HostEvents) {
-    this.#files = files;
-    this.shard = shard;
-    this.#rules = rules;
-    this.#events = events;
-  }
-
-  get copy(): FollowerShard {
-    return this.shard;
-  }
-
-  /** @throws Error when the leader lacks what was confirmed here: an operator made a copy lead that was not in sync */
-  async cut(offset: number): Promise<void> {
-    const { confirmedOffset } = this.shard.replica;
-    if (offset < confirmedOffset && !this.#rules.mayLoseConfirmed) {
-      throw new Error(
-        `the leader has this copy's log only up to ${offset}, but everything before ${confirmedOffset} was confirmed: it ` +
-          'leads without regard to the in-sync set; to give up what is only here, empty the data directory',
-      );
-    }
-    if (this.#rules.mayLoseConfirmed) await this.#setAside(offset);
-    await this.#reopen(() => this.#files.truncate(offset, Math.min(offset, confirmedOffset)));
-  }
-
-  /** Nothing that somebody may have been told of goes without a trace. What was confirmed last a follower may not have heard. */
-  async #setAside(from: number): Promise<void> {
-    const { confirmedOffset } = this.shard.replica;
-    const isKnown = from < confirmedOffset;
-    if (!isKnown && !this.#rules.isStatic) return;
-    const path = await this.#files.setAside(this.shard, from);
-    if (path === undefined) return;
-    const facts = { path, from, confirmedOffset };
-    const { logger } = this.#events;
-    if (isKnown)
-      logger.error(facts, 'the master has lost acknowledged messages that this copy had: they are kept in a file');
-    else
-      logger.warn(facts, 'the master lacks what this copy had, which may have been acknowledged: it is kept in a file');
-  }
-
-  startAnew(): Promise<void> {
-    return this.#reopen(() => this.#files.wipe());
-  }
-
-  async #reopen(change: () => Promise<void>): Promise<void> {
-    try {
-      await this.shard.close();
-      await change();
-      this.shard = await this.#files.openFollower();
-    } catch (error) {
-      this.#events.onFatal(error as Error);
-      throw error;
-    }
-    this.#events.onOpened(this.shard);
-  }
 }

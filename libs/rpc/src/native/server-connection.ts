@@ -20,6 +20,7 @@ import {
   StreamError,
   WINDOW_DEFAULT_BYTES,
 } from './protocol.ts';
+import type { QueueBudget } from './queue-budget.ts';
 import { RateLimit } from './rate-limit.ts';
 import { areTrailers, type RequestHead, requestHeadOf } from './request-head.ts';
 import type { ServerLimits } from './server-limits.ts';
@@ -52,6 +53,8 @@ export interface ConnectionHost {
   open(connection: ServerConnection, streamId: number, head: RequestHead): ServerStream;
   /** Makes the stream for a request whose header list is too large. */
   refuse(connection: ServerConnection, streamId: number): ServerStream;
+  /** What waits for the clients of all connections. */
+  readonly queueBudget: QueueBudget;
   /** A limit was exceeded. */
   onLimit(limit: RpcLimit): void;
   onConnectionClosed(connection: ServerConnection): void;
@@ -77,6 +80,8 @@ export class ServerConnection implements FrameListener {
   #block: HeaderBlock | undefined;
   #nowMs: number;
   #queuedBytes = 0;
+  /** What the budget of all connections knows of. */
+  #notedBytes = 0;
   /** DATA frames of ours for which the client may have opened windows. */
   #dataFrameCount = 0;
   #isDraining = false;
@@ -136,6 +141,7 @@ export class ServerConnection implements FrameListener {
 
   flush(): void {
     this.writer.flush();
+    this.#noteQueued();
     if (this.writer.isUnreadable && !this.#isOver) this.#stream.pause();
   }
 
@@ -148,6 +154,7 @@ export class ServerConnection implements FrameListener {
   /** What waits for the peer has grown, or shrunk. */
   countQueued(byteCount: number): void {
     this.#queuedBytes += byteCount;
+    this.#noteQueued();
   }
 
   /** So much waits for the peer that streams have to wait, however little of it is theirs. */
@@ -252,6 +259,7 @@ export class ServerConnection implements FrameListener {
   }
 
   #onDrain(): void {
+    this.#noteQueued();
     this.writer.pumpWaiting();
     if (!this.writer.isUnreadable) this.#stream.resume();
   }
@@ -260,10 +268,18 @@ export class ServerConnection implements FrameListener {
     this.#isOver = true;
     this.#reader.stop();
     this.writer.close();
+    this.#noteQueued();
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     for (const stream of streams) stream.onClosed();
     this.#host.onConnectionClosed(this);
+  }
+
+  #noteQueued(): void {
+    const bytes = this.#stream.destroyed ? 0 : this.#queuedBytes + this.#stream.writableLength;
+    if (bytes === this.#notedBytes) return;
+    this.#notedBytes = bytes;
+    this.#host.queueBudget.note(this, bytes);
   }
 
   #onData(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {

@@ -85,7 +85,7 @@ export abstract class ServerStream implements SendingStream {
       throw new StreamError(this.id, 'FLOW_CONTROL_ERROR', 'more data than the window of the stream allows');
     }
     if (this.#contentBytes >= 0) this.#countContent(end - start);
-    if (end > start) this.receive(bytes, start, end, frameBytes);
+    if (end > start) this.receive(bytes, start, end, frameBytes, isLast);
     else this.consumed(frameBytes);
     if (isLast) this.onEnd();
   }
@@ -107,7 +107,7 @@ export abstract class ServerStream implements SendingStream {
   /** The stream is there. */
   protected begin(): void {}
   /** Data has come; what is done with is to be told by `consumed`. */
-  protected abstract receive(bytes: Buffer, start: number, end: number, frameBytes: number): void;
+  protected abstract receive(bytes: Buffer, start: number, end: number, frameBytes: number, isLast: boolean): void;
   /** Nothing more comes. */
   protected abstract receiveEnd(): void;
   /** Nothing waits for the peer any more. */

@@ -6,6 +6,7 @@ import type { RpcLimit, RpcServer, RpcServerOptions, TlsIdentity } from '../serv
 import { type BoundMethod, RpcError } from '../service.ts';
 import { Deadlines } from './deadlines.ts';
 import { Inflater } from './inflater.ts';
+import { QueueBudget } from './queue-budget.ts';
 import { RefusedStream } from './refused-stream.ts';
 import type { RequestHead } from './request-head.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
@@ -19,6 +20,9 @@ import { trailersOf } from './trailers.ts';
 const INTAKE_MIN_BYTES = 128 * MIB;
 const INTAKE_MIN_MESSAGES = 4;
 
+/** What may wait for clients that do not take it, of all connections. */
+const QUEUES_BYTES_MAX = 512 * MIB;
+
 const GRPC_TYPE = 'application/grpc';
 const CALL_CLASSES = { unary: UnaryCall, serverStream: ServerStreamCall, bidi: BidiCall } as const;
 const NOT_POST = { status: 405, text: 'this port speaks gRPC; calls are made by POST\n' };
@@ -29,6 +33,7 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
   readonly messageBytesMax: number;
   readonly openCalls = new Set<ServerCall>();
   readonly intake: Intake;
+  readonly queueBudget: QueueBudget;
   readonly deadlines: Deadlines;
   readonly inflater: Inflater;
   readonly onCallEnd: CallHost['onCallEnd'];
@@ -52,6 +57,7 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
     this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * this.messageBytesMax), () =>
       this.onLimit('unfinishedBytes'),
     );
+    this.queueBudget = new QueueBudget(QUEUES_BYTES_MAX, () => this.onLimit('queuedBytes'));
     this.deadlines = new Deadlines(this.#clock);
     this.inflater = new Inflater(this.messageBytesMax);
     for (const method of options.methods) {

@@ -12,9 +12,12 @@ export abstract class SingleRequestCall extends ServerCall {
   #reader: MessageReader | undefined;
   #isInflating = false;
   #hasEnded = false;
+  /** What came of it is counted, as it takes memory and may do so for long. */
+  #isCounted = false;
 
-  protected override receive(bytes: Buffer, start: number, end: number, frameBytes: number): void {
+  protected override receive(bytes: Buffer, start: number, end: number, frameBytes: number, isLast: boolean): void {
     if (!this.isEnded) this.#read(bytes, start, end);
+    if (!isLast && !this.isEnded) this.#count(end - start);
     this.consumed(frameBytes);
   }
 
@@ -43,9 +46,11 @@ export abstract class SingleRequestCall extends ServerCall {
       if (reader.message !== undefined) this.#take(reader.message, reader.flag);
       else if (reader.announcedBytes > this.host.messageBytesMax) this.refuseSize();
     }
-    if (this.isEnded) return;
-    if (reader.isWithin) this.host.intake.received(this, end - start);
-    else this.host.intake.forget(this);
+  }
+
+  #count(byteCount: number): void {
+    this.#isCounted = true;
+    this.host.intake.received(this, byteCount);
   }
 
   #take(message: Buffer, flag: number): void {
@@ -70,6 +75,7 @@ export abstract class SingleRequestCall extends ServerCall {
       if (this.isEnded) return;
       this.#message = result;
       if (this.#hasEnded) this.#dispatch();
+      else this.#count(result.length);
     });
   }
 
@@ -85,6 +91,7 @@ export abstract class SingleRequestCall extends ServerCall {
       return;
     }
     this.#message = undefined;
+    if (this.#isCounted) this.host.intake.forget(this);
     const decoded = this.decoded(message);
     if (decoded) this.run(decoded.request);
   }

@@ -53,6 +53,8 @@ export interface MessagingTimes {
   readonly disconnectedMs: number;
   /** A telemetry stream must bring its settings by then. */
   readonly settingsDeadlineMs: number;
+  /** Clients that may not have heard the answer to their settings get it again so long after it. */
+  readonly settingsRepeatMs: readonly number[];
   /** Subscriptions to lite topics that were not said again for so long are dropped… */
   readonly liteSubscriptionTimeoutMs: number;
   /** …which is looked at this often. */
@@ -151,6 +153,7 @@ export const MESSAGING_DEFAULTS: Omit<MessagingConfig, 'brokerName' | 'storeHost
     silenceMs: 2 * MINUTE_MS,
     disconnectedMs: 20 * SECOND_MS,
     settingsDeadlineMs: MINUTE_MS,
+    settingsRepeatMs: [1_000, 4_000, 12_000],
     liteSubscriptionTimeoutMs: 3 * MINUTE_MS,
     liteSubscriptionCheckMs: 2 * MINUTE_MS,
     stalledWriteMs: MINUTE_MS,

@@ -64,6 +64,28 @@ const consumer = (group: string, language: Language = Language.JAVA): Settings =
   userAgent: { language, version: '5.0.7', platform: 'linux', hostname: 'h' },
 });
 
+test('a Node client gets its settings again, as it may not have listened yet; others once', async () => {
+  const counts: number[] = [];
+  for (const language of [Language.NODE_JS, Language.JAVA]) {
+    const stream = open(as(`again-${language}`));
+    stream.write({ settings: producer(language) });
+    const first = await next(stream);
+    const received: TelemetryCommand[] = [];
+    const reading = (async () => {
+      for await (const command of stream.responses) received.push(command);
+    })().catch(() => {});
+    await broker.clock.advance(13_000);
+    // What was sent before comes before the answer to this.
+    stream.write({ settings: producer(Language.JAVA) });
+    await broker.until(() => received.length > 0 && received.at(-1)?.settings?.userAgent?.language === Language.JAVA);
+    for (const command of received.slice(0, -1)) assert.deepEqual(command.settings, first.settings);
+    counts.push(received.length - 1);
+    stream.cancel();
+    await reading;
+  }
+  assert.deepEqual(counts, [MESSAGING_DEFAULTS.times.settingsRepeatMs.length, 0]);
+});
+
 test('a producer gets its settings back with the policy of the server', async () => {
   const stream = open();
   stream.write({ settings: producer() });

@@ -123,6 +123,22 @@ export class Telemetry {
     }
     stream.attachTo(session);
     await stream.send(settingsAnswer(settings, group, caller.language, config));
+    if (session.language === 'NODE_JS') this.repeatSettings(stream);
+  }
+
+  /**
+   * The Node client begins to wait for its settings when it has the routes of all its topics. Those that came before it has not
+   * heard, and would stand still until it sends its own again, after minutes.
+   */
+  private repeatSettings(stream: TelemetryStream): void {
+    const { clock, config } = this.context;
+    for (const delayMs of config.times.settingsRepeatMs) {
+      clock.setTimer(delayMs, () => {
+        const { session } = stream;
+        if (session?.settings === undefined || !this.streams.has(stream)) return;
+        stream.push(settingsAnswer(session.settings, session.groupTold, session.language, config));
+      });
+    }
   }
 
   /** The consumer's group; a client is told its settings also when its group can't be made just now. */

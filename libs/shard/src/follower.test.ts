@@ -266,6 +266,27 @@ describe('a shard that follows', () => {
     assert.equal(next.queueRange(topic, 1).maxOffset, 180);
   });
 
+  it('begins anew in the middle of the log, although it has a snapshot of an earlier begin', async () => {
+    const pair = new Pair();
+    await pair.open();
+    const { clock, leader } = pair;
+    const topic = await clock.settle(makeTopic(leader));
+    // Nothing of it is confirmed: the snapshot of the stop is of byte 0.
+    await pair.send();
+    await clock.settle(pair.follower.close());
+    for (let round = 0; round < 3; round++) {
+      send(leader, topic, 60);
+      await clock.advance(3000);
+      await clock.settle(leader.retain());
+    }
+    assert.ok(leader.replica.startOffset > 0);
+    await pair.wipe(1);
+    pair.follower = await pair.follow(1);
+    assert.equal(pair.follower.hasBase, false);
+    await pair.confirm();
+    assert.deepEqual(pair.follower.checksum(), leader.checksum());
+  });
+
   it('begins a shard when it is empty', async () => {
     const pair = new Pair();
     const first = await pair.follow(0);

@@ -129,6 +129,8 @@ function nothingBase(recovery: ViewRecovery, files: { rebuilt: number }): Base {
 
 async function findSnapshotBase(recovery: ViewRecovery, files: { rebuilt: number }): Promise<Base | undefined> {
   const { vfs, log, logger, directories } = recovery;
+  // Where an empty log begins nobody knows yet: a snapshot of its own begin, from before it was wiped, would be taken for it.
+  if (log.logId === undefined) return undefined;
   const accepted: ShardState[] = [];
   const snapshot = await findSnapshot(vfs, directories.snapshots, {
     positionMin: log.startOffset,

@@ -575,6 +575,8 @@ export class ShardMember {
     this.#state = { kind: 'acting', acting, isServing: false };
     if (state.isServing) events.onActingEnds?.();
     const isDone = await begun.finish();
+    // It was heard: only when it stays away from now on it is away.
+    this.#leaderLostMs = clock.monotonicMs();
     this.#state = { kind: 'closed' };
     await acting.close();
     if (isDone) {
@@ -584,7 +586,6 @@ export class ShardMember {
       return;
     }
     // The branch is still there: it is opened again, and serves when the master stays away.
-    this.#leaderLostMs = clock.monotonicMs();
     this.#state = { kind: 'acting', acting: await files.openActing(0), isServing: false };
   }
 

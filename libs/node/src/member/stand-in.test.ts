@@ -115,7 +115,7 @@ class Machine {
         actingMembers: async () => this.#shard.actingMembers(),
         standIn: {
           delayMs: slaveReads ? DELAY_MS : undefined,
-          isLeaderAway: async () => !this.#shard.master.isRunning,
+          isLeaderAway: async () => !this.#shard.hasNameServer || !this.#shard.master.isRunning,
           connect: () => this.#shard.peer(),
         },
       },
@@ -167,6 +167,8 @@ class Shard {
   readonly network = new SimNetwork(this.clock, seededRandom(9));
   readonly master = new Machine(0, this);
   readonly slave = new Machine(1, this);
+  /** Somebody says whether the master is there. */
+  hasNameServer = true;
   /** A call to the master takes so long. */
   callMs = 5;
 
@@ -210,7 +212,7 @@ class Shard {
 
   async stop(): Promise<void> {
     await this.slave.stop();
-    await this.master.stop();
+    if (this.master.isRunning) await this.master.stop();
   }
 
   async inSync(): Promise<void> {
@@ -357,6 +359,22 @@ describe('a slave of a static role', () => {
     await master.start();
     await shard.equal();
     assert.deepEqual(numbersOf(await shard.take(master, COUNT)), range(10, COUNT));
+    await shard.stop();
+  });
+
+  it('that can ask nobody stands in again only when its master is away again', async () => {
+    const shard = new Shard();
+    const { master, slave } = shard;
+    shard.hasNameServer = false;
+    await shard.start();
+    master.kill();
+    await shard.acting();
+    await master.start();
+    await shard.equal();
+    await shard.clock.advance(60_000);
+    assert.deepEqual(slave.told, ['acts', 'acts no more']);
+    master.kill();
+    await shard.acting();
     await shard.stop();
   });
 

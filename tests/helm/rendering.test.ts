@@ -27,6 +27,31 @@ describe('the chart', { skip: helmSkip }, () => {
     });
   }
 
+  it('ends an install with commands that fit the values', () => {
+    const notesOf = (example: string): string =>
+      helm('install', 'mq', CHART, '-n', 'demo', '--dry-run=client', '-f', join(CHART, 'examples', `${example}.yaml`))
+        .stdout.split('NOTES:')[1]!
+        .replaceAll('kubectl -n demo exec deploy/mq-admin -- mqadmin', 'mqadmin');
+    const production = notesOf('production');
+    for (const command of [
+      'kubectl -n demo wait pod -l app.kubernetes.io/instance=mq --for=condition=Ready --timeout=5m',
+      'mqadmin updateTopic -c DefaultCluster -t HelloTopic',
+      'mqadmin updateSubGroup -c DefaultCluster -g HelloGroup',
+      'mqadmin sendMessage -t HelloTopic -p hello',
+      'mqadmin consumeMessage -t HelloTopic -g HelloGroup -c 1',
+      'kubectl -n demo port-forward svc/mq 8081',
+    ]) {
+      assert.ok(production.includes(`  ${command}\n`), `${command} in ${production}`);
+    }
+    assert.match(production, /With fewer than 2 of 3 copies in sync, sends are refused/);
+    const dev = notesOf('dev');
+    assert.doesNotMatch(dev, /updateTopic|updateSubGroup/);
+    assert.match(dev, /There is no slave: no failover/);
+    assert.match(notesOf('load-balancer'), /port-forward svc\/mq 8081:443\n/);
+    assert.match(notesOf('node-port'), /WARNING: .* set tls\.existingSecret/);
+    assert.match(notesOf('ingress'), /Clients outside dial +mq\.example\.com:443/);
+  });
+
   it('merges what it has no value for, on every kind of object', () => {
     const objects = render({
       set: {

@@ -5,6 +5,7 @@ import { MessagingServiceDefinition } from '@orbitmq/protocol/apache.rocketmq.v2
 import { Relay } from '@orbitmq/relay';
 import { RouteLookup, RouteTable } from '@orbitmq/routing';
 import {
+  type ConfiguredTls,
   HealthService,
   type RpcServer,
   type RpcServerLimits,
@@ -13,6 +14,7 @@ import {
   startRpcServer,
   type TlsFiles,
   type TlsIdentity,
+  TlsRenewal,
 } from '@orbitmq/rpc';
 import { createMetrics, ObservationServer, type ServiceContext, textFiles } from '@orbitmq/runtime';
 import { clusterAddressesOf, hostAddresses } from './addresses.ts';
@@ -79,14 +81,15 @@ export async function composeNameServer(context: Context): Promise<void> {
   const healthService = new HealthService([MessagingServiceDefinition.fullName]);
   health.onChange((ready) => healthService.set(ready));
   const clientMethods = [...relay.methods, ...healthService.methods()];
+  const tls = await tlsIdentity(context);
   const clientPort = await lifecycle.open(
     'client port',
-    async () =>
+    () =>
       startRpcServer({
         ...server,
         port: config.grpcServerPort,
         methods: [...clientMethods, ...reflectionMethods(clientMethods)],
-        tls: await tlsIdentity(context),
+        tls,
         limits: clientLimits(config),
         engine: config.rpcEngine,
         onLimit: observeLimits(metrics),
@@ -97,6 +100,14 @@ export async function composeNameServer(context: Context): Promise<void> {
   );
   dialledPort = clientPort.port;
   observeConnections(metrics, clientPort);
+  const configured = configuredTls(config);
+  if (configured) {
+    const use = (identity: TlsIdentity): void => clientPort.setTlsIdentity(identity);
+    const tlsLogger = logger.child({ module: 'tls' });
+    await lifecycle.start(
+      new TlsRenewal({ configured, identity: tls, files: textFiles, clock, logger: tlsLogger, use }),
+    );
+  }
 
   const routePort = await lifecycle.open(
     'route port',
@@ -161,11 +172,7 @@ function warmUpMs({ config, health, lifecycle }: Context): number {
 }
 
 function tlsIdentity({ config, logger }: Context): Promise<TlsIdentity> {
-  const { tlsCertPath, tlsKeyPath } = config;
-  const configured =
-    tlsCertPath !== undefined && tlsKeyPath !== undefined
-      ? { certificateFile: tlsCertPath, keyFile: tlsKeyPath }
-      : undefined;
+  const configured = configuredTls(config);
   if (!configured) logger.info({}, 'TLS on the client port uses a self-signed pair, made now and kept in memory only');
   return resolveTlsIdentity(
     {
@@ -176,6 +183,11 @@ function tlsIdentity({ config, logger }: Context): Promise<TlsIdentity> {
     },
     configured ? textFiles : memoryFiles(),
   );
+}
+
+function configuredTls({ tlsCertPath, tlsKeyPath }: NameServerConfig): ConfiguredTls | undefined {
+  if (tlsCertPath === undefined || tlsKeyPath === undefined) return undefined;
+  return { certificateFile: tlsCertPath, keyFile: tlsKeyPath };
 }
 
 /** A name server keeps nothing on disk. */

@@ -32,7 +32,7 @@ const networkKeys = {
   }),
   tlsCertPath: optionalPath({
     description:
-      'Certificate chain of the client port, PEM. Without it, the name server makes a self-signed pair at each start and keeps it in memory.',
+      'Certificate chain of the client port, PEM. It and its key are read again when they change. Without it, the name server makes a self-signed pair at each start and keeps it in memory.',
   }),
   tlsKeyPath: optionalPath({ description: 'Private key to `tlsCertPath`, PEM.' }),
   rpcEngine: choice({

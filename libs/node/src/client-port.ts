@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { MIB, SECOND_MS, systemClock } from '@orbitmq/base';
 import {
   type BoundMethod,
+  type ConfiguredTls,
   HealthService,
   type RpcServer,
   type RpcServerLimits,
@@ -9,6 +10,7 @@ import {
   resolveTlsIdentity,
   startRpcServer,
   type TlsIdentity,
+  TlsRenewal,
 } from '@orbitmq/rpc';
 import { textFiles } from '@orbitmq/runtime';
 import type { BrokerContext } from './broker-context.ts';
@@ -30,7 +32,7 @@ export async function openClientPort(
   const served = [...messaging, ...healthService.methods()];
   const methods = [...served, ...reflectionMethods(served)];
   const tls = await tlsIdentity(context);
-  return listening('listenPort', config.listenPort, () =>
+  const server = await listening('listenPort', config.listenPort, () =>
     startRpcServer({
       host: config.bindAddress,
       port: config.listenPort,
@@ -44,6 +46,20 @@ export async function openClientPort(
       onCallEnd: observation.callEndListener(methods),
     }),
   );
+  const configured = configuredTls(config);
+  if (configured) {
+    const use = (identity: TlsIdentity): void => server.setTlsIdentity(identity);
+    const tlsLogger = logger.child({ module: 'tls' });
+    await lifecycle.start(
+      new TlsRenewal({ configured, identity: tls, files: textFiles, clock: systemClock, logger: tlsLogger, use }),
+    );
+  }
+  return server;
+}
+
+function configuredTls({ tlsCertPath, tlsKeyPath }: BrokerConfig): ConfiguredTls | undefined {
+  if (tlsCertPath === undefined || tlsKeyPath === undefined) return undefined;
+  return { certificateFile: tlsCertPath, keyFile: tlsKeyPath };
 }
 
 function limitsOf(config: BrokerConfig): RpcServerLimits {
@@ -59,11 +75,7 @@ function limitsOf(config: BrokerConfig): RpcServerLimits {
 }
 
 async function tlsIdentity({ config, logger }: BrokerContext): Promise<TlsIdentity> {
-  const { tlsCertPath, tlsKeyPath } = config;
-  const configured =
-    tlsCertPath !== undefined && tlsKeyPath !== undefined
-      ? { certificateFile: tlsCertPath, keyFile: tlsKeyPath }
-      : undefined;
+  const configured = configuredTls(config);
   const directory = `${config.storePathRootDir}/tls`;
   const own = { certificateFile: `${directory}/certificate.pem`, keyFile: `${directory}/key.pem` };
   const isKept = (await textFiles.read(own.certificateFile)) !== undefined;

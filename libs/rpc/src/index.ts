@@ -25,4 +25,5 @@ export {
   UnreachableError,
   unary,
 } from './service.ts';
-export { resolveTlsIdentity, type TlsFiles, type TlsIdentityOptions } from './tls-identity.ts';
+export { type ConfiguredTls, resolveTlsIdentity, type TlsFiles, type TlsIdentityOptions } from './tls-identity.ts';
+export { TlsRenewal, type TlsRenewalOptions } from './tls-renewal.ts';

@@ -16,9 +16,14 @@ export interface TlsFiles {
   write(path: string, text: string, mode: number): Promise<void>;
 }
 
+/** The operator's own certificate chain and key, PEM files. */
+export interface ConfiguredTls {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
 export interface TlsIdentityOptions {
-  /** The operator's own certificate chain and key, PEM files. Both or none. */
-  readonly configured: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  readonly configured: ConfiguredTls | undefined;
   /** Where a certificate of our own is kept when none is configured. */
   readonly own: { readonly certificateFile: string; readonly keyFile: string };
   /** Host names and addresses for a certificate of our own. */
@@ -32,7 +37,7 @@ export interface TlsIdentityOptions {
  * @throws Error when configured files are missing or do not fit together; the message names the setting, not the content
  */
 export async function resolveTlsIdentity(options: TlsIdentityOptions, files: TlsFiles): Promise<TlsIdentity> {
-  if (options.configured) return readConfigured(options.configured, files);
+  if (options.configured) return readConfiguredTls(options.configured, files);
   const kept = await readPair(options.own, files);
   if (kept && isUsable(kept, options.clock.wallMs())) return kept;
   const made = selfSignedIdentity({ names: options.names, nowMs: options.clock.wallMs(), validDays: VALID_DAYS });
@@ -50,10 +55,11 @@ export function checkTlsIdentity(identity: TlsIdentity): void {
   }
 }
 
-async function readConfigured(
-  configured: NonNullable<TlsIdentityOptions['configured']>,
-  files: TlsFiles,
-): Promise<TlsIdentity> {
+/**
+ * The identity that an operator's files hold.
+ * @throws Error when files are missing or do not fit together; the message names the files, not their content
+ */
+export async function readConfiguredTls(configured: ConfiguredTls, files: TlsFiles): Promise<TlsIdentity> {
   const pair = await readPair(configured, files);
   if (!pair) {
     throw new Error(`TLS needs both files: certificate ${configured.certificateFile} and key ${configured.keyFile}`);

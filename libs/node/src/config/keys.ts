@@ -88,7 +88,7 @@ const networkKeys = {
   }),
   tlsCertPath: optionalPath({
     description:
-      'Certificate chain of the client port, PEM. Without it, the broker makes a self-signed pair under `storePathRootDir/tls` at its first start.',
+      'Certificate chain of the client port, PEM. It and its key are read again when they change. Without it, the broker makes a self-signed pair under `storePathRootDir/tls` at its first start.',
   }),
   tlsKeyPath: optionalPath({ description: 'Private key to `tlsCertPath`, PEM.' }),
   rpcEngine: choice({

@@ -1,166 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MqError, seededRandom } from '@orbitmq/base';
-import type { Logger } from '@orbitmq/runtime';
-import { SimClock, SimDisk } from '@orbitmq/testkit';
-import type { Group, Topic } from '@orbitmq/views';
+import { type BranchSettlement, type Delivery, findBranch, keepBranch, openFollower, openShard } from './index.ts';
 import {
-  type ActingShard,
-  type BranchSettlement,
-  cutBranch,
-  type Delivery,
-  findBranch,
-  keepBranch,
-  type OpenedShard,
-  openActing,
-  openFollower,
-  openShard,
-} from './index.ts';
-
-const LOGGER: Logger = { child: () => LOGGER, debug() {}, info() {}, warn() {}, error() {} };
-const AWAY = new MqError('HA_NOT_AVAILABLE', 'the master is back');
-const INVISIBLE_MS = 30_000;
-const MASTER = 0;
-const SLAVE = 1;
-
-/** A master and its slave, each with a disk of its own. */
-class Pair {
-  readonly clock = new SimClock();
-  readonly disks = [0, 1].map((seed) => new SimDisk({ clock: this.clock, random: seededRandom(seed + 1) }));
-  #processes = [this.clock.process(), this.clock.process()];
-  master!: OpenedShard;
-  slave!: ActingShard;
-  topic!: Topic;
-  group!: Group;
-  /** What the slave knows to be confirmed. */
-  confirmedOffset = 0;
-
-  async openMaster(holdsDeadLetters = false): Promise<void> {
-    const lead = { acknowledge: 'stored' } as const;
-    this.master = await this.clock.settle(openShard({ ...this.arguments(MASTER), lead, holdsDeadLetters }));
-  }
-
-  async setUp(fields: { orderly?: boolean; retryMaxTimes?: number } = {}): Promise<void> {
-    await this.openMaster();
-    this.topic = await this.clock.settle(this.master.putTopic(topicConfig()));
-    this.group = await this.clock.settle(this.master.putGroup(groupConfig(fields)));
-  }
-
-  /** The slave gets all that the master has; of it, so much is known to be confirmed. */
-  async copy(confirmedOffset?: number): Promise<void> {
-    const follower = await this.clock.settle(openFollower(this.arguments(SLAVE)));
-    const { replica } = this.master;
-    await this.clock.settle(this.master.settled());
-    let position = follower.replica.logId === undefined ? 0 : follower.replica.endOffset;
-    for (;;) {
-      const chunk = await this.clock.settle(Promise.resolve(replica.readChunk(position, 4096)));
-      if (chunk.bytes.length === 0) break;
-      follower.receive(chunk);
-      position = chunk.endOffset;
-    }
-    await this.clock.runUntil(() => follower.replica.storedOffset === position);
-    this.confirmedOffset = confirmedOffset ?? position;
-    follower.confirm(this.confirmedOffset);
-    await this.clock.settle(follower.applied(this.confirmedOffset));
-    await this.clock.settle(follower.close());
-  }
-
-  /** The process of a member is killed. */
-  async kill(member: number): Promise<void> {
-    this.#processes[member]!.stop();
-    this.disks[member] = this.disks[member]!.crash(seededRandom(5));
-    this.#processes[member] = this.clock.process();
-  }
-
-  async act(): Promise<void> {
-    this.slave = await this.clock.settle(openActing(this.arguments(SLAVE), this.confirmedOffset));
-  }
-
-  async settlements(commonOffset = this.slave.leadersPart.endOffset): Promise<BranchSettlement[]> {
-    await this.clock.settle(this.slave.end(AWAY));
-    return await this.clock.settle(Array.fromAsync(this.slave.settlements(commonOffset)));
-  }
-
-  /** The master takes what the slave has settled, as if both had the same before. */
-  async handOver(): Promise<void> {
-    const common = this.slave.leadersPart.endOffset;
-    const ownFrom = Math.max(common, this.master.replica.epochs().at(-1)!.startOffset);
-    for (const settlement of await this.settlements()) this.master.takeSettlement(settlement, ownFrom);
-    await this.clock.settle(this.master.settled());
-  }
-
-  async cut(): Promise<void> {
-    await this.clock.settle(this.slave.close());
-    await this.clock.settle(cutBranch(this.arguments(SLAVE)));
-  }
-
-  async receive(shard: OpenedShard, countMax = 32, invisibleMs = INVISIBLE_MS): Promise<Delivery[]> {
-    const { group, topic } = this;
-    const request = { group, topic, filter: undefined, bytesMax: 1e6, attemptId: undefined };
-    return await this.clock.settle(shard.receive({ ...request, countMax, invisibleMs }));
-  }
-
-  async acknowledge(shard: OpenedShard, delivery: Delivery): Promise<string> {
-    const outcome = shard.acknowledge({ ...delivery, group: this.group, topic: this.topic });
-    await this.clock.settle(shard.settled());
-    return outcome;
-  }
-
-  async send(from: number, count: number): Promise<void> {
-    for (let index = from; index < from + count; index++) {
-      const message = { system: new Uint8Array(4), rest: Buffer.from(`${index}`.padStart(8, '0')) };
-      this.master.send({ topic: this.topic, queueId: 0, tagHash: 0, message });
-    }
-    await this.clock.settle(this.master.settled());
-  }
-
-  arguments(member: number): Parameters<typeof openShard>[0] {
-    return {
-      vfs: this.disks[member]!,
-      clock: this.#processes[member]!,
-      random: seededRandom(member + 10),
-      logger: LOGGER,
-      directory: '/store',
-      options: {
-        log: { flushDiskType: 'SYNC_FLUSH', segmentSizeBytes: 16384, recordBytesMax: 8192, tailCacheBytes: 65536 },
-        diskReserveBytes: 0,
-      },
-    };
-  }
-}
-
-function topicConfig() {
-  return {
-    name: 'topic',
-    readQueueCount: 1,
-    writeQueueCount: 1,
-    permission: 6,
-    messageType: 'MIXED' as const,
-    retentionMs: undefined,
-    retentionBytes: undefined,
-    autoCreated: false,
-    attributes: new Map<string, string>(),
-  };
-}
-
-function groupConfig({ orderly = false, retryMaxTimes = 16, name = 'group' }) {
-  return {
-    name,
-    consumeEnable: true,
-    consumeMessageOrderly: orderly,
-    retryMaxTimes,
-    retryPolicy: { kind: 'customized' as const, delaysMs: [1000] },
-    autoCreated: false,
-    attributes: new Map<string, string>(),
-  };
-}
-
-const numberOf = ({ message }: Delivery): number => Number(Buffer.from(message.rest).toString());
-const numbersOf = (deliveries: readonly Delivery[]): number[] => deliveries.map(numberOf);
+  ActingPair,
+  groupConfig,
+  INVISIBLE_MS,
+  MASTER,
+  numberOf,
+  numbersOf,
+  SLAVE,
+  topicConfig,
+} from './test-acting.ts';
 
 describe('a slave that stands in for its master', () => {
   it('serves consumers, and takes nothing else', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 10);
     await pair.copy();
@@ -181,7 +35,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('shows only what was confirmed', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 5);
     const confirmedOffset = pair.master.replica.endOffset;
@@ -196,7 +50,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('hands acks, leases and what is left of their time over to the master', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 10);
     const former = await pair.receive(pair.master, 2);
@@ -222,7 +76,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('is idempotent, keeps what the master has handed out since, and replays the same', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 10);
     await pair.copy();
@@ -253,7 +107,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('goes on with its branch when it was killed, and follows without it when it was cut', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 10);
     await pair.copy();
@@ -282,7 +136,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('settles nothing for messages that the master does not have', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 3);
     const common = pair.master.replica.endOffset;
@@ -299,7 +153,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('leaves what has used its attempts up to the master', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp({ retryMaxTimes: 0 });
     await pair.send(0, 2);
     await pair.copy();
@@ -322,7 +176,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('keeps an ordered group in order over the hand-over', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp({ orderly: true });
     await pair.send(0, 6);
     await pair.copy();
@@ -338,7 +192,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('hands committed offsets over, those that were set back too', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 10);
     await pair.clock.settle(pair.master.commitOffset(pair.group, pair.topic, 0, 8));
@@ -358,7 +212,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('tells long lists of leases in parts', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 500);
     await pair.copy();
@@ -383,7 +237,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('refuses settlements that can not be', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 5);
     const { group, topic } = pair;
@@ -411,7 +265,7 @@ describe('a slave that stands in for its master', () => {
   });
 
   it('becomes the master with its branch, where an operator says so', async () => {
-    const pair = new Pair();
+    const pair = new ActingPair();
     await pair.setUp();
     await pair.send(0, 5);
     await pair.copy();

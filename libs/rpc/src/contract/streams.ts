@@ -186,22 +186,28 @@ export function describeStreams(engine: RpcEngine): void {
   });
 
   describe('unfinished requests', () => {
-    it('are ended, the oldest first, before they fill the memory', async () => {
-      const echo = (request: string): string => request;
-      await withServer(engine, { unary: { echo } }, (fixture) =>
-        withSession(fixture, async (session) => {
-          session.setLocalWindowSize(MIB);
-          const begun = Array.from({ length: 40 }, () => {
-            const stream = openStream(session, 'echo');
-            stream.write(framed(Buffer.alloc(4 * MIB), 0, 5 * MIB));
-            return answerOf(stream);
-          });
-          const first = await begun[0]!;
-          assert.equal(first.grpcStatus, 8);
-          assert.match(first.grpcMessage, /unfinished requests/);
-          assert.equal(await fixture.text('echo', 'neighbour'), 'neighbour');
-        }),
-      );
-    });
+    const messages = {
+      'that are not complete': framed(Buffer.alloc(4 * MIB), 0, 5 * MIB),
+      'whose side is not ended': framed(Buffer.alloc(4 * MIB)),
+    };
+    for (const [which, message] of Object.entries(messages)) {
+      it(`${which} are ended, the oldest first, before they fill the memory`, async () => {
+        const echo = (request: string): string => request;
+        await withServer(engine, { unary: { echo } }, (fixture) =>
+          withSession(fixture, async (session) => {
+            session.setLocalWindowSize(MIB);
+            const begun = Array.from({ length: 40 }, () => {
+              const stream = openStream(session, 'echo');
+              stream.write(message);
+              return answerOf(stream);
+            });
+            const first = await begun[0]!;
+            assert.equal(first.grpcStatus, 8);
+            assert.match(first.grpcMessage, /unfinished requests/);
+            assert.equal(await fixture.text('echo', 'neighbour'), 'neighbour');
+          }),
+        );
+      });
+    }
   });
 }

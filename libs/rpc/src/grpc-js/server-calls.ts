@@ -10,8 +10,12 @@ abstract class SingleRequestCall extends ServerCall {
   #bytes: Buffer | undefined;
 
   protected override receive(bytes: Buffer): void {
-    if (this.#bytes) this.finish('INVALID_ARGUMENT', 'this method takes one request message, but a second one came');
+    if (this.#bytes) {
+      this.finish('INVALID_ARGUMENT', 'this method takes one request message, but a second one came');
+      return;
+    }
     this.#bytes = bytes;
+    this.host.intake.received(this, bytes.length); // until the client has half-closed
     this.base.startRead();
   }
 
@@ -20,6 +24,7 @@ abstract class SingleRequestCall extends ServerCall {
       this.finish('INVALID_ARGUMENT', 'this method takes one request message, but none came');
       return;
     }
+    this.host.intake.forget(this);
     const decoded = this.decoded(this.#bytes);
     this.#bytes = undefined;
     if (decoded) this.run(decoded.request);

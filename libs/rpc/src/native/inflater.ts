@@ -14,7 +14,14 @@ const INFLATES: ReadonlyMap<string, Inflate> = new Map([
 /** More at once would only hold more memory: what is inflated is large, and there are few threads. */
 const CONCURRENT_MAX = 2;
 
+/** Whose message it is. */
+export interface InflatingCall {
+  /** Nobody waits for the message any more. */
+  readonly isEnded: boolean;
+}
+
 interface Task {
+  readonly call: InflatingCall;
   readonly message: Buffer;
   readonly inflate: Inflate;
   readonly done: Done;
@@ -32,13 +39,14 @@ export class Inflater {
   }
 
   /**
+   * @param call when it has ended, its message is dropped and `done` is not called
    * @param encoding of the call's `grpc-encoding`
    * @param done gets the message, or the error that its call ends with, or that it is too large; once
    */
-  inflate(message: Buffer, encoding: string, done: Done): void {
+  inflate(call: InflatingCall, message: Buffer, encoding: string, done: Done): void {
     const known = INFLATES.get(encoding);
     if (known !== undefined) {
-      this.#waiting.push({ message, inflate: known, done });
+      this.#waiting.push({ call, message, inflate: known, done });
       this.#runNext();
       return;
     }
@@ -50,13 +58,16 @@ export class Inflater {
 
   #runNext(): void {
     if (this.#running === CONCURRENT_MAX) return;
-    const task = this.#waiting.shift();
+    // Calls that are over are passed by: whoever opens and resets them would fill the queue.
+    let task = this.#waiting.shift();
+    while (task?.call.isEnded) task = this.#waiting.shift();
     if (task === undefined) return;
+    const { call, message, inflate: run, done } = task;
     this.#running++;
-    task.inflate(task.message, { maxOutputLength: this.#bytesMax }, (error, result) => {
+    run(message, { maxOutputLength: this.#bytesMax }, (error, result) => {
       this.#running--;
       this.#runNext();
-      task.done(error === null ? result : this.#failure(error));
+      if (!call.isEnded) done(error === null ? result : this.#failure(error));
     });
   }
 

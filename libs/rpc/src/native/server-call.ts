@@ -40,7 +40,7 @@ export abstract class ServerCall extends ServerStream implements Call, Expiring 
   protected readonly method: BoundMethod;
   protected readonly head: RequestHead;
   /** The handler's side is over; nothing it does has an effect any more. */
-  protected isEnded = false;
+  isEnded = false;
   readonly #startedAtMs: number;
   #deadlineMs = Number.POSITIVE_INFINITY;
   #metadata: Metadata | undefined;

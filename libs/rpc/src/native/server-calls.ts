@@ -147,7 +147,7 @@ export class BidiCall extends ServerCall {
 
   #inflate(message: Buffer): void {
     this.#isInflating = true;
-    this.host.inflater.inflate(message, this.head.encoding, (result) => {
+    this.host.inflater.inflate(this, message, this.head.encoding, (result) => {
       this.#isInflating = false;
       if (result === 'too large') this.refuseSize();
       else if (result instanceof RpcError) this.fail(result);

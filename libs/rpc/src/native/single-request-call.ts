@@ -5,13 +5,15 @@ import { ServerCall } from './server-call.ts';
 
 const COMPRESSED = 1;
 
-/** A call with exactly one request, which its handler gets when the client has half-closed. */
+/**
+ * A call with exactly one request, which its handler gets when the client has half-closed. It is not inflated before, so
+ * that little that was sent can not hold much.
+ */
 export abstract class SingleRequestCall extends ServerCall {
   #message: Buffer | undefined;
+  #isCompressed = false;
   /** Made when the message does not lie in a frame of its own. */
   #reader: MessageReader | undefined;
-  #isInflating = false;
-  #hasEnded = false;
   /** What came of it is counted, as it takes memory and may do so for long. */
   #isCounted = false;
 
@@ -22,8 +24,17 @@ export abstract class SingleRequestCall extends ServerCall {
   }
 
   protected override receiveEnd(): void {
-    this.#hasEnded = true;
-    if (!this.isEnded && !this.#isInflating) this.#dispatch();
+    if (this.isEnded) return;
+    const message = this.#message;
+    if (this.#reader?.isWithin === true) {
+      this.finish('INVALID_ARGUMENT', 'the request ends within a message');
+    } else if (message === undefined) {
+      this.finish('INVALID_ARGUMENT', 'this method takes one request message, but none came');
+    } else if (this.#isCompressed) {
+      this.#inflate(message);
+    } else {
+      this.#dispatch(message);
+    }
   }
 
   protected override ended(): void {
@@ -54,47 +65,28 @@ export abstract class SingleRequestCall extends ServerCall {
   }
 
   #take(message: Buffer, flag: number): void {
-    if (this.#message !== undefined || this.#isInflating) {
+    if (this.#message !== undefined) {
       this.finish('INVALID_ARGUMENT', 'this method takes one request message, but a second one came');
     } else if (message.length > this.host.messageBytesMax) {
       this.refuseSize();
-    } else if (flag === COMPRESSED) {
-      this.#inflate(message);
     } else {
       this.#message = message;
+      this.#isCompressed = flag === COMPRESSED;
     }
   }
 
   #inflate(message: Buffer): void {
-    this.#isInflating = true;
-    this.host.inflater.inflate(message, this.head.encoding, (result) => {
-      this.#isInflating = false;
+    this.host.inflater.inflate(this, message, this.head.encoding, (result) => {
       if (result === 'too large') this.refuseSize();
       else if (result instanceof RpcError) this.fail(result);
-      if (!Buffer.isBuffer(result)) return;
-      if (this.isEnded) return;
-      this.#message = result;
-      if (this.#hasEnded) this.#dispatch();
-      else this.#count(result.length);
+      else this.#dispatch(result);
     });
   }
 
-  #dispatch(): void {
-    const message = this.#message;
-    if (message === undefined) {
-      const isCut = this.#reader?.isWithin === true;
-      this.finish('INVALID_ARGUMENT', isCut ? CUT : 'this method takes one request message, but none came');
-      return;
-    }
-    if (this.#reader?.isWithin === true) {
-      this.finish('INVALID_ARGUMENT', CUT);
-      return;
-    }
-    this.#message = undefined;
+  #dispatch(message: Buffer): void {
     if (this.#isCounted) this.host.intake.forget(this);
+    this.#message = undefined;
     const decoded = this.decoded(message);
     if (decoded) this.run(decoded.request);
   }
 }
-
-const CUT = 'the request ends within a message';

@@ -1,8 +1,10 @@
 /** So many parts are kept as they came; more are put together when they are small. */
 const PARTS_MIN = 64;
 const PART_BYTES_MEAN_MIN = 256;
+/** A smaller part is copied: as a view it would hold all that was received with it, which may be much more. */
+const VIEW_BYTES_MIN = 4096;
 
-/** Data of a stream that nobody has asked for yet, as views of what was received. */
+/** Data of a stream that nobody has asked for yet, mostly as views of what was received. */
 export class UnreadData {
   #parts: Buffer[] = [];
   #bytes = 0;
@@ -18,7 +20,7 @@ export class UnreadData {
 
   add(part: Buffer): void {
     if (part.length === 0) return;
-    this.#parts.push(part);
+    this.#parts.push(part.length < VIEW_BYTES_MIN ? Buffer.from(part) : part);
     this.#bytes += part.length;
     // Each part costs more than a hundred bytes beside its own: many tiny ones would multiply what is held.
     if (this.#parts.length > PARTS_MIN + this.#bytes / PART_BYTES_MEAN_MIN) this.#parts = [Buffer.concat(this.#parts)];

@@ -250,6 +250,26 @@ describe('relay', () => {
       resolve();
     });
 
+    it('end before the deadline of the client, which is passed on', async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      for (const broker of [brokerA, brokerB]) broker.sendGate = promise;
+      try {
+        const options = { ...CLIENT, timeoutMs: 1000 };
+        const told = await relay.client.unary(Messaging, 'sendMessage', { messages: [messageOf()] }, options).then(
+          ({ status }) => status?.code,
+          // The client's own deadline, on a machine that stood still for a moment.
+          (error: RpcError) => error.status,
+        );
+        assert.ok(told === Code.PROXY_TIMEOUT || told === 'DEADLINE_EXCEEDED', String(told));
+        const [call, ...others] = [...brokerA.calls, ...brokerB.calls];
+        assert.equal(others.length, 0);
+        assert.ok(call!.remainingMs <= 900, `the broker has ${call!.remainingMs} ms`);
+      } finally {
+        resolve();
+        for (const broker of [brokerA, brokerB]) broker.sendGate = undefined;
+      }
+    });
+
     it('say so when no broker is there, or the topic is not', async () => {
       relay.forget('broker-a');
       assert.equal(

@@ -78,7 +78,12 @@ export function serve(methods: readonly BoundMethod[], port = 0, streamsMax = 10
 /** The far side of the relay: a broker that notes what reaches it and answers in its own name. */
 export class TestBroker {
   readonly name: string;
-  readonly calls: { readonly method: string; readonly metadata: ReadonlyMap<string, string> }[] = [];
+  readonly calls: {
+    readonly method: string;
+    readonly metadata: ReadonlyMap<string, string>;
+    /** Until the deadline of the call, milliseconds. */
+    readonly remainingMs: number;
+  }[] = [];
   readonly handles: ReceiptHandleCodec;
   /** Settings of each telemetry stream that is open, the newest of each. */
   readonly streams = new Set<{ settings: Settings | undefined; readonly sink: Sink<TelemetryCommand> }>();
@@ -134,7 +139,7 @@ export class TestBroker {
 
   #note(call: Call): void {
     const method = call.path.slice(call.path.lastIndexOf('/') + 1);
-    this.calls.push({ method, metadata: new Map(call.metadata.entries()) });
+    this.calls.push({ method, metadata: new Map(call.metadata.entries()), remainingMs: call.remainingMs() });
   }
 
   #refuse(): void {

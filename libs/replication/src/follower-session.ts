@@ -39,6 +39,8 @@ export class FollowerSession {
   readonly incarnation: string;
   readonly version: string;
   readonly #options: FollowerSessionOptions;
+  /** Where this stream begins: a copy that starts anew has stored nothing before, and nothing of that is on its way. */
+  readonly #beginOffset: number;
   #sentOffset: number;
   #storedOffset = 0;
   #appliedOffset = 0;
@@ -64,7 +66,7 @@ export class FollowerSession {
     this.member = hello.member;
     this.incarnation = hello.incarnation;
     this.version = hello.version;
-    this.#sentOffset = continuation.cutOffset;
+    this.#beginOffset = this.#sentOffset = continuation.cutOffset;
     const nowMs = clock.monotonicMs();
     this.#heardMs = this.#caughtUpMs = this.#markMs = nowMs;
     this.#markOffset = log.endOffset;
@@ -179,7 +181,7 @@ export class FollowerSession {
     let ahead: LogChunk | undefined;
     try {
       while (!this.#closed && this.#sentOffset < log.endOffset) {
-        if (this.#sentOffset - this.#storedOffset >= settings.windowBytes) break;
+        if (this.#sentOffset - Math.max(this.#storedOffset, this.#beginOffset) >= settings.windowBytes) break;
         const reading = ahead ?? log.readChunk(this.#sentOffset, settings.chunkBytes);
         const isOnDisk = ahead !== undefined || reading instanceof Promise;
         const chunk = reading instanceof Promise ? await reading : reading;

@@ -24,7 +24,8 @@ class Bench {
   confirmLimit = Number.POSITIVE_INFINITY;
   readonly leader: LeaderReplication;
 
-  constructor() {
+  /** @param startOffset first byte that the log still has */
+  constructor({ startOffset = 0, windowBytes = REPLICATION_DEFAULTS.windowBytes } = {}) {
     const logger: Logger = {
       child: () => logger,
       debug() {},
@@ -37,10 +38,10 @@ class Bench {
       shard: 's',
       member: 0,
       clientAddress: 'here:1',
-      log: this.#log(),
+      log: this.#log(startOffset),
       clock: this.clock,
       logger,
-      settings: REPLICATION_DEFAULTS,
+      settings: { ...REPLICATION_DEFAULTS, windowBytes },
       publish: async (members) => {
         this.published.push(members);
         return true;
@@ -49,13 +50,13 @@ class Bench {
     });
   }
 
-  #log(): ReplicatedLog {
+  #log(startOffset: number): ReplicatedLog {
     const none = () => () => {};
     return {
       role: 'leader',
       logId: 'a1',
       epoch: EPOCH,
-      startOffset: 0,
+      startOffset,
       endOffset: 1000,
       storedOffset: 1000,
       confirmedOffset: 1000,
@@ -242,5 +243,15 @@ describe('leader', () => {
     await clock.advance(1);
     assert.deepEqual([before.isOpen, leader.inSync], [false, [0]]);
     leader.close();
+  });
+
+  it('sends a copy that starts anew what there is, however far its log begins behind byte 0', async () => {
+    const bench = new Bench({ startOffset: 500, windowBytes: 200 });
+    const peer = new Peer(bench.leader);
+    peer.hello({ logId: '', epochs: [], endOffset: 0n, epochSeen: 0n });
+    await bench.clock.runUntil(() => peer.heard.some(({ records }) => records !== undefined), 1000);
+    const { records } = peer.heard.find((message) => message.records !== undefined)!;
+    assert.equal(records!.startOffset, 500n);
+    bench.leader.close();
   });
 });

@@ -47,38 +47,44 @@ export class HpackEncoder {
   }
 
   encode(fields: readonly SentField[]): Buffer {
-    const out: number[] = [];
+    const out = scratch;
+    out.begin();
     if (this.#bytesMaxToTell !== undefined) {
       // Emptied first, as everything is forgotten here.
-      writeInteger(out, TABLE_SIZE, 0x1f, 0);
-      writeInteger(out, TABLE_SIZE, 0x1f, this.#bytesMaxToTell);
+      out.writeInteger(TABLE_SIZE, 0x1f, 0);
+      out.writeInteger(TABLE_SIZE, 0x1f, this.#bytesMaxToTell);
       this.#bytesMaxToTell = undefined;
       this.#version++;
     }
     for (const field of fields) this.#encodeField(out, field);
-    return Buffer.from(out);
+    return out.taken();
   }
 
-  #encodeField(out: number[], { name, value, isRepeated }: SentField): void {
-    const staticIndex = staticIndexOf(name, value);
+  #encodeField(out: Scratch, { name, value, isRepeated }: SentField): void {
+    const nameIndex = staticIndexOfName(name) ?? 0;
+    const staticIndex = nameIndex === 0 ? undefined : staticIndexOf(name, value);
     if (staticIndex !== undefined) {
-      writeInteger(out, INDEXED, 0x7f, staticIndex);
-      return;
+      out.writeInteger(INDEXED, 0x7f, staticIndex);
+    } else if (isRepeated) {
+      this.#encodeRepeated(out, name, value, nameIndex);
+    } else {
+      writeLiteral(out, LITERAL, 0x0f, name, value, nameIndex);
     }
+  }
+
+  #encodeRepeated(out: Scratch, name: string, value: string, nameIndex: number): void {
     const key = `${name}\n${value}`;
     const position = this.#positions.get(key);
     if (position !== undefined) {
-      writeInteger(out, INDEXED, 0x7f, STATIC_TABLE.length + this.#positions.size - position);
+      out.writeInteger(INDEXED, 0x7f, STATIC_TABLE.length + this.#positions.size - position);
       return;
     }
     const sizeBytes = name.length + value.length + FIELD_OVERHEAD_BYTES;
-    const isAdded = isRepeated === true && this.#bytes + sizeBytes <= this.#bytesMax;
-    const nameIndex = staticIndexOfName(name) ?? 0;
-    if (isAdded) writeInteger(out, LITERAL_INDEXED, 0x3f, nameIndex);
-    else writeInteger(out, LITERAL, 0x0f, nameIndex);
-    if (nameIndex === 0) writeText(out, name);
-    writeText(out, value);
-    if (!isAdded) return;
+    if (this.#bytes + sizeBytes > this.#bytesMax) {
+      writeLiteral(out, LITERAL, 0x0f, name, value, nameIndex);
+      return;
+    }
+    writeLiteral(out, LITERAL_INDEXED, 0x3f, name, value, nameIndex);
     this.#positions.set(key, this.#positions.size);
     this.#bytes += sizeBytes;
     this.#version++;
@@ -106,18 +112,67 @@ export class PreparedBlock {
   }
 }
 
-function writeInteger(out: number[], pattern: number, prefixMask: number, value: number): void {
-  if (value < prefixMask) {
-    out.push(pattern | value);
-    return;
-  }
-  out.push(pattern | prefixMask);
-  let rest = value - prefixMask;
-  for (; rest >= 0x80; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
-  out.push(rest);
+function writeLiteral(
+  out: Scratch,
+  pattern: number,
+  prefixMask: number,
+  name: string,
+  value: string,
+  nameIndex: number,
+): void {
+  out.writeInteger(pattern, prefixMask, nameIndex);
+  if (nameIndex === 0) out.writeText(name);
+  out.writeText(value);
 }
 
-function writeText(out: number[], text: string): void {
-  writeInteger(out, 0, 0x7f, text.length);
-  for (let at = 0; at < text.length; at++) out.push(text.charCodeAt(at) & 0xff);
+const SCRATCH_BYTES = 4096;
+const INTEGER_BYTES_MAX = 6;
+
+/** Where a block is put together: one buffer for all, as no block is begun before another is taken. */
+class Scratch {
+  #bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  #length = 0;
+
+  begin(): void {
+    this.#length = 0;
+  }
+
+  /** A copy of what was written. */
+  taken(): Buffer {
+    const block = Buffer.from(this.#bytes.subarray(0, this.#length));
+    // One large block is no reason to keep so much for ever.
+    if (this.#bytes.length > 16 * SCRATCH_BYTES) this.#bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+    return block;
+  }
+
+  writeInteger(pattern: number, prefixMask: number, value: number): void {
+    this.#reserve(INTEGER_BYTES_MAX);
+    const bytes = this.#bytes;
+    if (value < prefixMask) {
+      bytes[this.#length++] = pattern | value;
+      return;
+    }
+    bytes[this.#length++] = pattern | prefixMask;
+    let rest = value - prefixMask;
+    for (; rest >= 0x80; rest >>>= 7) bytes[this.#length++] = (rest & 0x7f) | 0x80;
+    bytes[this.#length++] = rest;
+  }
+
+  /** A text without Huffman code. */
+  writeText(text: string): void {
+    this.writeInteger(0, 0x7f, text.length);
+    this.#reserve(text.length);
+    this.#bytes.write(text, this.#length, 'latin1');
+    this.#length += text.length;
+  }
+
+  #reserve(byteCount: number): void {
+    const needed = this.#length + byteCount;
+    if (needed <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
 }
+
+const scratch = new Scratch();

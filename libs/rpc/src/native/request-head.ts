@@ -129,10 +129,26 @@ export function isMetadata(field: HeaderField): boolean {
   return roleOf(field) === ROLE.METADATA;
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+const TIMEOUT_DIGITS_MAX = 8;
+const ZERO = 0x30;
+/** Milliseconds of a unit, by the code of its letter. */
+const UNIT_MS: ReadonlyMap<number, number> = new Map(
+  Object.entries({ H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 }).map(([letter, ms]) => [
+    letter.charCodeAt(0),
+    ms,
+  ]),
+);
 
-/** Milliseconds of a `grpc-timeout`; undefined when it is not one. */
+/** Milliseconds of a `grpc-timeout`; undefined when it is not one. By hand, as each call has another. */
 export function timeoutMsOf(text: string): number | undefined {
-  const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? [];
-  return unit === undefined ? undefined : Number(digits) * UNIT_MS[unit]!;
+  const digitCount = text.length - 1;
+  const unitMs = UNIT_MS.get(text.charCodeAt(digitCount));
+  if (unitMs === undefined || digitCount === 0 || digitCount > TIMEOUT_DIGITS_MAX) return undefined;
+  let count = 0;
+  for (let at = 0; at < digitCount; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    count = 10 * count + digit;
+  }
+  return count * unitMs;
 }

@@ -22,6 +22,8 @@ export interface HandBackOptions {
   readonly settings: ReplicationSettings;
   connect(address: string): FollowerStream;
   readonly standIn: StandInRules;
+  /** What the log was told last of tries that came to nothing; they follow each other quickly. */
+  readonly told: { text: string };
 }
 
 /** The leader is there. */
@@ -89,7 +91,14 @@ export class HandBack {
   #tell(error: unknown): void {
     const isTemporary = error instanceof RpcError || error instanceof SettlementRefused || error instanceof MqError;
     if (!isTemporary) throw error;
-    this.#options.logger.info({ err: error }, 'what was settled in the place of the master can not be handed over yet');
+    const { logger, told } = this.#options;
+    const text = (error as Error).message;
+    const isNews = text !== told.text;
+    told.text = text;
+    logger[isNews ? 'info' : 'debug'](
+      { err: error },
+      'what was settled in the place of the master can not be handed over yet',
+    );
   }
 }
 

@@ -48,6 +48,7 @@ export class ShardMember {
   #stopping = false;
   #isLookingUp = false;
   #handingBack: HandBack | undefined;
+  readonly #handBackTold = { text: '' };
   /** When a static leader was last followed, by the monotonic clock; at first, when this member started. */
   #leaderLostMs: number;
 
@@ -555,7 +556,7 @@ export class ShardMember {
     if (this.#state.kind !== 'acting') return;
     const { identity, clock, logger, connect, replication: settings } = this.#options;
     const { acting } = this.#state;
-    const handBack = new HandBack({ identity, clock, logger, settings, connect, standIn });
+    const handBack = new HandBack({ identity, clock, logger, settings, connect, standIn, told: this.#handBackTold });
     this.#handingBack = handBack;
     try {
       const begun = await handBack.begin(address, acting, this.#logEpoch());

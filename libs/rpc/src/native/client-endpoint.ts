@@ -67,8 +67,10 @@ export class Endpoint {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
     if (startedMs < this.#pauseEndMs) return undefined;
-    this.#connection = await this.#open();
-    if (!this.#connection) this.#pause(startedMs);
+    const connection = await this.#open();
+    if (!connection) this.#pause(startedMs);
+    // It may have said hello and goodbye at once.
+    else if (connection.takesCalls) this.#connection = connection;
     return this.#connection;
   }
 

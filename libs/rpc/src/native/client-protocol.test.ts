@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
 import type { RpcClient, RpcClientOptions } from '../client.ts';
 import { gate, MovedClock, textsOf, until } from '../contract/harness.ts';
+import { frameOf } from '../contract/wire-client.ts';
 import { RpcError, UnreachableError } from '../service.ts';
 import { createNativeClient } from './client.ts';
 import { FrameReader, readUint32 } from './frames.ts';
@@ -45,12 +47,7 @@ class Peer {
   }
 
   send(type: number, flags: number, streamId: number, payload: Buffer = Buffer.alloc(0)): void {
-    const head = Buffer.alloc(9);
-    head.writeUIntBE(payload.length, 0, 3);
-    head[3] = type;
-    head[4] = flags;
-    head.writeUInt32BE(streamId, 5);
-    this.socket.write(Buffer.concat([head, payload]));
+    this.socket.write(frameOf(type, flags, streamId, payload));
   }
 
   settings(...settings: (readonly [number, number])[]): void {
@@ -332,6 +329,20 @@ describe('a client of our own HTTP/2', () => {
       await until('the old connection is left', () => peer.socket.destroyed || peer.goAwayCode === 0);
     }));
 
+  it('connects again to a server that has said hello and goodbye at once', () =>
+    withClient(async (_client, call) => {
+      const refused = assert.rejects(call(), isUnreachable);
+      const goodbye = frameOf(FRAME.GOAWAY, 0, 0, Buffer.alloc(8));
+      (await peerAt(0)).socket.write(Buffer.concat([frameOf(FRAME.SETTINGS, 0, 0), goodbye]));
+      await refused;
+      const answer = call();
+      const peer = await peerAt(1);
+      peer.settings();
+      await opened(peer, 1);
+      peer.answer(1, 'stayed');
+      assert.equal(await answer, 'stayed');
+    }));
+
   it('does not say so of calls that may have been taken', () =>
     withClient(async (_client, call) => {
       const answer = assert.rejects(call(), isStatus('UNAVAILABLE'));
@@ -548,6 +559,40 @@ describe('a client of our own HTTP/2', () => {
       peer.socket.destroy();
       await closed.opened;
     }));
+
+  it('ends every call, whatever bytes a server sends', async () => {
+    const frame = fc
+      .record({
+        type: fc.integer({ min: 0, max: 11 }),
+        flags: fc.oneof(fc.constantFrom(0, 1, 4, 5), fc.nat(255)),
+        streamId: fc.constantFrom(0, 1, 1, 1, 3, 2),
+        payload: fc.oneof(
+          fc.uint8Array({ maxLength: 40 }),
+          fc.constantFrom(message('answer'), uint32(7), Buffer.of(0x88, 0x5f, 0x01, 0x61)),
+        ),
+      })
+      .map(({ type, flags, streamId, payload }) => frameOf(type, flags, streamId, Buffer.from(payload)));
+    const noise = fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes));
+    const parts = fc.array(fc.oneof({ weight: 9, arbitrary: frame }, noise), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(parts, fc.boolean(), async (bytes, isGreeted) => {
+        peers = [];
+        await withClient(async (client, call) => {
+          const answers = [call('x'.repeat(70_000)), textsOf(client.raw.serverStream('/a.B/c', Buffer.alloc(0)))];
+          const ended = Promise.allSettled(answers);
+          const peer = await peerAt(0);
+          if (isGreeted) peer.settings();
+          if (isGreeted) await opened(peer, 2);
+          peer.socket.write(Buffer.concat(bytes));
+          peer.socket.end();
+          for (const { status, ...rest } of await ended) {
+            if (status === 'rejected') assert.ok((rest as { reason: unknown }).reason instanceof RpcError);
+          }
+        });
+      }),
+      { numRuns: 150 },
+    );
+  });
 
   it('splits headers that are larger than a frame', () =>
     withClient(async (client) => {

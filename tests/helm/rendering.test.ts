@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { ROOT } from '@orbitmq/tools';
+import { load } from 'js-yaml';
 import { goldenText } from './golden.ts';
 import { CHART, EXAMPLES, helm, helmSkip, objectOf, render, renderedText } from './helm.ts';
+
+it('the chart has the version of the programs', () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  const chart = load(readFileSync(join(CHART, 'Chart.yaml'), 'utf8')) as Readonly<Record<string, unknown>>;
+  assert.deepEqual([chart['version'], chart['appVersion']], [version, version]);
+});
 
 describe('the chart', { skip: helmSkip }, () => {
   it('has an example for each case, and all are tested', () => {

@@ -108,6 +108,15 @@ describe('security', { skip: helmSkip }, () => {
     const nameServer = rules('mq-namesrv');
     assert.deepEqual([...nameServer.keys()], ['grpc', 'namesrv', 'metrics']);
     assert.deepEqual(nameServer.get('namesrv'), [brokers, admins]);
+    const clients = [{ podSelector: { matchLabels: { app: 'shop' } } }];
+    const closed = render({ set: { 'networkPolicy.clients': clients } });
+    const fromOf = (name: string): object[] =>
+      objectOf(closed, 'NetworkPolicy', name)['spec'].ingress.find(
+        ({ ports }: { ports: { port: string }[] }) => ports[0]!.port === 'grpc',
+      ).from;
+    assert.deepEqual(fromOf('mq-namesrv'), [admins, ...clients]);
+    const nameServers = { podSelector: { matchLabels: { ...ofBroker, 'app.kubernetes.io/component': 'name-server' } } };
+    assert.deepEqual(fromOf('mq-broker-a'), [nameServers, brokers, admins, ...clients]);
     const labels = objectOf(objects, 'Deployment', 'mq-admin')['spec'].template.metadata.labels;
     assert.equal(labels['orbitmq.io/admin-client'], 'true');
   });

@@ -253,12 +253,12 @@ describe('a slave that stands in for its master', () => {
       entries: [{ offset: 1, leaseId: 1, attempt: 1, remainingMs: 0, messageGroup: 0 }],
     };
     const invalid = { name: 'MqError', code: 'BAD_REQUEST' };
-    assert.throws(() => pair.master.takeSettlement({ ...settlement, nextOffset: 6 }, 0), invalid);
     assert.throws(() => pair.master.takeSettlement({ ...settlement, fromOffset: 4 }, 0), invalid);
     assert.throws(() => pair.master.takeSettlement({ ...settlement, fromOffset: 2 }, 0), invalid);
     const [entry] = settlement.entries;
     const endless = { ...settlement, entries: [{ ...entry!, remainingMs: 2 ** 50 }] };
     assert.throws(() => pair.master.takeSettlement(endless, 0), invalid);
+    assert.equal(pair.master.takeSettlement({ ...settlement, nextOffset: 6 }, 0), false);
     assert.equal(pair.master.takeSettlement({ ...settlement, groupName: 'other' }, 0), false);
     assert.equal(pair.master.takeSettlement({ ...settlement, topicName: 'other' }, 0), false);
     assert.equal(pair.master.takeSettlement(settlement, 0), true);

@@ -55,7 +55,7 @@ export async function* branchSettlements(
   commonOffset: number,
 ): AsyncIterableIterator<BranchSettlement> {
   const touched = await touchedIn(core.log, startOffset);
-  const limits = await limitsBetween(core.log, commonOffset, startOffset);
+  const limits = await limitsBetween(core.log, Math.max(commonOffset, core.log.startOffset), startOffset);
   for (const pair of touched) yield* settlementsOf(core, pair, limits.get(pair.queueUid));
 }
 

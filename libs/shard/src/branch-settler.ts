@@ -1,4 +1,4 @@
-import { MqError, quoted } from '@orbitmq/base';
+import { MqError } from '@orbitmq/base';
 import { UINT48_MAX } from '@orbitmq/views';
 import { type BranchSettlement, SETTLED_ENTRIES_MAX } from './branch-settlements.ts';
 import type { ShardCore } from './core.ts';
@@ -17,7 +17,7 @@ export class BranchSettler {
   }
 
   /**
-   * @returns false when the group or the queue is not there (any more), so that there is nothing to settle
+   * @returns false when the group, the queue or its messages are not there (any more), so that there is nothing to settle
    * @throws MqError BAD_REQUEST when the settlement can't be
    */
   take(settlement: BranchSettlement, ownFrom: number): boolean {
@@ -29,9 +29,8 @@ export class BranchSettler {
     const topic = metadata.topicByUid(metadata.queueByUid(queueUid)?.topicUid ?? 0);
     const indexed = index.queue(queueUid);
     if (group?.name !== groupName || topic?.name !== topicName || indexed === undefined) return false;
-    if (settlement.nextOffset > indexed.nextOffset) {
-      throw invalid(`queue ${queueUid} of topic ${quoted(topicName)} ends at ${indexed.nextOffset}`, settlement);
-    }
+    // Of messages that are not here nothing can be settled: others will have their numbers.
+    if (settlement.nextOffset > indexed.nextOffset) return false;
     this.#core.append(RECORD.settlement, [encodeSettlement({ ...settlement, ownFrom })]);
     this.#core.wake(this.#core.subscription(group, topic), queueUid);
     this.#leases.expire();

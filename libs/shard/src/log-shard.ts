@@ -124,7 +124,7 @@ export interface OpenedShard extends Shard {
    * Takes over what a copy has handed out and settled of a queue that stood in for this leader; once more, it changes nothing. Await
    * `settled()` before answering.
    * @param ownFrom leases and offsets from this byte of the log on were given and set without knowing of the copy's
-   * @returns false when the group or the queue is not there (any more)
+   * @returns false when the group, the queue or its messages are not there (any more)
    * @throws MqError BAD_REQUEST when that can't be
    */
   takeSettlement(settlement: BranchSettlement, ownFrom: number): boolean;

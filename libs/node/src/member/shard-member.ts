@@ -27,6 +27,8 @@ type State =
 /** A static follower asks so often where its leader is while it has none. Milliseconds. */
 const LOOK_UP_MS = 500;
 const POLL_MS = 10;
+/** A leader that starts asks for so long who stands in for it. Milliseconds. */
+const ASK_MS = 1000;
 
 /**
  * One member of a shard: follows, is promoted, leads, is deposed and follows again. Changes of role come one after the other;
@@ -330,12 +332,22 @@ export class ShardMember {
   /** @param epochAbove epoch that somebody else has seen */
   async #leadFirst(role: StaticRole, epochAbove = 0): Promise<void> {
     const { clock, files, acknowledge, logger } = this.#options;
-    const members = (await role.actingMembers?.()) ?? [];
+    const members = await this.#actingMembers(role);
     if (members.length > 0) logger.info({ members }, 'consumers wait until slaves have handed over what they settled');
     const shard = await files.openLeader({ acknowledge, epochAbove }, { holdsDeadLetters: members.length > 0 });
     const hold = new DeliveryHold(members, clock);
     void hold.released.then(() => shard.releaseDeadLetters());
     await this.#lead(shard, hold);
+  }
+
+  /** A leader does not wait for those who may not be there. */
+  async #actingMembers({ actingMembers }: StaticRole): Promise<readonly number[]> {
+    if (actingMembers === undefined) return [];
+    const unknown = Promise.withResolvers<readonly number[]>();
+    const patience = this.#options.clock.setTimer(ASK_MS, () => unknown.resolve([]));
+    const members = await Promise.race([actingMembers(), unknown.promise]);
+    patience.cancel();
+    return members;
   }
 
   async #lead(shard: OpenedShard, hold = new DeliveryHold([], this.#options.clock)): Promise<void> {

@@ -1,6 +1,5 @@
 import type { CallOptions } from '../client.ts';
 import { RpcError } from '../service.ts';
-import type { ClientConnection } from './client-connection.ts';
 import { metadataFields } from './client-headers.ts';
 import { errorOfHeaders, errorOfReset, errorOfTrailers, fieldValue } from './client-status.ts';
 import type { Deadlines, Expiring } from './deadlines.ts';
@@ -16,6 +15,18 @@ export interface CallCodec {
   readonly path: string;
   encode(request: unknown): Uint8Array;
   decode(bytes: Buffer): unknown;
+}
+
+/** The connection that has taken a call, as the call sees it. */
+export interface CallConnection {
+  /** Sends a message of an open call, now or when there is room. @param message not to be changed afterwards */
+  send(call: ClientCall, message: Uint8Array, isLast: boolean): void;
+  /** No message of the call follows. */
+  endSending(call: ClientCall): void;
+  /** The server may send so many more bytes of a call. */
+  openWindow(streamId: number, increment: number): void;
+  /** A call has ended. @param resetCode what the server is told when it has not heard of that */
+  forget(call: ClientCall, resetCode: number | undefined): void;
 }
 
 /** What the calls of one client share. */
@@ -50,7 +61,7 @@ export abstract class ClientCall implements Expiring {
   deadlineSlot: number | undefined;
   protected readonly host: ClientCallHost;
   protected isOver = false;
-  #connection: ClientConnection | undefined;
+  #connection: CallConnection | undefined;
   #sendWindow: SendWindow | undefined;
   #receiveWindow: ReceiveWindow | undefined;
   #reader: MessageReader | undefined;
@@ -89,7 +100,7 @@ export abstract class ClientCall implements Expiring {
     return !this.isOver;
   }
 
-  get connection(): ClientConnection | undefined {
+  get connection(): CallConnection | undefined {
     return this.#connection;
   }
 
@@ -98,7 +109,7 @@ export abstract class ClientCall implements Expiring {
   }
 
   /** A connection has taken the call over, and may let it wait for a place. */
-  taken(connection: ClientConnection | undefined): void {
+  taken(connection: CallConnection | undefined): void {
     this.#connection = connection;
   }
 

@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream';
-import { type Clock, KIB, MIB, type Timer } from '@orbitmq/base';
+import { type Clock, KIB, MIB } from '@orbitmq/base';
 import { RpcError, UnreachableError } from '../service.ts';
-import type { ClientCall } from './client-call.ts';
+import type { CallConnection, ClientCall } from './client-call.ts';
 import { RequestHeaders } from './client-headers.ts';
+import { KeepAlive } from './client-keep-alive.ts';
 import { ClientSender } from './client-sender.ts';
 import { PeerSettings } from './client-settings.ts';
 import { ReceiveWindow } from './flow-control.ts';
-import { FrameReader, type PayloadRange, readUint32, unpad } from './frames.ts';
+import { type FrameListener, FrameReader, type PayloadRange, readUint32, unpad } from './frames.ts';
 import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
@@ -18,7 +19,6 @@ const HEADER_COUNT_MAX = 256;
 const HEADER_TABLE_BYTES = 4096;
 /** What a server may send that nobody reads of any call. Each call has a window of its own below it. */
 const CONNECTION_WINDOW_MIN_BYTES = MIB;
-const KEEP_ALIVE_TIMEOUT_MS = 10_000;
 /** How long a connection that is closed may take to send what waits. */
 const CLOSE_TIMEOUT_MS = 1_000;
 const PING_BYTES = 8;
@@ -43,7 +43,7 @@ export interface ClientConnectionOptions {
  * What the server sends is bounded: its headers, the responses nobody reads (by windows), and the answers to its pings
  * and settings that it does not take.
  */
-export class ClientConnection {
+export class ClientConnection implements CallConnection, FrameListener {
   readonly #options: ClientConnectionOptions;
   readonly #reader: FrameReader;
   readonly #decoder: HpackDecoder;
@@ -52,6 +52,7 @@ export class ClientConnection {
   readonly #sender: ClientSender;
   readonly #settings = new PeerSettings();
   readonly #receiveWindow: ReceiveWindow;
+  readonly #keepAlive: KeepAlive;
   readonly #range: PayloadRange = { start: 0, end: 0 };
   readonly #calls = new Map<number, ClientCall>();
   /** Calls that wait for others to end, as the server takes only so many at once. */
@@ -62,8 +63,6 @@ export class ClientConnection {
   #isReady = false;
   #isGone = false;
   #isClosed = false;
-  #isRead = false;
-  #keepAliveTimer: Timer | undefined;
   #error: RpcError | undefined;
 
   constructor(options: ClientConnectionOptions) {
@@ -90,7 +89,12 @@ export class ClientConnection {
       ],
       connectionWindowBytes,
     );
-    this.#watchSilence();
+    this.#keepAlive = new KeepAlive({
+      clock: options.clock,
+      intervalMs: options.keepAliveMs,
+      ask: () => this.#sender.writePing(),
+      onDead: () => socket.destroy(),
+    });
   }
 
   /** Whether new calls may be made. */
@@ -109,7 +113,6 @@ export class ClientConnection {
     }
   }
 
-  /** Sends a message of an open call, now or when there is room. @param message not to be changed afterwards */
   send(call: ClientCall, message: Uint8Array, isLast: boolean): void {
     this.#sender.send(call, message, isLast);
   }
@@ -118,12 +121,10 @@ export class ClientConnection {
     this.#sender.end(call);
   }
 
-  /** The server may send so many more bytes of a call. */
   openWindow(streamId: number, increment: number): void {
     this.#sender.writeWindowUpdate(streamId, increment);
   }
 
-  /** A call has ended. @param resetCode what the server is told when it has not heard of that */
   forget(call: ClientCall, resetCode: number | undefined): void {
     this.#waiting.delete(call);
     if (call.streamId !== 0 && this.#calls.delete(call.streamId)) {
@@ -212,7 +213,7 @@ export class ClientConnection {
   }
 
   #onChunk(chunk: Buffer): void {
-    this.#isRead = true;
+    this.#keepAlive.heard();
     try {
       this.#reader.read(chunk);
     } catch (error) {
@@ -338,7 +339,7 @@ export class ClientConnection {
   #goAway(code: keyof typeof ERROR_CODE): void {
     this.#isClosed = true;
     this.#reader.stop();
-    this.#keepAliveTimer?.cancel();
+    this.#keepAlive.stop();
     const { socket, clock } = this.#options;
     this.#sender.close(ERROR_CODE[code]);
     socket.end();
@@ -349,7 +350,7 @@ export class ClientConnection {
   #onClose(): void {
     this.#isClosed = true;
     this.#reader.stop();
-    this.#keepAliveTimer?.cancel();
+    this.#keepAlive.stop();
     this.#sender.stop();
     this.#endAll();
   }
@@ -362,23 +363,6 @@ export class ClientConnection {
       const isSent = call.streamId <= sentThroughId;
       call.fail(isSent ? error : new UnreachableError('the connection broke before the call was sent'), undefined);
     }
-  }
-
-  /** Asks a server that is silent for a sign of life, and cuts the connection when none comes. */
-  #watchSilence(): void {
-    const { clock, keepAliveMs, socket } = this.#options;
-    this.#isRead = false;
-    this.#keepAliveTimer = clock.setTimer(keepAliveMs, () => {
-      if (this.#isRead) {
-        this.#watchSilence();
-        return;
-      }
-      this.#sender.writePing();
-      this.#keepAliveTimer = clock.setTimer(KEEP_ALIVE_TIMEOUT_MS, () => {
-        if (this.#isRead) this.#watchSilence();
-        else socket.destroy();
-      });
-    });
   }
 }
 

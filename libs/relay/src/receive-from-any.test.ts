@@ -161,6 +161,15 @@ describe('a receive of a simple consumer by the relay', () => {
     assert.deepEqual([code, text], [Code.TOO_MANY_REQUESTS, 'busy']);
   });
 
+  it('tells that a broker has messages and can not give them', async () => {
+    const receiving = receive('broker-a', CLIENT, relay, 15);
+    await untilWaiting();
+    brokerB.takeStatus = { code: Code.TOO_MANY_REQUESTS, message: 'too much is out' };
+    brokerB.add('1');
+    const { code, text } = await receiving;
+    assert.deepEqual([code, text], [Code.TOO_MANY_REQUESTS, 'too much is out']);
+  });
+
   it('is refused in the words of the broker', async () => {
     brokerA.receiveStatus = { code: Code.ILLEGAL_FILTER_EXPRESSION, message: 'no such filter' };
     brokerB.add('1');

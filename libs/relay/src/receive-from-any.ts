@@ -25,7 +25,7 @@ type Outcome = 'answered' | 'nothing' | MqError;
  * none has, all are waited at together. Only the broker that answers the client hands anything out: messages that are
  * leased for an answer that nobody reads would be invisible until their time is over.
  * @param brokers the preferred one first, several
- * @throws MqError when none of them could answer, ILLEGAL_POLLING_TIME; RpcError what the client's own doing is
+ * @throws MqError when none of them could answer, or the one that has messages; ILLEGAL_POLLING_TIME; RpcError what the client's own doing is
  */
 export async function receiveFromAny(
   context: RelayContext,
@@ -52,7 +52,10 @@ export async function receiveFromAny(
   for (;;) {
     const found = await firstWithMessages(context, request, names, call, endMs);
     if (found === undefined) break;
-    if ((await takeFrom(found, request, call, sink)) === 'answered') return;
+    const outcome = await takeFrom(found, request, call, sink);
+    if (outcome === 'answered') return;
+    // It has something, and can't give it: better told than tried again until the polling time is over.
+    if (outcome !== 'nothing') throw outcome;
   }
   sink.write(STATUS_NONE);
   sink.write(encodeReceiveDeliveryTimestamp(clock.wallMs()));

@@ -93,6 +93,8 @@ export class TestBroker {
   readonly handedOut: string[] = [];
   /** Answer to all receives in the modes of the relay. */
   receiveStatus: Status | undefined;
+  /** Answer to those that take. */
+  takeStatus: Status | undefined;
   readonly #stockWaiters = new Set<() => void>();
   /** Makes sends wait until it settles. */
   sendGate: Promise<void> | undefined;
@@ -226,8 +228,9 @@ export class TestBroker {
     }
     if (call.cancelled) return;
     const status = this.stock.length > 0 ? OK : { code: Code.MESSAGE_NOT_FOUND, message: 'nothing' };
-    sink.write({ ...nothing, status: this.receiveStatus ?? status });
-    if (mode === 'take' && !this.receiveStatus) {
+    const refusal = this.receiveStatus ?? (mode === 'take' ? this.takeStatus : undefined);
+    sink.write({ ...nothing, status: refusal ?? status });
+    if (mode === 'take' && !refusal) {
       for (const text of this.stock.splice(0)) {
         this.handedOut.push(text);
         const systemProperties = SystemProperties.decode(new Uint8Array());

@@ -42,6 +42,8 @@ export interface FollowerReplicationOptions {
 
 /** What is confirmed and not applied yet, while the leader may send more: far below what a log keeps in memory. Bytes. */
 const UNAPPLIED_BYTES_MAX = 4 * MIB;
+/** So far behind a copy reads its disk anyway, however long it is waited for. Bytes. */
+const LEFT_BEHIND_BYTES = 16 * MIB;
 /** Between two looks at how far it is applied. Milliseconds. */
 const APPLYING_LOOK_MS = 2;
 /** Looks in a row that find no progress, before more is taken all the same. */
@@ -271,12 +273,14 @@ export class FollowerReplication {
 
   /**
    * Lets a copy that catches up apply what it has before it gets more: later it would have to read its disk for it. A copy that applies
-   * nothing for the moment, as it looks for the state with which the log begins, is not waited for.
+   * nothing for the moment, as it looks for the state with which the log begins, is not waited for; nor is one that has much to read
+   * from its disk, as after a crash: its leader hears nothing meanwhile, and sends may wait for what it stores.
    */
   async #applied(copy: FollowerCopy): Promise<void> {
     let { appliedOffset } = copy;
-    for (let looks = 0; looks < APPLYING_LOOKS_MAX; looks++) {
-      if (copy.replica.confirmedOffset - copy.appliedOffset <= UNAPPLIED_BYTES_MAX) return;
+    for (let looks = 0; looks < APPLYING_LOOKS_MAX && !this.#closed; looks++) {
+      const unappliedBytes = copy.replica.confirmedOffset - copy.appliedOffset;
+      if (unappliedBytes <= UNAPPLIED_BYTES_MAX || unappliedBytes > LEFT_BEHIND_BYTES) return;
       if (copy.appliedOffset > appliedOffset) looks = 0;
       appliedOffset = copy.appliedOffset;
       await delay(this.#options.clock, APPLYING_LOOK_MS);

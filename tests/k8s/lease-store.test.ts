@@ -180,7 +180,7 @@ async function bind(lab: Lab): Promise<void> {
 async function assertUnreachableInTime(work: () => Promise<unknown>): Promise<void> {
   const startedMs = performance.now();
   await assert.rejects(work(), LeaseUnreachable);
-  assert.ok(performance.now() - startedMs < TIMEOUT_MS * 3, `${performance.now() - startedMs} ms`);
+  assert.ok(performance.now() - startedMs < TIMEOUT_MS * 10, `${performance.now() - startedMs} ms`);
 }
 
 /** Asks until there is an answer. */

@@ -67,7 +67,7 @@ export class Release {
   /** Removes it with its namespace and all data, at once. */
   async remove(): Promise<void> {
     await this.kubectl('delete', 'pods', '--all', '--grace-period=0', '--force', '--wait=false');
-    await this.lab.kubectl(['delete', 'namespace', this.name, '--wait=false']);
+    await this.lab.kubectl(['delete', 'namespace', this.name, '--timeout=60s']);
   }
 
   /** Access point in the cluster. */

@@ -81,7 +81,7 @@ const STEPS: readonly TestStep[] = [
   testFiles('cluster', 'the chart on two nodes: clients, faults, upgrades', {
     patterns: ['tests/k8s/cluster/*.test.ts'],
     concurrency: 1,
-    timeoutMs: 10 * MINUTE_MS,
+    timeoutMs: 20 * MINUTE_MS,
     environment: { [SHARED_HOME]: home, [SHARED_PORT]: String(await freePort()) },
   }),
 ];

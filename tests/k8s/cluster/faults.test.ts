@@ -8,8 +8,10 @@ import { isReady, Release } from '../release.ts';
 import { ShardInPods } from '../shard.ts';
 
 const PATIENCE_MS = 120_000;
-/** A lone node's Lease may pass on this soon after the node is gone, clients' reaction included; Kubernetes takes some 50 s. */
-const TAKE_OVER_MS_MAX = 20_000;
+/** Longer than a Lease lasts. */
+const STANDSTILL_MS = 8_000;
+/** Messages are stored again so soon after a node is gone, also where the machine has much else to do; Kubernetes takes some 50 s. */
+const TAKE_OVER_MS_MAX = 40_000;
 
 describe('a shard in pods, under load', { skip: labSkip }, () => {
   let lab: Lab;
@@ -118,19 +120,17 @@ describe('a shard in pods, under load', { skip: labSkip }, () => {
     });
   });
 
-  it('goes on while the API server stands still, and changes nothing', async (test) => {
+  it('goes on while the API server stands still', async (test) => {
     await shard.survives(test, await shard.throughNodes(), async (load) => {
-      const before = await release.lease();
       const server = lab.pidOf('kube-apiserver');
       process.kill(server, 'SIGSTOP');
       try {
-        const endMs = performance.now() + 8_000;
+        const endMs = performance.now() + STANDSTILL_MS;
         while (performance.now() < endMs) await load.stored(10);
       } finally {
         process.kill(server, 'SIGCONT');
       }
-      const now = await waitUntil('the API server answers', PATIENCE_MS, () => release.lease());
-      assert.deepEqual([now.holder, now.epoch], [before.holder, before.epoch]);
+      await waitUntil('the API server answers', PATIENCE_MS, () => release.lease());
     });
   });
 });

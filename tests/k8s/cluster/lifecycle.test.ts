@@ -17,11 +17,15 @@ const TOPIC = 'declared';
 const GROUP = 'readers';
 const COUNT = 100;
 const PATIENCE_MS = 120_000;
+const LEAVING_MS = 300_000;
 /** All that a chart can leave behind. */
 const KINDS = [
   ...['all', 'configmaps', 'secrets', 'serviceaccounts', 'roles', 'rolebindings', 'leases', 'networkpolicies'],
   ...['poddisruptionbudgets', 'ingresses', 'persistentvolumeclaims'],
 ];
+
+/** What Kubernetes makes in every namespace. */
+const OF_EVERY_NAMESPACE = new Set(['configmap/kube-root-ca.crt', 'serviceaccount/default']);
 
 // In order: each step begins where the one before has left the release.
 describe('a release of the chart', { skip: labSkip }, () => {
@@ -39,7 +43,7 @@ describe('a release of the chart', { skip: labSkip }, () => {
       service: { type: 'NodePort' },
       broker: {
         config: { defaultTopicQueueNums: 1 },
-        scaleIn: { timeoutSeconds: 120 },
+        scaleIn: { timeoutSeconds: 240 },
         // What is removed waits so long for an heir that can't come.
         handOver: { waitSeconds: 30 },
       },
@@ -138,7 +142,7 @@ describe('a release of the chart', { skip: labSkip }, () => {
     const reader = new Driver(command, LOG);
     try {
       await reader.startPushConsumer('c', connection, { group: GROUP, subscriptions: { [TOPIC]: '*' } });
-      const leaving = release.upgrade({ shards: 1 });
+      const leaving = release.upgrade({ shards: 1 }, LEAVING_MS);
       const bodies = (): Set<string> => new Set(reader.messagesOf('c').map(({ body }) => String(body)));
       await waitUntil('all messages', PATIENCE_MS, () => bodies().size >= COUNT);
       await leaving;
@@ -150,10 +154,13 @@ describe('a release of the chart', { skip: labSkip }, () => {
     });
   });
 
-  it('leaves nothing but volumes', async () => {
+  it('leaves nothing but volumes, and what says whose is the newest', async () => {
     await release.uninstall();
     const claims = ['broker-a-0', 'broker-a-s-1', 'broker-b-0', 'broker-b-s-1'];
-    const wanted = claims.map((name) => `persistentvolumeclaim/data-${release.name}-${name}`);
+    const wanted = [
+      ...['broker-a', 'broker-b'].map((shard) => `lease.coordination.k8s.io/${release.name}-${shard}`),
+      ...claims.map((name) => `persistentvolumeclaim/data-${release.name}-${name}`),
+    ];
     let left: readonly string[] = [];
     await waitUntil('the end of all pods', PATIENCE_MS, async () => {
       left = await objectsOf(release);
@@ -164,9 +171,11 @@ describe('a release of the chart', { skip: labSkip }, () => {
 });
 
 async function objectsOf(release: Release): Promise<string[]> {
-  const selector = `app.kubernetes.io/instance=${release.name}`;
-  const names = await release.kubectl('get', KINDS.join(','), '-l', selector, '-o', 'name', '--ignore-not-found');
-  return names.split('\n').filter(Boolean).sort();
+  const names = await release.kubectl('get', KINDS.join(','), '-o', 'name', '--ignore-not-found');
+  return names
+    .split('\n')
+    .filter((name) => name !== '' && !OF_EVERY_NAMESPACE.has(name))
+    .sort();
 }
 
 /** Names of the brokers that have queues of a topic. */

@@ -1,6 +1,5 @@
 import type { SentField } from './hpack/encoder.ts';
-import type { ServerConnection } from './server-connection.ts';
-import { ServerStream } from './server-stream.ts';
+import { ServerStream, type StreamConnection } from './server-stream.ts';
 
 /** An answer in plain HTTP, for those who do not speak gRPC. */
 export interface HttpAnswer {
@@ -17,7 +16,7 @@ export class RefusedStream extends ServerStream {
 
   /** @param answer trailers of gRPC, or an HTTP answer */
   constructor(
-    connection: ServerConnection,
+    connection: StreamConnection,
     id: number,
     contentLength: number,
     answer: HttpAnswer | readonly SentField[],

@@ -6,8 +6,7 @@ import type { Deadlines, Expiring } from './deadlines.ts';
 import type { Inflater } from './inflater.ts';
 import { FieldMetadata } from './metadata.ts';
 import { type RequestHead, timeoutMsOf } from './request-head.ts';
-import type { ServerConnection } from './server-connection.ts';
-import { ServerStream } from './server-stream.ts';
+import { ServerStream, type StreamConnection } from './server-stream.ts';
 import { trailersOf } from './trailers.ts';
 
 /** What the calls of one server share. */
@@ -48,7 +47,7 @@ export abstract class ServerCall extends ServerStream implements Call, Expiring 
   #cancelListeners: Set<Listener> | undefined;
   #drainListeners: Set<Listener> | undefined;
 
-  constructor(host: CallHost, connection: ServerConnection, id: number, head: RequestHead, method: BoundMethod) {
+  constructor(host: CallHost, connection: StreamConnection, id: number, head: RequestHead, method: BoundMethod) {
     super(connection, id, head.contentLength);
     this.host = host;
     this.path = method.path;

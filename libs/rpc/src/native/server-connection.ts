@@ -24,7 +24,7 @@ import type { QueueBudget } from './queue-budget.ts';
 import { RateLimit } from './rate-limit.ts';
 import { areTrailers, type RequestHead, requestHeadOf } from './request-head.ts';
 import type { ServerLimits } from './server-limits.ts';
-import { type ServerStream, STREAM_WINDOW_BYTES } from './server-stream.ts';
+import { type ServerStream, STREAM_WINDOW_BYTES, type StreamConnection } from './server-stream.ts';
 import { applySettings, checkFrame } from './settings.ts';
 import { StreamHistory } from './stream-history.ts';
 
@@ -61,7 +61,7 @@ export interface ConnectionHost {
 }
 
 /** One HTTP/2 connection of a client: its frames, its streams, and the rules that hold for both (RFC 9113). */
-export class ServerConnection implements FrameListener {
+export class ServerConnection implements FrameListener, StreamConnection {
   readonly writer: ConnectionWriter;
   readonly #host: ConnectionHost;
   readonly #stream: Duplex;
@@ -108,7 +108,6 @@ export class ServerConnection implements FrameListener {
     );
   }
 
-  /** `address:port` of the client. */
   get peer(): string {
     if (this.#peer === undefined) {
       const { remoteAddress, remotePort } = this.#stream as Socket;
@@ -117,7 +116,6 @@ export class ServerConnection implements FrameListener {
     return this.#peer;
   }
 
-  /** When the bytes came that are being read; monotonic. */
   get nowMs(): number {
     return this.#nowMs;
   }
@@ -145,30 +143,25 @@ export class ServerConnection implements FrameListener {
     if (this.writer.isUnreadable && !this.#isOver) this.#stream.pause();
   }
 
-  /** So many bytes of DATA are done with. */
   consumed(byteCount: number): void {
     const increment = this.#window.done(byteCount);
     if (increment > 0) this.writer.writeWindowUpdate(0, increment);
   }
 
-  /** What waits for the peer has grown, or shrunk. */
   countQueued(byteCount: number): void {
     this.#queuedBytes += byteCount;
     this.#noteQueued();
   }
 
-  /** So much waits for the peer that streams have to wait, however little of it is theirs. */
   get isQueueFull(): boolean {
     return this.#queuedBytes > this.#host.limits.queuedBytesMax;
   }
 
-  /** Resets a stream; it is closed at once. */
   resetStream(stream: ServerStream, code: ErrorCodeName): void {
     this.writer.writeReset(stream.id, code);
     this.closeStream(stream, 'reset');
   }
 
-  /** Both sides of a stream have ended, or we have reset it. */
   closeStream(stream: ServerStream, how: 'ended' | 'reset'): void {
     if (!this.#streams.delete(stream.id)) return;
     if (how === 'reset') this.#history.addReset(stream.id);

@@ -1,9 +1,8 @@
-import { OK_TRAILERS, RESPONSE_HEAD, type SendingStream } from './connection-writer.ts';
+import { type ConnectionWriter, OK_TRAILERS, RESPONSE_HEAD, type SendingStream } from './connection-writer.ts';
 import { ReceiveWindow } from './flow-control.ts';
 import type { SentField } from './hpack/encoder.ts';
-import { StreamError, WINDOW_BYTES_MAX } from './protocol.ts';
+import { type ErrorCodeName, StreamError, WINDOW_BYTES_MAX } from './protocol.ts';
 import { SendQueue } from './send-queue.ts';
-import type { ServerConnection } from './server-connection.ts';
 
 /** What one stream may send before any of it is done with. */
 export const STREAM_WINDOW_BYTES = 512 * 1024;
@@ -11,10 +10,29 @@ export const STREAM_WINDOW_BYTES = 512 * 1024;
 /** How the server's side of a stream ends: with these trailers, or without any behind a text. */
 export type StreamEnd = readonly SentField[] | 'text';
 
+/** The connection of a stream, as the stream sees it. */
+export interface StreamConnection {
+  readonly writer: ConnectionWriter;
+  /** `address:port` of the client. */
+  readonly peer: string;
+  /** When the bytes came that are being read; monotonic. */
+  readonly nowMs: number;
+  /** So much waits for the peer that streams have to wait, however little of it is theirs. */
+  readonly isQueueFull: boolean;
+  /** So many bytes of DATA are done with. */
+  consumed(byteCount: number): void;
+  /** What waits for the peer has grown, or shrunk. */
+  countQueued(byteCount: number): void;
+  /** Resets a stream; it is closed at once. */
+  resetStream(stream: ServerStream, code: ErrorCodeName): void;
+  /** Both sides of a stream have ended, or we have reset it. */
+  closeStream(stream: ServerStream, how: 'ended' | 'reset'): void;
+}
+
 /** A stream that a client has opened: its two sides, its windows, and what waits to be sent. */
 export abstract class ServerStream implements SendingStream {
   readonly id: number;
-  protected readonly connection: ServerConnection;
+  protected readonly connection: StreamConnection;
   /** The client will send nothing more. */
   #isRemoteEnded = false;
   /** END_STREAM has been sent, or the stream was reset. */
@@ -30,7 +48,7 @@ export abstract class ServerStream implements SendingStream {
   #contentBytes: number;
 
   /** @param contentLength what the client says it will send; -1 = nothing said */
-  constructor(connection: ServerConnection, id: number, contentLength: number) {
+  constructor(connection: StreamConnection, id: number, contentLength: number) {
     this.connection = connection;
     this.id = id;
     this.#sendWindowBytes = connection.writer.peerWindowBytes;

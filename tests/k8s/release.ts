@@ -42,6 +42,8 @@ export class Release {
   /** Installs the chart, and waits until all its pods are ready. */
   static async install(lab: Lab, name: string, values: Values): Promise<Release> {
     const release = new Release(lab, name);
+    // One of an earlier run may be on its way out.
+    await lab.kubectl(['wait', '--for=delete', `namespace/${name}`, '--timeout=120s']);
     const wait = ['--create-namespace', '--wait', '--timeout', `${INSTALL_MS / 1000}s`];
     await lab.helm(['install', name, CHART, '-n', name, '-f', '-', ...wait], {
       input: JSON.stringify(values),
@@ -67,7 +69,7 @@ export class Release {
   /** Removes it with its namespace and all data, at once. */
   async remove(): Promise<void> {
     await this.kubectl('delete', 'pods', '--all', '--grace-period=0', '--force', '--wait=false');
-    await this.lab.kubectl(['delete', 'namespace', this.name, '--timeout=60s']);
+    await this.lab.kubectl(['delete', 'namespace', this.name, '--wait=false']);
   }
 
   /** Access point in the cluster. */

@@ -71,7 +71,7 @@ envFrom:
 
 {{/* The questions of the kubelet. Takes: values-of-the-component */}}
 {{- define "orbitmq.probes" -}}
-{{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "metrics") -}}
+{{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "metrics") "timeoutSeconds" 3 -}}
 {{- $alive := dict "httpGet" (dict "path" "/healthz" "port" "metrics") "timeoutSeconds" 5 -}}
 startupProbe:
   {{- toYaml (mergeOverwrite (deepCopy $ready) .startupProbe) | nindent 2 }}

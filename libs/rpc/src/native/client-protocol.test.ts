@@ -198,7 +198,7 @@ describe('a client of our own HTTP/2', () => {
       const peer = await peerAt(0);
       peer.settings([SETTING.MAX_CONCURRENT_STREAMS, 1]);
       await late;
-      assert.equal(peer.of(FRAME.HEADERS).length, 1);
+      await opened(peer, 1);
       peer.answer(1, 'one');
       assert.equal(await one, 'one');
       await opened(peer, 2);

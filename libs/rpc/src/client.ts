@@ -18,7 +18,10 @@ export interface RpcClientOptions {
   readonly tls: ClientTls | undefined;
   /** Largest response message. Bytes; default 64 MiB. */
   readonly receiveMessageBytesMax?: number;
-  /** What may be on its way to this side, of one call and of all together. Bytes; default 64 KiB, which is for small messages. */
+  /**
+   * What may be on its way to this side of one call, and of all together, of which the native engine allows 1 MiB at least.
+   * Bytes; default 64 KiB, which is for small messages.
+   */
   readonly receiveWindowBytes?: number;
   /** Pings a silent connection this often, also without calls, and drops it when nothing comes back. Default 30,000. */
   readonly keepAliveMs?: number;

@@ -118,7 +118,10 @@ export class RpcError extends Error {
   }
 }
 
-/** A call of ours that was never sent: no address could be reached. It may be made elsewhere without being done twice. */
+/**
+ * A call of ours that was certainly not taken: no address could be reached, or the server has said so. It may be made
+ * elsewhere without being done twice.
+ */
 export class UnreachableError extends RpcError {
   constructor(message: string) {
     super('UNAVAILABLE', message);

@@ -4,6 +4,8 @@ import { MESSAGE_PREFIX_BYTES, MessageReader } from './message-reader.ts';
 import { ServerCall } from './server-call.ts';
 
 const COMPRESSED = 1;
+/** A smaller message that has to wait is copied: as a view it would hold all that was received with it. */
+const VIEW_BYTES_MIN = 4096;
 
 /**
  * A call with exactly one request, which its handler gets when the client has half-closed. It is not inflated before, so
@@ -19,7 +21,7 @@ export abstract class SingleRequestCall extends ServerCall {
 
   protected override receive(bytes: Buffer, start: number, end: number, frameBytes: number, isLast: boolean): void {
     if (!this.isEnded) this.#read(bytes, start, end);
-    if (!isLast && !this.isEnded) this.#count(end - start);
+    if (!isLast && !this.isEnded) this.#hold(end - start);
     this.consumed(frameBytes);
   }
 
@@ -59,8 +61,10 @@ export abstract class SingleRequestCall extends ServerCall {
     }
   }
 
-  #count(byteCount: number): void {
+  /** What came stays for as long as the client likes. */
+  #hold(byteCount: number): void {
     this.#isCounted = true;
+    if (this.#message && this.#message.length < VIEW_BYTES_MIN) this.#message = Buffer.from(this.#message);
     this.host.intake.received(this, byteCount);
   }
 

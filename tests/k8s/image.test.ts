@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ROOT } from '@orbitmq/tools';
 import { IMAGE, makeImage } from './images.ts';
-import { labSkip } from './lab.ts';
+import { hasImageBuilder, labSkip } from './lab.ts';
 
 const COMPRESSED_BYTES_MAX = 80 * 2 ** 20;
 const PROGRAMS = ['mqnamesrv', 'mqbroker', 'mqreplica', 'mqadmin'];
@@ -82,7 +82,7 @@ describe('image', { skip: labSkip }, () => {
     for (const { name } of components.filter((component) => component !== node)) assert.ok(texts.includes(name), name);
   });
 
-  it('is the same from the Dockerfile', { skip: existsSync('/usr/bin/buildah') ? false : 'buildah is missing' }, () => {
+  it('is the same from the Dockerfile', { skip: hasImageBuilder() ? false : 'buildah is missing' }, () => {
     const out = join(directory, 'docker.tar');
     const built = spawnSync(
       join(import.meta.dirname, 'lab', 'build-image'),

@@ -81,6 +81,26 @@ export async function installPackages(): Promise<void> {
   await runLab(PROGRAMS_HOME, ['deps'], { timeoutMs: 10 * 60_000 });
 }
 
+/** Whether Dockerfiles can be built here. */
+export function hasImageBuilder(): boolean {
+  return isInstalled('buildah');
+}
+
+/** Installs what builds Dockerfiles. @returns false when it can't be had: nothing else needs it */
+export async function installImageBuilder(): Promise<boolean> {
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  for (const args of [
+    ['update', '-q'],
+    ['install', '-y', '-q', '--no-install-recommends', 'buildah'],
+  ]) {
+    const { code } = await run(['apt-get', ...args], { timeoutMs: 5 * 60_000 }, environment).catch(() => ({
+      code: -1,
+    }));
+    if (code !== 0) return false;
+  }
+  return hasImageBuilder();
+}
+
 /** Builds the programs of Kubernetes unless they are there. @param onOutput gets what the build says */
 export async function buildPrograms(onOutput: (text: string) => void): Promise<void> {
   await runLab(PROGRAMS_HOME, ['build'], { timeoutMs: 90 * 60_000 }, onOutput);

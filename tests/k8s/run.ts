@@ -6,6 +6,8 @@ import { freePort, runSteps, type TestRecord, type TestStep, testFiles } from '@
 import {
   areProgramsBuilt,
   buildPrograms,
+  hasImageBuilder,
+  installImageBuilder,
   installPackages,
   labSkip,
   MISSING,
@@ -37,6 +39,8 @@ const PREPARE: TestStep = {
     }
     const records: TestRecord[] = [];
     if (packages.length > 0) records.push(await attempt('packages are installed', installPackages));
+    if (!hasImageBuilder() && !(await installImageBuilder()))
+      console.log('  buildah can not be had: no Dockerfile is built.');
     if (areProgramsBuilt()) return [...records, { outcome: 'passed', name: 'prepare: the programs are there' }];
     console.log('  Building Kubernetes from its sources: once on each machine, some 10 minutes of two idle cores.');
     const build = (): Promise<void> => buildPrograms((text) => process.stdout.write(text));

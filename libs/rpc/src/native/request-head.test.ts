@@ -28,6 +28,7 @@ describe('requestHeadOf', () => {
       ['POST', '/a.B/C', 'application/grpc+proto', '3S', 'gzip', 12],
     );
     assert.deepEqual([headOf()!.contentLength, headOf()!.encoding], [-1, 'identity']);
+    assert.ok(headOf(['x-a', ' ']), 'a blank value is for the handler to judge');
   });
 
   it('refuses malformed lists', () => {
@@ -43,7 +44,6 @@ describe('requestHeadOf', () => {
       'an empty name': [...REQUIRED, ['', '1']],
       'a line break': [...REQUIRED, ['x-a', 'b\r\nc: d']],
       'a zero': [...REQUIRED, ['x-a', 'b\0']],
-      'a space at the end': [...REQUIRED, ['x-a', 'b ']],
       'a field of connections': [...REQUIRED, ['connection', 'close']],
       'another te': [...REQUIRED, ['te', 'gzip']],
       'a length that is no number': [...REQUIRED, ['content-length', '-1']],

@@ -74,16 +74,4 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     from: 'if (meaningful > available || !isIntact(window, at, meaningful)) {',
     to: 'if (meaningful > available) {',
   },
-  {
-    name: 'static-lacking-leads: a master of a static role leads with what it has, although its machine went down',
-    file: 'libs/node/src/member/shard-member.ts',
-    from: 'role.mayLackStored() ?',
-    to: 'role.mayLackStored() && this.#stopping ?',
-  },
-  {
-    name: 'static-unkept: a master of a static role does not keep for its next start who is in sync',
-    file: 'libs/node/src/member/shard-member.ts',
-    from: 'if (!(await role.inSync.write(members))) return false;',
-    to: '',
-  },
 ];

@@ -14,6 +14,8 @@ import type { ClientDirectory } from './client-directory.ts';
 const GRACE_MS_MAX = HOUR_MS;
 /** Lite topics that are looked at in one step; others are served between two. */
 const LITE_PAGE = 500;
+/** Groups that are asked about a topic in one step. */
+const LOOKS_PER_TURN = 2_000;
 
 /**
  * Takes a shard out of service for sends, or back into it.
@@ -45,23 +47,65 @@ export async function drainOf(
   clock: Clock,
 ): Promise<GetDrainResponse> {
   const { drain } = shard.metadata.standing;
-  const read = new Readers(shard, clients);
+  // At the begin: what is taken while it is counted may be missing.
+  const graceLeftMs = drain === undefined ? 0 : Math.ceil(Math.max(0, drain.refusesFromMs - clock.wallMs()));
+  const topics = topicsOf(shard);
+  const read = await readersOf(shard, clients, topics, clock);
+  const groupsOf = (topic: Topic): ReadonlySet<string> => {
+    const elsewhere = readers.filter((reader) => reader.topic === topic.name);
+    return new Set([...(read.get(topic.name) ?? []), ...elsewhere.map(({ group }) => group)]);
+  };
+  // Others are served while lite topics are counted, and a message may become a dead letter then: so these come first, and all else
+  // is counted in one step.
   const remainders: DrainRemainder[] = [];
-  const topics = [...shard.metadata.topics()].sort((left, right) => (left.name < right.name ? -1 : 1));
   for (const topic of topics) {
-    const groups = new Set([...read.of(topic)].map(({ name }) => name));
-    for (const reader of readers) if (reader.topic === topic.name) groups.add(reader.group);
-    const found =
-      topic.messageType === 'LITE' ? await liteLeft(shard, topic, groups, clock) : left(shard, topic, groups);
-    remainders.push(...found.filter(({ count }) => count > 0n));
+    if (isLite(topic)) remainders.push(...(await liteLeft(shard, topic, groupsOf(topic), clock)));
   }
+  for (const topic of topicsOf(shard)) if (!isLite(topic)) remainders.push(...left(shard, topic, groupsOf(topic)));
+  remainders.sort((one, other) => (one.topic === other.topic ? 0 : one.topic < other.topic ? -1 : 1));
   return {
     draining: drain !== undefined,
     sinceMs: BigInt(drain?.sinceMs ?? 0),
-    graceLeftMs: BigInt(drain === undefined ? 0 : Math.ceil(Math.max(0, drain.refusesFromMs - clock.wallMs()))),
-    remainders,
-    readers: topics.flatMap((topic) => [...read.of(topic)].map(({ name }) => ({ topic: topic.name, group: name }))),
+    graceLeftMs: BigInt(graceLeftMs),
+    remainders: remainders.filter(({ count }) => count > 0n),
+    readers: [...read].flatMap(([topic, groups]) => groups.map((group) => ({ topic, group }))),
   };
+}
+
+/** By name. */
+function topicsOf(shard: Shard): Topic[] {
+  return [...shard.metadata.topics()].sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+function isLite({ messageType }: Topic): boolean {
+  return messageType === 'LITE';
+}
+
+/** Names of the groups that read a topic, by its name. Others are served between two looks. */
+async function readersOf(
+  shard: Shard,
+  clients: ClientDirectory,
+  topics: readonly Topic[],
+  clock: Clock,
+): Promise<Map<string, string[]>> {
+  const read = new Readers(shard, clients);
+  const found = new Map<string, string[]>();
+  let lookCount = 0;
+  for (const topic of topics) {
+    found.set(
+      topic.name,
+      [...read.of(topic)].map(({ name }) => name),
+    );
+    lookCount += read.groupCount;
+    if (lookCount < LOOKS_PER_TURN) continue;
+    lookCount = 0;
+    await othersTurn(clock);
+  }
+  return found;
+}
+
+async function othersTurn(clock: Clock): Promise<void> {
+  await new Promise<void>((resolve) => void clock.setTimer(0, resolve));
 }
 
 /** Which groups read a topic: they have begun with it, their clients subscribe to it, or they are bound to it. */
@@ -77,6 +121,10 @@ class Readers {
       if (group === undefined) continue;
       for (const { topic } of topics) this.#subscribed.add(`${group} ${topic}`);
     }
+  }
+
+  get groupCount(): number {
+    return this.#groups.length;
   }
 
   *of(topic: Topic): IterableIterator<Group> {
@@ -127,7 +175,7 @@ async function liteLeft(
     }
     if (!more || liteTopics.length === 0) break;
     after = liteTopics.at(-1)!.liteTopic;
-    await new Promise<void>((resolve) => void clock.setTimer(0, resolve));
+    await othersTurn(clock);
   }
   if (sums.size === 0) return [remainder(Kind.KIND_UNREAD, topic, unreadCount)];
   return [...sums].map(([group, sum]) => sum.remainder(group, topic));

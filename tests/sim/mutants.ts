@@ -1,11 +1,17 @@
-/** A small wrong in the engine that the histories must notice. */
-export interface Mutant {
-  readonly name: string;
+/** A text in a file, and what takes its place. */
+export interface Change {
   /** File below the repository's root. */
   readonly file: string;
-  /** Text that is in it once, and what takes its place. */
+  /** It is in it once. */
   readonly from: string;
   readonly to: string;
+}
+
+/** A small wrong in the engine that the histories must notice. */
+export interface Mutant extends Change {
+  readonly name: string;
+  /** Where the same wrong would be caught in another place, too: that is changed with it. */
+  readonly also?: Change;
 }
 
 /** What the histories of a shard's core must notice: those of the whole come to it too seldom. */

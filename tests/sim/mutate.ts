@@ -22,13 +22,16 @@ const mutant = [
 ].find(({ name }) => name.startsWith(`${wanted}:`));
 if (mutant === undefined) throw new Error(`there is no mutant ${wanted}`);
 
+const changes = [mutant, ...(mutant.also === undefined ? [] : [mutant.also])];
+
 registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
-    if (!url.endsWith(mutant.file)) return loaded;
+    const change = changes.find(({ file }) => url.endsWith(file));
+    if (change === undefined) return loaded;
     const source = Buffer.from(loaded.source as Uint8Array).toString('utf8');
-    if (source.split(mutant.from).length !== 2)
-      throw new Error(`mutant ${wanted}: its text is not once in ${mutant.file}`);
-    return { ...loaded, source: source.replace(mutant.from, mutant.to) };
+    if (source.split(change.from).length !== 2)
+      throw new Error(`mutant ${wanted}: its text is not once in ${change.file}`);
+    return { ...loaded, source: source.replace(change.from, change.to) };
   },
 });

@@ -74,4 +74,51 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
     from: 'if (meaningful > available || !isIntact(window, at, meaningful)) {',
     to: 'if (meaningful > available) {',
   },
+  {
+    name: 'claim-before-flush: a follower says to have stored what it has not fsynced',
+    file: 'libs/replication/src/follower.ts',
+    from: 'storedOffset: BigInt(copy.replica.storedOffset),',
+    to: 'storedOffset: BigInt(copy.replica.endOffset),',
+  },
+  {
+    name: 'applies-unconfirmed: a follower applies what it has stored',
+    file: 'libs/replication/src/follower.ts',
+    from: 'copy.confirm(confirmedOffset);',
+    to: 'copy.confirm(Number.POSITIVE_INFINITY);',
+  },
+  {
+    name: 'snapshot-unconfirmed: a snapshot holds what is not confirmed yet',
+    file: 'libs/shard/src/maintenance.ts',
+    from: '    await log.flush(position);\n    await this.#confirmed(position);\n',
+    to: '    await log.flush(position);\n',
+  },
+  {
+    name: 'joining-unawaited: a member is not waited for before it is known that it has joined',
+    file: 'libs/replication/src/in-sync-set.ts',
+    from: '    this.#desired.add(member);\n    this.#required.add(member);\n',
+    to: '    this.#desired.add(member);\n',
+  },
+  {
+    name: 'renewed-at-answer: a leader counts from when it heard that its Lease is renewed',
+    file: 'libs/coordination/src/election.ts',
+    from: '      this.#see(await store.write(lease, this.#stored), begunMs);\n      tenure.renewedMs = begunMs;\n',
+    to: '      this.#see(await store.write(lease, this.#stored), begunMs);\n      tenure.renewedMs = clock.monotonicMs();\n',
+  },
+  {
+    name: 'confirmed-at-takeover: those who were in sync with the last leader count as in sync with the next one',
+    file: 'libs/coordination/src/election.ts',
+    from: '? [] : [candidate.member],',
+    to: '? [] : expected.lease.inSync,',
+  },
+  {
+    name: 'older-epoch-followed: neither a leader nor a follower minds that a newer epoch has begun',
+    file: 'libs/replication/src/follower.ts',
+    from: 'if (epoch < this.#epochSeen) throw',
+    to: 'if (epoch < 0) throw',
+    also: {
+      file: 'libs/replication/src/leader.ts',
+      from: 'if (Number(hello.epochSeen) > log.epoch) {',
+      to: 'if (log.epoch < 0) {',
+    },
+  },
 ];

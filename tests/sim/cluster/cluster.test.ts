@@ -5,7 +5,7 @@ import { CLUSTER_MUTANTS } from './cluster-mutants.ts';
 
 const HISTORIES = Number(process.env.SEEDS ?? 5000);
 /** Histories within which every mutant must have been noticed. */
-const MUTANT_HISTORIES = 250;
+const MUTANT_HISTORIES = 400;
 const PROCESSES = 2;
 
 describe('simulated histories of a shard on several machines', { concurrency: PROCESSES }, () => {

@@ -17,18 +17,26 @@ export interface LeaseWay {
   losesAnswers: boolean;
   /** Longest that each way takes. Milliseconds. */
   delayMs: number;
+  /** Answers take so long beside. Milliseconds. */
+  answerDelayMs: number;
+  /** What is read comes from a server that lags behind; what is written does not. */
+  isStale: boolean;
 }
 
 /** A client gives up after so long; what it asked for may still be done. Milliseconds. */
 const TIMEOUT_MS = 300;
+/** So many versions a server is behind that lags. */
+const STALE_READS = 10;
 
 /** A member's way to the Leases. */
 export class LeaseLink {
-  readonly way: LeaseWay = { isCut: false, losesAnswers: false, delayMs: 2 };
+  readonly way: LeaseWay = { isCut: false, losesAnswers: false, delayMs: 2, answerDelayMs: 0, isStale: false };
   readonly #sim: SimClock;
   readonly #leases: MemoryLeases;
   readonly #random: Random;
   readonly #onTaken: (before: Lease | undefined, after: Lease) => void;
+  /** What a server that lags behind has: the Lease as it was some reads ago. */
+  readonly #seen: StoredLease[] = [];
 
   /** @param onTaken hears of each new epoch */
   constructor(
@@ -47,10 +55,19 @@ export class LeaseLink {
   connect(process: PausableClock): LeaseStore {
     const store = this.#leases.connect();
     return {
-      read: () => this.#ask(process, () => store.read()),
+      read: () => this.#ask(process, () => this.#read(store)),
       write: (lease, expected) => this.#ask(process, () => this.#write(store, lease, expected)),
       close: () => {},
     };
+  }
+
+  async #read(store: LeaseStore): Promise<StoredLease | undefined> {
+    const now = await store.read();
+    if (now === undefined) return undefined;
+    const oldest = this.way.isStale ? this.#seen[0] : undefined;
+    if (this.#seen.at(-1)?.version !== now.version) this.#seen.push(now);
+    if (this.#seen.length > STALE_READS) this.#seen.shift();
+    return oldest ?? now;
   }
 
   async #write(store: LeaseStore, lease: Lease, expected: StoredLease | undefined): Promise<StoredLease> {
@@ -72,7 +89,7 @@ export class LeaseLink {
         this.#after(() => {
           timer.cancel();
           resolve(give);
-        });
+        }, this.way.answerDelayMs);
       };
       if (this.way.isCut) return;
       this.#after(() => {
@@ -90,7 +107,7 @@ export class LeaseLink {
     return answer();
   }
 
-  #after(run: () => void): void {
-    this.#sim.setTimer((this.way.delayMs * this.#random.below(1024)) / 1024, run);
+  #after(run: () => void, atLeastMs = 0): void {
+    this.#sim.setTimer(atLeastMs + (this.way.delayMs * this.#random.below(1024)) / 1024, run);
   }
 }

@@ -37,6 +37,8 @@ export class LogJudge {
   #acknowledged: Acknowledged[] = [];
   /** Answers that need no more than what was before `end`, maybe less. */
   #touched: { readonly end: number; readonly atMs: number }[] = [];
+  /** Most that anybody has said to be confirmed, ever. */
+  #confirmedMax = 0;
   /** As it grew. */
   #confirmed: Confirmed[] = [];
   #sequence = 0;
@@ -78,7 +80,18 @@ export class LogJudge {
   }
 
   confirmed(log: ReplicatedLog, offset: number, atMs: number): void {
+    this.#confirmedMax = Math.max(this.#confirmedMax, offset);
     if (offset > (this.#confirmed.at(-1)?.offset ?? 0)) this.#confirmed.push({ log, offset, atMs });
+  }
+
+  /** A copy has what lies before `offset` in its state. */
+  applied(member: number, offset: number): void {
+    if (offset <= this.#confirmedMax) return;
+    throw new Violation('D8 a copy applies only what is confirmed', {
+      member,
+      offset,
+      confirmedOffset: this.#confirmedMax,
+    });
   }
 
   /** @returns since when what was answered may rightly be undone; Infinity = nothing may */
@@ -90,6 +103,7 @@ export class LogJudge {
     if (leader !== member) throw new Violation('one member leads in an epoch', { ...facts, leader });
     this.#leaders.set(epoch, member);
     this.#beginnings.push({ epoch, start });
+    this.#confirmedMax = Math.max(this.#confirmedMax, log.confirmedOffset);
     const unconfirmed = this.#confirmed.find(({ offset }) => offset > start);
     if (unconfirmed !== undefined && !mayLoseConfirmed) {
       const { offset, atMs } = this.#confirmed.at(-1)!;

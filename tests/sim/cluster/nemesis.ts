@@ -17,6 +17,9 @@ const GOOD_LEASE_DELAY_MS = 2;
 /** Longest that a hand-over waits for the heir. */
 const HAND_OVER_MS = 300;
 
+/** By name: how often it comes beside others, and what happens. */
+type Chances = Record<string, readonly [number, (traffic: (count: number) => void) => unknown]>;
+
 /** What goes wrong with machines, links and Leases, and how it is put right. */
 export class Nemesis {
   readonly mishaps: readonly Mishap[];
@@ -25,16 +28,18 @@ export class Nemesis {
   readonly #random: Random;
   /** Links that are cut on purpose, `from>to`. */
   readonly #cut = new Set<string>();
+  /** Machines that are not started again before. */
+  readonly #downUntilMs = new Map<Machine, number>();
 
   constructor(victim: Victim, clock: SimClock, random: Random) {
     this.#victim = victim;
     this.#clock = clock;
     this.#random = random;
-    this.mishaps = Object.entries(this.#chances()).map(([name, [weight, run]]) => ({
+    this.mishaps = Object.entries({ ...this.#chances(), ...this.#several() }).map(([name, [weight, run]]) => ({
       name,
       weight,
-      run: async () => {
-        await run();
+      run: async (traffic) => {
+        await run(traffic);
       },
     }));
   }
@@ -42,7 +47,7 @@ export class Nemesis {
   /** Some of what is broken is put right, by chance. */
   async repairSome(): Promise<void> {
     for (const machine of this.#machines) {
-      if (machine.process === undefined && this.#chance(0.35)) await this.#start(machine);
+      if (machine.process === undefined && this.#mayStart(machine) && this.#chance(0.35)) await this.#start(machine);
       if (machine.isPaused && this.#chance(0.3)) machine.clock.resume();
       if (this.#chance(0.2)) this.#repairLease(machine);
       if (this.#chance(0.2)) machine.mend();
@@ -65,9 +70,9 @@ export class Nemesis {
     return this.#victim.machines;
   }
 
-  #chances(): Record<string, readonly [number, () => unknown]> {
-    const { roles, acknowledge, options, fills } = this.#victim.settings;
-    const chances: Record<string, readonly [number, () => unknown]> = {
+  #chances(): Chances {
+    const { roles, options, fills } = this.#victim.settings;
+    const chances: Chances = {
       'kill the leader': [5, () => this.#leader.end('kill')],
       'kill one': [3, () => this.#any().end('kill')],
       'kill all': [1, () => this.#each((machine) => machine.end('kill'))],
@@ -99,10 +104,25 @@ export class Nemesis {
       chances['leases away'] = [3, () => this.#each(({ lease }) => this.#breakLease(lease.way, 0))];
       chances['lease of one'] = [4, () => this.#breakLease(this.#anyOrLeader().lease.way, this.#random.below(3))];
       chances['slow leases'] = [2, () => this.#each(({ lease }) => this.#breakLease(lease.way, 2))];
-      chances['the leader is alone'] = [4, () => this.#alone(this.#leader)];
+      chances['stale leases'] = [3, () => this.#each(({ lease: { way } }) => this.#makeStale(way))];
     }
+    return chances;
+  }
+
+  /** One thing after the other, while calls are under way. */
+  #several(): Chances {
+    const { roles, acknowledge } = this.#victim.settings;
+    const chances: Chances = {};
     if (acknowledge === 'confirmed') {
       chances['cut off, then killed'] = [2, () => this.#cutOffAndKill()];
+      chances['power while a disk is slow'] = [4, (traffic) => this.#powerOfSlowDisks(traffic)];
+      chances['snapshot before it is confirmed'] = [2, (traffic) => this.#snapshotAlone(traffic)];
+    }
+    if (roles === 'elected') {
+      chances['the leader is alone'] = [4, () => this.#alone(this.#leader)];
+      chances['alone, renewed late'] = [2, (traffic) => this.#renewedLate(traffic)];
+      if (this.#machines.length > 2) chances['an older leader calls'] = [4, (traffic) => this.#olderLeader(traffic)];
+      chances['in sync unheard'] = [2, (traffic) => this.#inSyncUnheard(traffic)];
     }
     return chances;
   }
@@ -206,10 +226,100 @@ export class Nemesis {
   #repairLease({ lease: { way } }: Machine): void {
     way.isCut = false;
     way.losesAnswers = false;
+    way.isStale = false;
+    way.answerDelayMs = 0;
     way.delayMs = GOOD_LEASE_DELAY_MS;
   }
 
+  #makeStale(way: Machine['lease']['way']): void {
+    if (this.#chance(0.6)) way.isStale = true;
+  }
+
   // ── several at once ──
+
+  /** What a follower has not fsynced is gone, and whoever has it comes back late. */
+  async #powerOfSlowDisks(traffic: (count: number) => void): Promise<void> {
+    const leader = this.#leader;
+    const slow = this.#machines.filter((machine) => machine !== leader);
+    for (const machine of slow) machine.break({ operation: 'sync', delayMs: 800, count: 4 });
+    traffic(2 + this.#random.below(4));
+    await this.#clock.advance(this.#random.below(150));
+    for (const machine of this.#machines) this.#power(machine);
+    this.#downUntilMs.set(leader, this.#clock.monotonicMs() + 500 + this.#random.below(2500));
+    for (const machine of slow) {
+      machine.mend();
+      await this.#start(machine);
+    }
+  }
+
+  /** The Lease is renewed, and its leader hears of that when the Lease has nearly run out, and of nobody else. */
+  async #renewedLate(traffic: (count: number) => void): Promise<void> {
+    const leader = this.#leader;
+    const { way } = leader.lease;
+    way.answerDelayMs = 200 + this.#random.below(90);
+    await this.#clock.advance(this.#random.below(400));
+    this.#cutOff(leader, true, true);
+    await this.#clock.advance(this.#random.below(300));
+    way.isCut = true;
+    for (let round = 0; round < 14 && this.#leader === leader; round++) await this.#clock.advance(50);
+    for (let round = 0; round < 4; round++) {
+      traffic(2);
+      await this.#clock.advance(20);
+    }
+  }
+
+  /** A leader takes a snapshot of what nobody else has, and dies. */
+  async #snapshotAlone(traffic: (count: number) => void): Promise<void> {
+    const leader = this.#leader;
+    this.#cutOff(leader, false, true);
+    traffic(2 + this.#random.below(4));
+    await this.#clock.advance(10 + this.#random.below(30));
+    this.#snapshot(leader);
+    await this.#clock.advance(20 + this.#random.below(60));
+    leader.end('kill');
+  }
+
+  /** A leader does not know that there is another one, and one that follows that one is told of the first again. */
+  async #olderLeader(traffic: (count: number) => void): Promise<void> {
+    const older = this.#leader;
+    this.#cutOff(older, true, true);
+    older.lease.way.isCut = true;
+    for (let round = 0; round < 20 && this.#leader === older; round++) await this.#clock.advance(50);
+    const newer = this.#leader;
+    if (newer === older) return;
+    await this.#clock.advance(150 + this.#random.below(250));
+    traffic(2 + this.#random.below(4));
+    await this.#clock.advance(20 + this.#random.below(40));
+    const follower = this.#pick(this.#machines.filter((machine) => machine !== older && machine !== newer));
+    follower.lease.way.isStale = true;
+    this.#repairLinks();
+    newer.lease.way.isCut = true;
+    await this.#clock.advance(60 + this.#random.below(100));
+    newer.end('kill');
+    this.#downUntilMs.set(newer, this.#clock.monotonicMs() + 1500);
+    follower.lease.way.isStale = false;
+  }
+
+  /** A follower comes into the Lease, its leader does not hear of that, and then goes away. */
+  async #inSyncUnheard(traffic: (count: number) => void): Promise<void> {
+    const leader = this.#leader;
+    const follower = this.#pick(this.#machines.filter((machine) => machine !== leader));
+    const links = [`${leader.name}>${follower.name}`, `${follower.name}>${leader.name}`];
+    this.#setLink(leader.name, follower.name);
+    this.#setLink(follower.name, leader.name);
+    await this.#clock.advance(600 + this.#random.below(300));
+    for (const link of links) this.#cut.delete(link);
+    for (const [from, to] of links.map((link) => link.split('>') as [string, string])) {
+      if (leader.hasPower && follower.hasPower) this.#victim.network.link(from, to, { isCut: false });
+    }
+    leader.lease.way.losesAnswers = true;
+    await this.#clock.advance(50 + this.#random.below(80));
+    this.#setLink(leader.name, follower.name);
+    traffic(1 + this.#random.below(4));
+    await this.#clock.advance(this.#random.below(120));
+    leader.end('kill');
+    this.#downUntilMs.set(leader, this.#clock.monotonicMs() + 1500);
+  }
 
   #alone(machine: Machine): void {
     this.#cutOff(machine, this.#chance(0.8), this.#chance(0.8));
@@ -227,6 +337,10 @@ export class Nemesis {
   }
 
   // ── help ──
+
+  #mayStart(machine: Machine): boolean {
+    return (this.#downUntilMs.get(machine) ?? 0) <= this.#clock.monotonicMs();
+  }
 
   get #leader(): Machine {
     return this.#victim.leading ?? this.#any();

@@ -228,10 +228,13 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
     const { roles, acknowledge, catchUpMs } = this.settings;
     if (roles !== 'static' || !this.#unsound.has(member)) return false;
     if (acknowledge === 'stored' || catchUpMs < HEAL_MS) return true;
-    return inSyncKept.some((other) => other !== member && this.#unsound.has(other));
+    // What it said alone nobody else had.
+    const wasAlone = this.#current?.tenure.replication.inSync.length === 1;
+    return wasAlone || inSyncKept.some((other) => other !== member && this.#unsound.has(other));
   }
 
   #follows(machine: Machine, copy: FollowerShard): void {
+    this.#watched(() => this.#judge.applied(machine.member, copy.appliedOffset));
     copy.replica.onStored(() => this.#lookAt(machine));
   }
 
@@ -274,6 +277,7 @@ export class ReplicatedCluster extends ShardClient implements ClusterUnderTest, 
   #check(): void {
     if (this.#violation !== undefined) throw this.#violation;
     for (const { member, process } of this.machines) {
+      if (process?.copy !== undefined) this.#judge.applied(member, process.copy.appliedOffset);
       const attested = process?.copy?.attested;
       if (attested === undefined || attested.checksum === attested.leaderChecksum) continue;
       throw new Violation('R11 the state of a copy is that of its leader', { member, ...attested });

@@ -178,7 +178,8 @@ export interface Mishap {
   readonly name: string;
   /** How often it comes, beside others. */
   readonly weight: number;
-  run(): Promise<void>;
+  /** @param traffic makes so many calls begin, which nobody waits for */
+  run(traffic: (count: number) => void): Promise<void>;
 }
 
 /** A cluster and what can go wrong with it. */

@@ -120,10 +120,7 @@ export abstract class ShardClient implements Cluster {
 
   send(spec: MessageSpec): Promise<Answer<Sent>> {
     return this.call(async (at) => {
-      const message = encodeMessage(spec);
-      const earlier = await this.#findSent(at, spec, message);
-      const sent =
-        earlier === undefined ? this.#append(at.shard, spec, message) : repeated(spec, earlier, at.shard.epoch);
+      const sent = await this.#appendOnce(at, spec, encodeMessage(spec));
       await this.#settled(at);
       return sent;
     });
@@ -235,8 +232,12 @@ export abstract class ShardClient implements Cluster {
   renew(handle: Handle, invisibleMs: number): Promise<Answer<void>> {
     return this.call(async (at) => {
       const lease = leaseOf(at.shard, handle);
+      const { position } = at.shard;
       if (lease !== undefined) at.shard.renew([lease], invisibleMs);
+      const isDone = at.shard.position > position;
       await this.#settled(at);
+      // What it does not know it does not renew, and says nothing of it.
+      if (!isDone) throw new Unknown();
     });
   }
 
@@ -322,17 +323,17 @@ export abstract class ShardClient implements Cluster {
     return (topic?.queues ?? []).map(({ id }) => shard.queueRange(topic!, id));
   }
 
-  /** As the messaging service looks for what was sent before. */
-  async #findSent(at: Place, spec: MessageSpec, message: Encoded): Promise<EarlierSend | undefined> {
+  /** As the messaging service does: what was sent before is looked for and, when there is none, appended in one step. */
+  async #appendOnce(at: Place, spec: MessageSpec, message: Encoded): Promise<Sent> {
     const { shard } = at;
     const topic = topicOf(shard, spec.topic);
     for (let from = 0; ; ) {
       const earlier = shard.findSent(topic, message, from);
-      if (!(earlier instanceof Promise)) return earlier;
+      if (earlier === undefined) return this.#append(shard, spec, message);
       const { position } = shard;
       const found = await earlier;
       if (at.isOver()) throw new Unknown();
-      if (found !== undefined) return found;
+      if (found !== undefined) return repeated(spec, found, shard.epoch);
       from = position;
     }
   }

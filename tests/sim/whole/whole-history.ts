@@ -129,7 +129,9 @@ export class WholeHistory {
       dice -= weight;
       if (dice >= 0) continue;
       this.#note(`── ${name}`);
-      return await run();
+      return await run((count) => {
+        for (let call = 0; call < count; call++) this.#workload.step();
+      });
     }
   }
 

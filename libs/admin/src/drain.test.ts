@@ -114,6 +114,7 @@ test('a message of a lite topic that becomes a dead letter while it is counted i
     const liteTopic = `n${String(index).padStart(3, '0')}`;
     const system = SystemProperties.encode({ ...SystemProperties.decode(new Uint8Array()), liteTopic }).finish();
     shard.sendLite({ topic, liteTopic, tagHash: 0, message: { system, rest: MESSAGE.rest } });
+    await shard.settled();
     const request = { countMax: 1, bytesMax: 1e6, invisibleMs: 30_000, attemptId: undefined };
     const [taken] = await clock.settle(subscriber.receive(request));
     last = { group, topic, ...taken! };

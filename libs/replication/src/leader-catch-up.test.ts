@@ -140,6 +140,15 @@ describe('a leader that catches up before it leads', () => {
     assert.equal(bench.master.endOffset, 40);
   });
 
+  it('goes by no epoch that no log can have, as it could not lead above it', async () => {
+    const bench = new Bench([1]);
+    await bench.give(1, new TestLog(90, EPOCHS), { epochSeen: 2n ** 40n });
+    await bench.give(1, new TestLog(90, [...EPOCHS, { epoch: 2 ** 32 - 1, startOffset: 80 }]));
+    assert.equal(bench.master.endOffset, 40);
+    await bench.give(1, new TestLog(60, EPOCHS));
+    assert.deepEqual(await bench.ended(), { epochSeen: 1, isComplete: true });
+  });
+
   it('takes nothing once it is closed', async () => {
     const bench = new Bench([1]);
     bench.catchUp.close();

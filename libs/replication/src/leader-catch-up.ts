@@ -8,7 +8,7 @@ import {
 import type { Logger } from '@orbitmq/runtime';
 import { type FollowerCopy, takeRecords } from './copy.ts';
 import { continuationOf } from './divergence.ts';
-import { foreignRefusal, INVALID_HELLO, spanOf, spanOfLog } from './hello.ts';
+import { EPOCHS_MAX, foreignRefusal, INVALID_HELLO, spanOf, spanOfLog } from './hello.ts';
 import { Silence } from './silence.ts';
 import type { LeaderStream } from './stream.ts';
 import type { ReplicationSettings } from './times.ts';
@@ -40,6 +40,12 @@ export interface CaughtUp {
 
 /** Records of one message of a follower at most, as its leader's port takes no long ones. Bytes. */
 const CHUNK_BYTES_MAX = 512 * 1024;
+/** Epochs have 32 bits in a log, and this member needs a higher one than anybody has seen. */
+const EPOCH_MAX = 2 ** 32 - 2;
+const INVALID_EPOCHS: LeaderMessage_Refusal = {
+  reason: Reason.REASON_INVALID,
+  message: `at most ${EPOCHS_MAX} epochs may be named, none above ${EPOCH_MAX}`,
+};
 /** The same follower comes again several times a second: what it lacks is told once. */
 const NOT_YET: LeaderMessage_Refusal = {
   reason: Reason.REASON_NOT_LEADER,
@@ -117,8 +123,7 @@ export class LeaderCatchUp {
       refuse(stream, refusal ?? INVALID_HELLO);
       return undefined;
     }
-    const newest = hello.epochs.at(-1)?.epoch ?? 0n;
-    this.#epochSeen = Math.max(this.#epochSeen, Number(newest), Number(hello.epochSeen));
+    this.#epochSeen = Math.max(this.#epochSeen, epochSeenBy(hello));
     const from = this.#isFetching ? undefined : this.#lackedFrom(hello);
     if (from === undefined) {
       if (!this.#isFetching) this.#answered(hello.member);
@@ -137,6 +142,7 @@ export class LeaderCatchUp {
 
   #refusalOf(hello: FollowerMessage_Hello): LeaderMessage_Refusal | undefined {
     const { cluster, shard, member, copy } = this.#options;
+    if (hello.epochs.length > EPOCHS_MAX || epochSeenBy(hello) > EPOCH_MAX) return INVALID_EPOCHS;
     // An empty log takes up any.
     return foreignRefusal(hello, { cluster, shard, member, logId: copy.replica.logId ?? hello.logId });
   }
@@ -198,6 +204,10 @@ export class LeaderCatchUp {
     for (const stream of this.#streams) stream.close();
     this.#ended.resolve(how);
   }
+}
+
+function epochSeenBy({ epochs, epochSeen }: FollowerMessage_Hello): number {
+  return Math.max(Number(epochs.at(-1)?.epoch ?? 0n), Number(epochSeen));
 }
 
 function refuse(stream: LeaderStream, refusal: LeaderMessage_Refusal): void {

@@ -436,11 +436,19 @@ export class ShardMember {
 
   async #follow(): Promise<void> {
     const { identity, clock, logger, replication: settings, files, mayLoseConfirmed, connect, role } = this.#options;
-    const copy = await files.openFollower();
-    if (role.kind === 'static' && role.standIn !== undefined && (await files.hasBranch(copy))) {
+    let copy = await files.openFollower();
+    if (await files.hasBranch(copy)) {
       await copy.close();
-      this.#state = { kind: 'acting', acting: await files.openActing(0), isServing: false };
-      return;
+      if (role.kind === 'static' && role.standIn !== undefined) {
+        this.#state = { kind: 'acting', acting: await files.openActing(0), isServing: false };
+        return;
+      }
+      logger.warn(
+        { roles: role.kind },
+        'what consumers settled at this slave while it stood in for its master is given up: they get it again',
+      );
+      await files.cutBranch();
+      copy = await files.openFollower();
     }
     const rules = { mayLoseConfirmed, isStatic: role.kind === 'static' };
     const host = new CopyHost(files, copy, rules, {

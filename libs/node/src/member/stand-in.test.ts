@@ -15,6 +15,7 @@ import type { Delivery, OpenedShard } from '@orbitmq/shard';
 import { SimClock, SimDisk, SimNetwork, type SimProcessClock, type SimSocket } from '@orbitmq/testkit';
 import { shardFiles } from './shard-files.ts';
 import { ShardMember } from './shard-member.ts';
+import type { StandInRules } from './stand-in.ts';
 
 const SILENT: Logger = { child: () => SILENT, debug() {}, info() {}, warn() {}, error() {} };
 const DELAY_MS = 3000;
@@ -55,7 +56,7 @@ class Machine {
     return this.member.tenure?.shard ?? this.member.acting?.shard;
   }
 
-  async start({ slaveReads = true } = {}): Promise<void> {
+  async start({ slaveReads = true, handsOver = true } = {}): Promise<void> {
     const { clock, network } = this.#shard;
     const process = clock.process();
     this.#process = process;
@@ -113,11 +114,7 @@ class Machine {
           this.#hasRebooted = false;
         },
         actingMembers: async () => this.#shard.actingMembers(),
-        standIn: {
-          delayMs: slaveReads ? DELAY_MS : undefined,
-          isLeaderAway: async () => !this.#shard.hasNameServer || !this.#shard.master.isRunning,
-          connect: () => this.#shard.peer(),
-        },
+        ...(handsOver ? { standIn: this.#standIn(slaveReads) } : {}),
       },
       onFatal: (error) => this.fatal.push(error),
     });
@@ -128,6 +125,14 @@ class Machine {
       else void acceptor.accept(socket as unknown as LeaderStream);
     });
     await clock.settle(member.start());
+  }
+
+  #standIn(slaveReads: boolean): StandInRules {
+    return {
+      delayMs: slaveReads ? DELAY_MS : undefined,
+      isLeaderAway: async () => !this.#shard.hasNameServer || !this.#shard.master.isRunning,
+      connect: () => this.#shard.peer(),
+    };
   }
 
   kill(): void {
@@ -340,6 +345,23 @@ describe('a slave of a static role', () => {
     await master.start();
     await shard.equal();
     assert.deepEqual(numbersOf(await shard.take(master, COUNT)), range(5, COUNT));
+    await shard.stop();
+  });
+
+  it('follows without what it has settled when nobody would take that over any more', async () => {
+    const shard = new Shard();
+    const { master, slave } = shard;
+    await shard.start();
+    master.kill();
+    await shard.acting();
+    await shard.acknowledge(slave, ...(await shard.take(slave, 5)));
+    await slave.stop();
+    await slave.start({ handsOver: false });
+    await master.start();
+    await shard.clock.advance(5000);
+    assert.deepEqual(master.member.replication!.inSync, [0, 1]);
+    await shard.equal();
+    assert.deepEqual(numbersOf(await shard.take(master, COUNT)), range(0, COUNT));
     await shard.stop();
   });
 

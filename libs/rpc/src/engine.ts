@@ -11,7 +11,7 @@ export const RPC_ENGINES = ['native', 'grpc-js'] as const;
 export type RpcEngineName = (typeof RPC_ENGINES)[number];
 
 /** The engine where none is chosen. */
-export const RPC_ENGINE_DEFAULT: RpcEngineName = 'grpc-js';
+export const RPC_ENGINE_DEFAULT: RpcEngineName = 'native';
 
 /**
  * Listens on a port and serves the given methods.

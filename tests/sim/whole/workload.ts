@@ -40,6 +40,7 @@ export class Workload {
   #openCalls = 0;
   /** The group is being deleted, and made again. */
   #isMortalGone = false;
+  #isMortalReplaced = false;
   /** A violation that was found while nobody waited for it. */
   violation: Error | undefined;
   deliveredCount = 0;
@@ -518,7 +519,14 @@ export class Workload {
   /** Deletes the group that may be deleted, and makes it again: to it everything is new. */
   async #replaceMortal(): Promise<void> {
     const index = this.groups.findIndex(({ spec }) => spec.name === MORTAL);
-    if (index < 0 && !this.#isMortalGone) return;
+    if (this.#isMortalReplaced || (index < 0 && !this.#isMortalGone)) return;
+    // A second deletion that waits as long as the first would take the new group.
+    this.#isMortalReplaced = true;
+    await this.#deleteAndMakeMortal(index);
+    this.#isMortalReplaced = false;
+  }
+
+  async #deleteAndMakeMortal(index: number): Promise<void> {
     if (index >= 0) {
       this.groups.splice(index, 1)[0]!.isDeleted = true;
       this.#hand = this.#hand.filter(({ group }) => group.spec.name !== MORTAL);

@@ -26,6 +26,8 @@ const CALL_MS_MAX = 10 * SECOND_MS;
 const POLL_S = 5n;
 /** A topic that was just made is in the routes within this. Milliseconds. */
 const RETRY_MS = 200;
+/** A broker that is not in the route by then is left out. Milliseconds. */
+const ROUTE_MS_MAX = 10 * SECOND_MS;
 const ACCESS_POINT = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/;
 
 /** One message that went to a broker and came back. */
@@ -43,6 +45,8 @@ interface Plan {
   readonly topic: string;
   readonly group: string;
   readonly isTls: boolean;
+  /** Brokers on which the topic was just made: all of them are waited for. */
+  readonly brokerNames: readonly string[];
   /** Monotonic milliseconds. */
   readonly endMs: number;
 }
@@ -55,17 +59,19 @@ export async function roundTrip(context: AdminContext, options: Options): Promis
   const timeoutS = wholeNumberOf(options, 'timeoutSeconds', 1, TIMEOUT_S_MAX) ?? TIMEOUT_S_DEFAULT;
   const given = textOf(options, 'topic');
   const name = given ?? `round-trip-${Buffer.from(systemRandom.bytes(6)).toString('hex')}`;
+  const accessPoint = requiredText(options, 'endpoints');
+  if (!ACCESS_POINT.test(accessPoint)) {
+    throw new UsageError(`-e takes the host:port that clients are given; found ${quoted(accessPoint)}`);
+  }
+  const targets = given === undefined ? await context.targets(options) : [];
   const plan: Plan = {
-    accessPoint: requiredText(options, 'endpoints'),
+    accessPoint,
     topic: name,
     group: textOf(options, 'consumerGroup') ?? name,
     isTls: options.tls === true,
+    brokerNames: targets.map((target) => target.brokerName),
     endMs: systemClock.monotonicMs() + timeoutS * SECOND_MS,
   };
-  if (!ACCESS_POINT.test(plan.accessPoint)) {
-    throw new UsageError(`-e takes the host:port that clients are given; found ${quoted(plan.accessPoint)}`);
-  }
-  const targets = given === undefined ? await context.targets(options) : [];
   try {
     await onEach(targets, (target) => make(target, name));
     const trips = await travel(plan);
@@ -108,13 +114,18 @@ async function travel(plan: Plan): Promise<Trip[]> {
 /** A writable queue of each broker. Asks again while the topic, or a broker of it, is not known there yet. */
 async function route(entry: RpcClient, plan: Plan): Promise<MessageQueue[]> {
   const request = { topic: resource(plan.topic), endpoints: endpointsOf(plan.accessPoint) };
+  const beganMs = systemClock.monotonicMs();
+  const partialFromMs = beganMs + Math.min(ROUTE_MS_MAX, (plan.endMs - beganMs) / 2);
   for (;;) {
     let reason: string;
     try {
       const response = await entry.unary(MessagingServiceDefinition, 'queryRoute', request, callOptions(leftMs(plan)));
       const writable = response.messageQueues.filter(({ permission }) => permission === Permission.READ_WRITE);
       const first = new Map(writable.map((queue) => [queue.broker!.name, queue]));
-      if (first.size > 0) return [...first.values()];
+      // What a drained broker has is in the route, too, and can't be written to.
+      const known = new Set(response.messageQueues.map(({ broker }) => broker?.name));
+      const isWhole = plan.brokerNames.every((name) => known.has(name));
+      if (first.size > 0 && (isWhole || systemClock.monotonicMs() >= partialFromMs)) return [...first.values()];
       reason = response.status?.message || `the route of ${quoted(plan.topic)} has no queue to write to`;
       if (response.status?.code !== Code.OK && response.status?.code !== Code.TOPIC_NOT_FOUND)
         throw refused(plan, reason);

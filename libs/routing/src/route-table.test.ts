@@ -75,6 +75,20 @@ describe('RouteTable routes', () => {
     assert.equal(table.routeOf('orders').queues[0]?.permission, Permission.READ_WRITE);
   });
 
+  it('shows it in the place of a master whose stream has ended, too', () => {
+    const table = new RouteTable(OPTIONS);
+    const owner = {};
+    const [identity, topics] = [identityOf('broker-a'), new Map([['orders', topicOf('orders')]])];
+    table.register({ identity, status: CLOSED, dialled: '', topics, version: 1n }, owner, 0);
+    const slave = { role: Role.ROLE_SLAVE, acting: true, brokerId: 1 };
+    add(table, identityOf('broker-a', slave), { ...CLOSED, permission: 4 }, topicOf('orders'));
+    assert.equal(table.masterOf('broker-a')?.identity.brokerId, 0);
+    table.disconnect(table.owned(identity, owner)!, 1);
+    add(table, identityOf('broker-a', slave), { ...CLOSED, permission: 4 }, topicOf('orders'));
+    assert.equal(table.masterOf('broker-a')?.identity.brokerId, 1);
+    assert.equal(table.routeOf('orders').queues[0]?.permission, Permission.READ);
+  });
+
   it('shows the queues of all masters that have the topic, by broker name', () => {
     const table = new RouteTable(OPTIONS);
     add(table, identityOf('broker-b'), CLOSED, topicOf('orders', { readQueueCount: 2, writeQueueCount: 2 }));

@@ -223,15 +223,18 @@ function newestMasters(entries: Iterable<BrokerEntry>): BrokerEntry[] {
     const { role, acting, brokerName } = entry.identity;
     if (role !== Role.ROLE_MASTER && !acting) continue;
     const other = newest.get(brokerName);
-    if (other === undefined || isPreferred(entry.identity, other.identity)) newest.set(brokerName, entry);
+    if (other === undefined || isPreferred(entry, other)) newest.set(brokerName, entry);
   }
   return [...newest.values()].sort((left, right) => byName(left.identity, right.identity));
 }
 
-function isPreferred(one: BrokerIdentity, other: BrokerIdentity): boolean {
-  const isMaster = one.role === Role.ROLE_MASTER;
-  if (isMaster !== (other.role === Role.ROLE_MASTER)) return isMaster;
-  return isMaster ? compareAge(one, other) > 0 : one.brokerId < other.brokerId;
+function isPreferred(one: BrokerEntry, other: BrokerEntry): boolean {
+  const isMaster = one.identity.role === Role.ROLE_MASTER;
+  // A slave stands in when it knows that the master is away, which then only stays for the grace.
+  if (isMaster !== (other.identity.role === Role.ROLE_MASTER)) {
+    return (isMaster ? one : other).owner === undefined ? !isMaster : isMaster;
+  }
+  return isMaster ? compareAge(one.identity, other.identity) > 0 : one.identity.brokerId < other.identity.brokerId;
 }
 
 function byName(left: BrokerIdentity, right: BrokerIdentity): number {

@@ -16,12 +16,14 @@ import { REPLICATION_DEFAULTS } from './times.ts';
 const EPOCH = 7;
 const EPOCH_START = 800;
 
-/** A leader over a log that holds [0, 1000), and what it tells. */
+/** A leader over a log that holds [0, `endOffset`), and what it tells. */
 class Bench {
   readonly clock = new SimClock();
   readonly warnings: string[] = [];
   readonly published: (readonly number[])[] = [];
   confirmLimit = Number.POSITIVE_INFINITY;
+  endOffset = 1000;
+  confirmedOffset = 1000;
   readonly leader: LeaderReplication;
 
   /** @param startOffset first byte that the log still has */
@@ -52,25 +54,37 @@ class Bench {
 
   #log(startOffset: number): ReplicatedLog {
     const none = () => () => {};
+    const bench = this;
     return {
       role: 'leader',
       logId: 'a1',
       epoch: EPOCH,
       startOffset,
-      endOffset: 1000,
-      storedOffset: 1000,
-      confirmedOffset: 1000,
+      get endOffset() {
+        return bench.endOffset;
+      },
+      get storedOffset() {
+        return bench.endOffset;
+      },
+      get confirmedOffset() {
+        return bench.confirmedOffset;
+      },
       epochs: () => [
         { epoch: 1, startOffset: 0 },
         { epoch: EPOCH, startOffset: EPOCH_START },
       ],
       flush: async () => {},
-      readChunk: (from) => ({ startOffset: from, endOffset: 1000, bytes: Buffer.alloc(1000 - from) }),
+      readChunk: (from) => ({
+        startOffset: from,
+        endOffset: this.endOffset,
+        bytes: Buffer.alloc(this.endOffset - from),
+      }),
       onTaken: none,
       onStored: none,
       onConfirmed: none,
       confirm: (limit) => {
         this.confirmLimit = limit;
+        this.confirmedOffset = Math.max(this.confirmedOffset, Math.min(limit, this.endOffset));
       },
       fence: () => {},
       fenced: undefined,
@@ -226,6 +240,30 @@ describe('leader', () => {
     await clock.advance(1);
     assert.deepEqual([published.at(-1), leader.inSync], [[0], [0]]);
     after.stores(1000n);
+    await clock.advance(1);
+    assert.deepEqual(leader.inSync, [0, 1]);
+    leader.close();
+  });
+
+  it('lets a member that answers but stores nothing leave, and go on without it until it has caught up', async () => {
+    const bench = new Bench();
+    const { leader, clock, published } = bench;
+    const peer = new Peer(leader);
+    peer.hello();
+    peer.stores(1000n);
+    await clock.advance(1);
+    assert.deepEqual(leader.inSync, [0, 1]);
+    bench.endOffset = 1200;
+    for (let answer = 0; answer < 100; answer++) {
+      peer.stores(1000n);
+      await clock.advance(100);
+    }
+    assert.deepEqual([published, leader.inSync, bench.confirmedOffset], [[[0, 1], [0]], [0], 1200]);
+    bench.endOffset = 1300;
+    peer.stores(1200n);
+    await clock.advance(1);
+    assert.deepEqual(leader.inSync, [0]);
+    peer.stores(1300n);
     await clock.advance(1);
     assert.deepEqual(leader.inSync, [0, 1]);
     leader.close();

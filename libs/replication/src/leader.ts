@@ -289,13 +289,21 @@ export class LeaderReplication {
     this.#wake();
   }
 
-  /** Takes followers in that have all that is confirmed, and the beginning of this epoch. */
+  /**
+   * Takes followers in that have all that is confirmed, and the beginning of this epoch. Nothing more is confirmed while a
+   * member that stands still is on its way out: by its offset alone it would be back before its leaving is known.
+   */
   #admit(): void {
     const { log } = this.#options;
     const least = Math.max(log.confirmedOffset, Math.min(this.#epochStart + 1, log.endOffset));
     for (const session of this.#sessions.values()) {
-      if (session.storedOffset >= least) this.#inSync.join(session.member);
+      if (session.storedOffset >= least && !this.#isTooFarBehind(session)) this.#inSync.join(session.member);
     }
+  }
+
+  #isTooFarBehind({ storedOffset, caughtUpMs }: FollowerSession): boolean {
+    const { clock, settings, log } = this.#options;
+    return storedOffset < log.endOffset && clock.monotonicMs() - caughtUpMs > settings.notCaughtUpMs;
   }
 
   #confirm(): void {
@@ -345,8 +353,7 @@ export class LeaderReplication {
         this.#lose(session);
       } else {
         session.heartbeat();
-        const isBehind = session.storedOffset < log.endOffset && nowMs - session.caughtUpMs > settings.notCaughtUpMs;
-        if (isBehind && this.#inSync.isWanted(member)) {
+        if (this.#inSync.isWanted(member) && this.#isTooFarBehind(session)) {
           logger.warn(
             { member, storedOffset: session.storedOffset, endOffset: log.endOffset },
             'a follower is too far behind',

@@ -11,8 +11,8 @@ export const CLUSTER_MUTANTS: readonly Mutant[] = [
   {
     name: 'joins-behind: a follower joins the in-sync set that lacks something confirmed',
     file: 'libs/replication/src/leader.ts',
-    from: 'if (session.storedOffset >= least) this.#inSync.join',
-    to: 'if (session.storedOffset >= 0) this.#inSync.join',
+    from: 'if (session.storedOffset >= least && !this.#isTooFarBehind(session))',
+    to: 'if (session.storedOffset >= 0)',
   },
   {
     name: 'leaves-unpublished: a member is not waited for before it is known that it has left',

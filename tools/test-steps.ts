@@ -75,6 +75,7 @@ async function runTestFiles(
       [
         process.execPath,
         '--conditions=@orbitmq/source',
+        `--import=${ROOT}/tools/end-of-tests.ts`,
         '--test',
         `--test-concurrency=${concurrency}`,
         `--test-timeout=${timeoutMs}`,

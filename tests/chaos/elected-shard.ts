@@ -26,7 +26,7 @@ export class ElectedShard implements AsyncDisposable {
   /** The master by configuration first. */
   readonly members: readonly Member[];
   readonly #directory: string;
-  #loads = 0;
+  readonly #loads: FailoverLoad[] = [];
 
   private constructor(api: LeaseApi, cluster: Cluster, directory: string) {
     this.api = api;
@@ -102,10 +102,12 @@ export class ElectedShard implements AsyncDisposable {
     return lease.metadata.annotations['orbitmq.io/in-sync']!.split(',').map(Number);
   }
 
-  /** Begins a load through a name server and every member. */
+  /** Begins a load through a name server and every member; it ends with the shard at the latest. */
   async load(): Promise<FailoverLoad> {
     const endpoints = [this.cluster.nameServers[0]!, ...this.members].map(({ endpoint }) => endpoint);
-    return await FailoverLoad.start(`load-${++this.#loads}`, await this.leader(), endpoints);
+    const load = await FailoverLoad.start(`load-${this.#loads.length + 1}`, await this.leader(), endpoints);
+    this.#loads.push(load);
+    return load;
   }
 
   /**
@@ -123,7 +125,10 @@ export class ElectedShard implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // A load that a failed test has left would go on for ever.
+    const ended = this.#loads.map((load) => load.stop());
     await this.cluster.stop();
+    await Promise.all(ended);
     await this.api[Symbol.asyncDispose]();
     rmSync(this.#directory, { recursive: true, force: true });
   }

@@ -60,8 +60,13 @@ export class FailoverLoad {
     const load = new FailoverLoad(name, endpoints);
     await makeOrderly(leader, load.orderly.group);
     load.#begin();
-    await load.stored(20);
-    return load;
+    try {
+      await load.stored(20);
+      return load;
+    } catch (error) {
+      await load.stop();
+      throw error;
+    }
   }
 
   /** Messages that were stored for certain. */

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endWithThisProcess } from './orphans.ts';
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -22,22 +22,6 @@ export interface ServiceProcessOptions {
   readonly readyUrl: string;
   /** Variables on top of this process's own; undefined takes one away. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-}
-
-/** Processes that run, so that none outlives this one. */
-const running = new Set<ChildProcess>();
-let guarded = false;
-
-function guardAgainstOrphans(): void {
-  if (guarded) return;
-  guarded = true;
-  process.on('exit', () => {
-    for (const child of running) child.kill('SIGKILL');
-  });
-  // A signal that nobody handles would end this process without the event above.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    if (process.listenerCount(signal) === 0) process.once(signal, () => process.exit(128 + constants.signals[signal]));
-  }
 }
 
 /** One of our services as a process of its own: started, watched, stopped, killed, started again. */
@@ -70,7 +54,6 @@ export class ServiceProcess {
   /** Starts the process; does not wait for it to serve. */
   start(): void {
     if (this.running) throw new Error(`${this.name} runs already`);
-    guardAgainstOrphans();
     mkdirSync(dirname(this.options.logFile), { recursive: true });
     const log = openSync(this.options.logFile, 'a');
     const [program, ...rest] = this.options.command;
@@ -81,12 +64,11 @@ export class ServiceProcess {
       detached: true,
     });
     closeSync(log);
-    running.add(child);
+    endWithThisProcess(child);
     this.#child = child;
     this.#end = undefined;
     this.#ended = new Promise((resolve) => {
       const finish = (end: ProcessEnd): void => {
-        running.delete(child);
         this.#end = end;
         resolve(end);
       };

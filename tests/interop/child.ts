@@ -3,6 +3,7 @@ import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endWithThisProcess } from '@orbitmq/tools';
 
 /** How a process ended. */
 export interface ChildExit {
@@ -50,11 +51,9 @@ export function startChild(options: ChildOptions): Child {
 
 /** Wraps a spawned process; kills it when this process exits first. */
 export function superviseChild(name: string, logFile: string, child: ChildProcess): Child {
-  const killAtExit = () => child.kill('SIGKILL');
-  process.once('exit', killAtExit);
+  endWithThisProcess(child);
   const exited = new Promise<ChildExit>((resolve) => {
     const finish = (code: number | null, signal: NodeJS.Signals | null) => {
-      process.off('exit', killAtExit);
       resolve({ code, signal });
     };
     child.once('exit', finish);

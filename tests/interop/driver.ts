@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { endWithThisProcess } from '@orbitmq/tools';
 import { waitUntil } from './child.ts';
 
 /** A message to send, as the line protocol of README.md carries it. */
@@ -117,11 +118,9 @@ export class Driver {
     this.#process.stderr.pipe(createWriteStream(logFile, { flags: 'a' }));
     this.#process.stdin.on('error', () => {});
     createInterface({ input: this.#process.stdout }).on('line', (line) => this.#onLine(line));
-    const killAtExit = () => this.#process.kill('SIGKILL');
-    process.once('exit', killAtExit);
+    endWithThisProcess(this.#process);
     this.#exited = new Promise((resolve) => {
       const finish = (cause: string) => {
-        process.off('exit', killAtExit);
         this.#isRunning = false;
         for (const waiter of this.#waiters.values())
           waiter.reject(new Error(`the driver ended (${cause}), see ${logFile}`));

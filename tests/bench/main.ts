@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { machineFacts } from './measure.ts';
 import { parseOptions } from './options.ts';
 import { Results, type Scenario } from './scenario.ts';
+import { connections } from './scenarios/connections.ts';
 import { drain } from './scenarios/drain.ts';
 import { engine } from './scenarios/engine.ts';
 import { filters } from './scenarios/filters.ts';
@@ -26,6 +27,7 @@ const SCENARIOS: readonly Scenario[] = [
   topics,
   replication,
   relay,
+  connections,
   engine,
 ];
 

@@ -28,6 +28,8 @@ export interface BenchOptions {
   /** Messages of a lag that is worked off, and of a restart; the original gets a tenth. */
   readonly lagCount: number;
   readonly topicCount: number;
+  /** Connections that do nothing. */
+  readonly connectionCount: number;
   /** Log that a fresh slave gets. */
   readonly catchUpBytes: number;
   /** Where the JSON goes; undefined for nowhere. */
@@ -99,6 +101,7 @@ export function parseOptions(args: readonly string[], scenarios: ScenarioNames):
     lagCount: Number(values.lag ?? (quick ? 500_000 : 5_000_000)),
     catchUpBytes: Number(values['catch-up'] ?? (quick ? 256 : 1024)) * MIB,
     topicCount: quick ? 1_000 : 10_000,
+    connectionCount: quick ? 1_000 : 10_000,
     resultFile: values.json,
   };
 }

@@ -14,7 +14,7 @@ import {
   type Settings,
   type TelemetryCommand,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type BidiCall, createRpcClient, type RpcClient } from '@orbitmq/rpc';
+import { type BidiCall, type ClientTls, createRpcClient, type RpcClient } from '@orbitmq/rpc';
 
 /** Deadline of a call that does not wait. */
 const TIMEOUT_MS = 10_000;
@@ -89,10 +89,16 @@ export class MessagingClient implements Disposable {
    * @param endpoint `host:port` of a broker or name server
    * @param clientId null sends none
    * @param timeoutMs deadline of calls that do not wait
+   * @param tls plain text without it
    */
-  constructor(endpoint: string, clientId: string | null = `test@${process.pid}`, timeoutMs = TIMEOUT_MS) {
+  constructor(
+    endpoint: string,
+    clientId: string | null = `test@${process.pid}`,
+    timeoutMs = TIMEOUT_MS,
+    tls?: ClientTls,
+  ) {
     this.#timeoutMs = timeoutMs;
-    this.rpc = createRpcClient({ addresses: [endpoint], tls: undefined });
+    this.rpc = createRpcClient({ addresses: [endpoint], tls });
     this.metadata = clientId === null ? [] : [['x-mq-client-id', clientId]];
   }
 

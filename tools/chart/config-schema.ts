@@ -32,7 +32,8 @@ export function configSchema(
 function shaped(shape: ConfigShape): Schema {
   switch (shape.type) {
     case 'integer':
-      return { type: 'integer', minimum: shape.min, maximum: shape.max };
+    case 'number':
+      return { type: shape.type, minimum: shape.min, maximum: shape.max };
     case 'boolean':
       return { type: 'boolean' };
     case 'choice':

@@ -1,8 +1,9 @@
 import { HOUR_MS, systemClock, systemRandom } from '@orbitmq/base';
+import { memoryBytes } from '@orbitmq/runtime';
 import type { ShardOptions } from '@orbitmq/shard';
 import { nodeVfs } from '@orbitmq/vfs';
 import type { BrokerContext } from './broker-context.ts';
-import { type BrokerConfig, recordBytesMax } from './config/spec.ts';
+import { type BrokerConfig, copyBehindBytes, recordBytesMax } from './config/spec.ts';
 import { explainOpenFailure, refuseForeignStore } from './data-directory.ts';
 import type { ShardFiles } from './member/member-options.ts';
 import { shardFiles } from './member/shard-files.ts';
@@ -56,6 +57,7 @@ function shardOptionsOf(config: BrokerConfig): ShardOptions {
       segmentSizeBytes: config.mappedFileSizeCommitLog,
       recordBytesMax: recordBytesMax(config),
       flushIntervalMs: config.flushIntervalCommitLog,
+      copyBehindBytes: copyBehindBytes(config, memoryBytes()),
     },
     retentionMs: config.fileReservedTime * HOUR_MS,
     retentionBytes: config.commitLogSizeMax === 0 ? Number.POSITIVE_INFINITY : config.commitLogSizeMax,

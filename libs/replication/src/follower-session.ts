@@ -3,11 +3,13 @@ import type {
   FollowerMessage_Hello,
   FollowerMessage_Position,
   LeaderMessage,
+  LeaderMessage_Read,
   LeaderMessage_Refusal_Reason,
 } from '@orbitmq/protocol/orbitmq.replication.v1';
 import type { Logger } from '@orbitmq/runtime';
 import type { LogChunk, ReplicatedLog } from '@orbitmq/storage';
 import type { Continuation } from './divergence.ts';
+import { SessionReads } from './session-reads.ts';
 import type { LeaderStream } from './stream.ts';
 import type { ReplicationSettings } from './times.ts';
 
@@ -38,6 +40,8 @@ export class FollowerSession {
   readonly member: number;
   readonly incarnation: string;
   readonly version: string;
+  /** What this follower reads for its leader. */
+  readonly reads: SessionReads;
   readonly #options: FollowerSessionOptions;
   /** Where this stream begins: a copy that starts anew has stored nothing before, and nothing of that is on its way. */
   readonly #beginOffset: number;
@@ -66,6 +70,7 @@ export class FollowerSession {
     this.member = hello.member;
     this.incarnation = hello.incarnation;
     this.version = hello.version;
+    this.reads = new SessionReads({ clock, send: (read) => this.#ask(read) });
     this.#beginOffset = this.#sentOffset = continuation.cutOffset;
     const nowMs = clock.monotonicMs();
     this.#heardMs = this.#caughtUpMs = this.#markMs = nowMs;
@@ -173,7 +178,14 @@ export class FollowerSession {
 
   close(): void {
     this.#closed = true;
+    this.reads.close();
     this.#options.stream.close();
+  }
+
+  #ask(read: LeaderMessage_Read): boolean {
+    if (this.#isBlocked || this.#closed) return false;
+    this.#send({ read });
+    return true;
   }
 
   async #pump(): Promise<void> {
@@ -213,7 +225,7 @@ export class FollowerSession {
   }
 
   #send(
-    content: Partial<Pick<LeaderMessage, 'welcome' | 'refusal' | 'records' | 'heartbeat'>>,
+    content: Partial<Pick<LeaderMessage, 'welcome' | 'refusal' | 'records' | 'heartbeat' | 'read'>>,
   ): Promise<void> | undefined {
     const { log, stream } = this.#options;
     this.#confirmedTold = log.confirmedOffset;

@@ -11,6 +11,7 @@ import type { Logger } from '@orbitmq/runtime';
 import { type FollowerCopy, takeRecords } from './copy.ts';
 import { giveBack } from './give-back.ts';
 import { type FollowerIdentity, helloOf } from './hello.ts';
+import { ReadAnswers } from './read-answers.ts';
 import { Silence } from './silence.ts';
 import type { FollowerStream } from './stream.ts';
 import type { ReplicationSettings } from './times.ts';
@@ -150,6 +151,7 @@ export class FollowerReplication {
     const stream = connect(address);
     this.#stream = stream;
     const silence = new Silence(this.#options, () => stream.close());
+    const reads = new ReadAnswers(stream, this.#options.logger);
     let stopListening = (): void => {};
     try {
       stream.write({ hello: helloOf(identity, host.copy.replica, this.#epochSeen), position: undefined });
@@ -168,6 +170,7 @@ export class FollowerReplication {
           this.#tell(stream, message.sequence);
         } else {
           await this.#take(message, stream);
+          if (message.read !== undefined) reads.answer(message.read, host.copy.replica);
         }
       }
     } catch (error) {
@@ -177,6 +180,7 @@ export class FollowerReplication {
       silence.end();
       stopListening();
       stream.close();
+      await reads.ended();
       this.#stream = undefined;
       const wasAccepted = this.#isAccepted;
       this.#isAccepted = false;

@@ -10,6 +10,7 @@ import {
 import type { Logger } from '@orbitmq/runtime';
 import type { ReplicatedLog } from '@orbitmq/storage';
 import { commonEnd, continuationOf } from './divergence.ts';
+import { FollowerReads } from './follower-reads.ts';
 import { FollowerSession, InvalidClaim } from './follower-session.ts';
 import { EPOCHS_MAX, foreignRefusal, INVALID_HELLO, spanOf, spanOfLog } from './hello.ts';
 import { InSyncSet } from './in-sync-set.ts';
@@ -59,6 +60,8 @@ const REFUSAL_TOLD_MS = 60_000;
 
 /** The replication of one tenure of a leader: its followers, the in-sync set, and what is confirmed. */
 export class LeaderReplication {
+  /** What followers in sync read for this leader. */
+  readonly copies: FollowerReads;
   readonly #options: LeaderReplicationOptions;
   readonly #inSync: InSyncSet;
   readonly #sessions = new Map<number, FollowerSession>();
@@ -88,6 +91,12 @@ export class LeaderReplication {
         options.onInSyncChange?.(this.#inSync.members);
         this.#wake();
       },
+    });
+    this.copies = new FollowerReads({
+      clock: options.clock,
+      isFollowed: () => this.#sessions.size > 0,
+      inSync: () =>
+        this.#inSync.members.map((member) => this.#sessions.get(member)?.reads).filter((reads) => reads !== undefined),
     });
     this.#stops.push(
       log.onTaken(() => {
@@ -277,7 +286,11 @@ export class LeaderReplication {
   }
 
   /** @throws InvalidClaim */
-  #take(session: FollowerSession, { position }: FollowerMessage): void {
+  #take(session: FollowerSession, { position, readAnswer }: FollowerMessage): void {
+    if (readAnswer !== undefined) {
+      session.reads.take(readAnswer);
+      return;
+    }
     if (position === undefined) throw new InvalidClaim('a message without a position');
     // A process that was replaced may still be heard: it counts for nothing.
     if (this.#sessions.get(session.member) === session) session.take(position);
@@ -328,6 +341,7 @@ export class LeaderReplication {
     session.close();
     if (this.#sessions.get(member) !== session) return;
     this.#sessions.delete(member);
+    this.copies.lost();
     // Of others nothing is waited for.
     if (!this.#inSync.requires(member)) return;
     this.#lastStored.set(member, session.storedOffset);

@@ -7,6 +7,7 @@ export {
   type ConfigKey,
   type ConfigShape,
   choice,
+  decimalNumber,
   flag,
   optionalPath,
   optionalPort,
@@ -31,6 +32,7 @@ export { createHealth, type Health } from './health.ts';
 export { type ObservationOptions, ObservationServer } from './http-server.ts';
 export { Lifecycle, type LifecycleOptions, StoppingError } from './lifecycle.ts';
 export type { LogFields, Logger } from './logger.ts';
+export { memoryBytes } from './memory.ts';
 export {
   type Counter,
   createMetrics,

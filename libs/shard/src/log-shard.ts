@@ -1,5 +1,5 @@
 import { assert, MqError, quoted } from '@orbitmq/base';
-import type { RecoveryReport, ReplicatedLog } from '@orbitmq/storage';
+import type { LogCopies, RecoveryReport, ReplicatedLog } from '@orbitmq/storage';
 import type {
   Group,
   GroupConfig,
@@ -45,6 +45,7 @@ import { RECORD } from './records.ts';
 import type { ViewsReport } from './recovery.ts';
 import { Redrive } from './redrive.ts';
 import { SentMessages } from './sent-messages.ts';
+import { type SettleWaiter, SettleWaiters } from './settle-waiters.ts';
 import type {
   EarlierSend,
   FoundMessage,
@@ -104,6 +105,8 @@ export interface OpenedShard extends Shard {
   readonly sendRefusal: string | undefined;
   /** Takes sends, and waits for them, as replication demands; without it a shard answers for itself alone. */
   limitBy(limits: ReplicationLimits): void;
+  /** Other copies of its log, from now on; see `CommitLog.useCopies`. */
+  useCopies(copies: LogCopies): void;
   statistics(): ShardStatistics;
   /** Costs next to nothing, however much there is. */
   totals(): ShardTotals;
@@ -177,6 +180,7 @@ export class LogShard implements OpenedShard {
   readonly #release: () => Promise<void>;
   #limits: ReplicationLimits | undefined;
   #settling: BoundedSettling | undefined;
+  readonly #settleWaiters = new SettleWaiters();
   #closing: Promise<void> | undefined;
 
   constructor(parts: LogShardParts) {
@@ -411,6 +415,10 @@ export class LogShard implements OpenedShard {
     return this.#settling?.bound(settling) ?? settling;
   }
 
+  whenSettled(waiter: SettleWaiter): void {
+    this.#settleWaiters.add(this.settled(), waiter);
+  }
+
   receive(request: ReceiveRequest): Promise<Delivery[]> {
     return this.#receiver.receive(request);
   }
@@ -503,6 +511,10 @@ export class LogShard implements OpenedShard {
     this.#settling = new BoundedSettling(this.#core.clock, limits.settleMs);
   }
 
+  useCopies(copies: LogCopies): void {
+    this.#core.log.useCopies(copies);
+  }
+
   statistics(): ShardStatistics {
     const { log, state, waiters } = this.#core;
     return {
@@ -518,6 +530,7 @@ export class LogShard implements OpenedShard {
       waitingReceives: waiters.count,
       removedBytes: this.#maintenance.removedBytes,
       readFailureCount: this.#core.readFaults.failureCount,
+      recoveredReadCount: this.#core.readFaults.recoveredCount,
       scrub: this.#scrub.statistics,
       diskUsedRatio: this.#disk.usedRatio,
       sendsRefused: this.sendRefusal !== undefined,

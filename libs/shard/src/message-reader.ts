@@ -2,7 +2,7 @@ import { MqError } from '@orbitmq/base';
 import { type CommitLog, CorruptionError, type LogRecord } from '@orbitmq/storage';
 import type { MessageBytes } from './common-types.ts';
 import { type BodyRef, decodePointer, isPointerEntry, type PointerRecord } from './pointer.ts';
-import { isDiskError, LastingReadFault, type ReadFaults } from './read-faults.ts';
+import { isDiskError, LastingReadFault, type PlaceError, type ReadFaults } from './read-faults.ts';
 import { type LeaseKey, messageBytes, messageTagHash, RECORD } from './records.ts';
 
 /** A message as it was read from the log. */
@@ -57,15 +57,15 @@ export class MessageReader {
   }
 
   /**
-   * The record at `physicalOffset`, at once when the tail in memory has it.
+   * The record at `physicalOffset`, at once when the tail in memory has it. What this node's disk has lost another copy may have.
    * @param length when it is known
    * @throws CorruptionError, LastingReadFault; ReadFault when the disk can't be read now; MqError OFFSET_NOT_FOUND
    */
   record(physicalOffset: number, length?: number): LogRecord | Promise<LogRecord> {
     const refusal = this.#faults.refusal(physicalOffset);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    if (refusal !== undefined) return this.#readCopy(physicalOffset, length, refusal);
     const record = this.#log.read(physicalOffset, length);
-    return record instanceof Promise ? this.#watch(physicalOffset, record) : record;
+    return record instanceof Promise ? this.#watch(physicalOffset, length, record) : record;
   }
 
   /**
@@ -117,14 +117,28 @@ export class MessageReader {
     });
   }
 
-  async #watch(physicalOffset: number, reading: Promise<LogRecord>): Promise<LogRecord> {
+  async #watch(physicalOffset: number, length: number | undefined, reading: Promise<LogRecord>): Promise<LogRecord> {
     try {
       const record = await reading;
       this.#faults.succeeded(physicalOffset);
       return record;
     } catch (error) {
-      throw isDiskError(error) ? this.#faults.failed(physicalOffset, error) : error;
+      if (!isDiskError(error) && !(error instanceof CorruptionError)) throw error;
+      return await this.#readCopy(physicalOffset, length, this.#failed(physicalOffset, error));
     }
+  }
+
+  /** @param error what is wrong here */
+  async #readCopy(physicalOffset: number, length: number | undefined, error: Error): Promise<LogRecord> {
+    const record = await this.#log.readCopy(physicalOffset, length);
+    if (record === undefined) throw error;
+    this.#faults.recovered(physicalOffset);
+    return record;
+  }
+
+  /** Damage is for good, unless another copy may come that has what was there. */
+  #failed(physicalOffset: number, error: PlaceError): Error {
+    return isDiskError(error) || this.#log.expectsCopies ? this.#faults.failed(physicalOffset, error) : error;
   }
 
   #follow(record: LogRecord): StoredMessage | Promise<StoredMessage> {

@@ -66,6 +66,8 @@ export interface ShardStatistics {
   readonly removedBytes: number;
   /** Reads of stored messages that the disk has refused. */
   readonly readFailureCount: number;
+  /** Reads of stored messages that this copy has lost and another one had. */
+  readonly recoveredReadCount: number;
   readonly scrub: ScrubStatistics;
   readonly diskUsedRatio: number;
   readonly sendsRefused: boolean;

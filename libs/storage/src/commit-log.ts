@@ -2,6 +2,7 @@ import { assert, type Clock, MqError, type Random } from '@orbitmq/base';
 import { type Vfs, VfsError, type VfsFile } from '@orbitmq/vfs';
 import { Appender } from './appender.ts';
 import { ChunkReader } from './chunk-reader.ts';
+import { CopyReader } from './copy-reader.ts';
 import { DurableMark } from './durable-mark.ts';
 import type { Epochs } from './epochs.ts';
 import { writeEpochs } from './epochs.ts';
@@ -15,7 +16,7 @@ import { ReadBlocks } from './read-blocks.ts';
 import { claimedLength, HEADER_BYTES, RECORD_TYPES, recordLength, StoredRecord, TYPE_MIN } from './record.ts';
 import { readRecord, walkRecords } from './record-walk.ts';
 import { type Recovered, recover } from './recovery.ts';
-import type { EpochStart, LeadOptions, LogChunk, LogRole } from './replica.ts';
+import type { EpochStart, LeadOptions, LogChunk, LogCopies, LogRole } from './replica.ts';
 import { type Segment, segmentIndexOf } from './segment.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -97,6 +98,7 @@ class SegmentedLog implements CommitLog {
   readonly #epochsFound: number;
   readonly #intake: Intake;
   readonly #chunks: ChunkReader;
+  readonly #copies: CopyReader;
   readonly #settlement: Settlement;
   readonly #writer: SegmentWriter;
   readonly #commit: GroupCommit;
@@ -133,6 +135,11 @@ class SegmentedLog implements CommitLog {
       tail: this.#tail,
       segmentOf: (physicalOffset) => this.#segmentOf(physicalOffset),
       use: this.#read,
+    });
+    this.#copies = new CopyReader(this.#state, {
+      epochs: this.#epochs,
+      totals: this.#totals,
+      behindBytes: settings.copyBehindBytes,
     });
     this.#settlement = new Settlement(this.#state);
     this.#writer = new SegmentWriter(this.#state, {
@@ -346,6 +353,19 @@ class SegmentedLog implements CommitLog {
     return new StoredRecord(chunk, at);
   }
 
+  get expectsCopies(): boolean {
+    return this.#copies.copies?.areExpected === true;
+  }
+
+  useCopies(copies: LogCopies | undefined): void {
+    this.#copies.copies = copies;
+  }
+
+  async readCopy(physicalOffset: number, length?: number): Promise<LogRecord | undefined> {
+    const record = await this.#copies.record(this.#segmentOf(physicalOffset), physicalOffset, length);
+    return record === undefined || record.length === (length ?? record.length) ? record : undefined;
+  }
+
   scan(from: number, to: number, visit: (record: LogRecord) => void): Promise<number> {
     return this.#walk(from, to, (record) => {
       if (record.type >= TYPE_MIN) visit(record);
@@ -484,24 +504,25 @@ class SegmentedLog implements CommitLog {
   #readCold(physicalOffset: number, length: number | undefined): LogRecord | Promise<LogRecord> {
     const segment = this.#segmentOf(physicalOffset);
     const record = this.#blocks.find(physicalOffset);
-    if (record === undefined) return this.#readFromDisk(segment, physicalOffset, length);
+    if (record === undefined) return this.#readFar(segment, physicalOffset, length);
     if (length !== undefined && record.length !== length) throw this.#notARecord(physicalOffset, length);
     return record;
   }
 
-  async #readFromDisk(segment: Segment, physicalOffset: number, length: number | undefined): Promise<LogRecord> {
-    const loaded = this.#blocks.load(
-      segment,
-      physicalOffset,
-      length ?? HEADER_BYTES,
-      this.#state.writtenOffset,
-      this.#read,
+  /** From the disk; from another copy what is to be read there, as long as one answers. */
+  async #readFar(segment: Segment, physicalOffset: number, length: number | undefined): Promise<LogRecord> {
+    const limit = Math.min(segment.endOffset, this.#state.writtenOffset);
+    const loaded = this.#blocks.load(physicalOffset, length ?? HEADER_BYTES, limit, (from, to) =>
+      this.#readBlock(segment, from, to),
     );
     if (loaded !== undefined) {
       // What can't be read of a block may be the bytes of another record.
       await loaded.catch(() => {});
       const found = this.#blocks.find(physicalOffset);
       if (found !== undefined && found.length === (length ?? found.length)) return found;
+    } else if (this.#copies.isWanted(physicalOffset)) {
+      const copied = await this.#copies.record(segment, physicalOffset, length);
+      if (copied !== undefined && copied.length === (length ?? copied.length)) return copied;
     }
     this.#totals.diskReadCount++;
     const record = await this.#use(segment, (file) =>
@@ -511,6 +532,14 @@ class SegmentedLog implements CommitLog {
       throw this.#notARecord(physicalOffset, length);
     }
     return record;
+  }
+
+  async #readBlock(segment: Segment, from: number, to: number): Promise<Uint8Array> {
+    const copied = this.#copies.isWanted(from) ? await this.#copies.bytes(segment, from, to) : undefined;
+    if (copied !== undefined) return copied;
+    const bytes = Buffer.allocUnsafeSlow(to - from);
+    const count = await this.#read(segment, (file) => file.read(bytes, from - segment.startOffset));
+    return bytes.subarray(0, count);
   }
 
   /** @throws MqError OFFSET_NOT_FOUND when the segment is removed meanwhile */

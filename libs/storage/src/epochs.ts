@@ -33,6 +33,15 @@ export class Epochs {
     return true;
   }
 
+  /** Epoch of what lies at an offset; 0 when that is not known. */
+  at(physicalOffset: number): number {
+    for (let index = this.#starts.length - 1; index >= 0; index--) {
+      const { epoch, startOffset } = this.#starts[index]!;
+      if (startOffset <= physicalOffset) return epoch;
+    }
+    return 0;
+  }
+
   /** Of the bytes in [from, to): an epoch that began before begins at `from`. */
   within(from: number, to: number): EpochStart[] {
     const starts: EpochStart[] = [];

@@ -14,6 +14,7 @@ export {
   type EpochStart,
   type LeadOptions,
   type LogChunk,
+  type LogCopies,
   type LogRole,
   type ReplicatedLog,
 } from './replica.ts';

@@ -47,4 +47,5 @@ export class LogTotals {
   syncMsMax = 0;
   stallCount = 0;
   diskReadCount = 0;
+  copyReadCount = 0;
 }

@@ -3,7 +3,7 @@
  * offset of their first byte. It knows records, not topics.
  */
 
-import type { LeadOptions, LogChunk, ReplicatedLog } from './replica.ts';
+import type { LeadOptions, LogChunk, LogCopies, ReplicatedLog } from './replica.ts';
 
 /** One record as it lies in the log. */
 export interface LogRecord {
@@ -89,6 +89,19 @@ export interface CommitLog extends ReplicatedLog {
    */
   read(physicalOffset: number, length?: number): LogRecord | Promise<LogRecord>;
   /**
+   * Other copies of the log, from now on: what lies `copyBehindBytes` behind the end is read from them as long as one answers.
+   * undefined = there are none.
+   */
+  useCopies(copies: LogCopies | undefined): void;
+  /** See `LogCopies.areExpected`. */
+  readonly expectsCopies: boolean;
+  /**
+   * The confirmed record at `physicalOffset` as another copy has it, checked.
+   * @param length the record's length when known
+   * @returns undefined when no copy gives it in time @throws MqError OFFSET_NOT_FOUND
+   */
+  readCopy(physicalOffset: number, length?: number): Promise<LogRecord | undefined>;
+  /**
    * Whether what lay at an offset while `epoch` was the newest is what lies there now: no later epoch began at or before it, as one
    * does when the end of the log was lost, or was cut because another leader went on without it.
    */
@@ -141,6 +154,8 @@ export interface LogStatistics {
   readonly stallCount: number;
   /** Records read from disk because the tail in memory did not hold them any more. */
   readonly diskReadCount: number;
+  /** Reads that another copy has answered in the place of this node's disk. */
+  readonly copyReadCount: number;
 }
 
 export interface SegmentInfo {

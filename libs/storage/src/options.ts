@@ -16,6 +16,8 @@ export interface CommitLogOptions {
   readonly tailCacheBytes?: number;
   /** What was read from the disk lately and is kept for readers that work off a backlog; 0 keeps nothing. Default 16 MiB. */
   readonly readCacheBytes?: number;
+  /** What lies further than this behind the end is read from another copy where there is one (`useCopies`). Bytes, default Infinity: nothing is. */
+  readonly copyBehindBytes?: number;
   /** Most time between two fsyncs under ASYNC_FLUSH; RocketMQ's `flushIntervalCommitLog`. Milliseconds, default 500. */
   readonly flushIntervalMs?: number;
   /** Quiet time after an fsync until a flush mark is written. Milliseconds, default 100. */
@@ -47,6 +49,7 @@ export function commitLogSettings(options: CommitLogOptions): CommitLogSettings 
     unsettledBytesMax: options.unsettledBytesMax ?? 64 * MIB,
     tailCacheBytes: options.tailCacheBytes ?? 16 * MIB,
     readCacheBytes: options.readCacheBytes ?? 16 * MIB,
+    copyBehindBytes: options.copyBehindBytes ?? Number.POSITIVE_INFINITY,
     flushIntervalMs: options.flushIntervalMs ?? 500,
     flushMarkDelayMs: options.flushMarkDelayMs ?? 100,
     zeroFill: options.zeroFill ?? false,
@@ -62,6 +65,7 @@ export function commitLogSettings(options: CommitLogOptions): CommitLogSettings 
   within('unsettledBytesMax', settings.unsettledBytesMax, settings.recordBytesMax, 4 * GIB);
   within('tailCacheBytes', settings.tailCacheBytes, 64 * KIB, 4 * GIB);
   within('readCacheBytes', settings.readCacheBytes, 0, 4 * GIB);
+  if (!(settings.copyBehindBytes >= 0)) refuse('copyBehindBytes', settings.copyBehindBytes, 'at least 0');
   within('flushIntervalMs', settings.flushIntervalMs, 1, 3_600_000);
   within('flushMarkDelayMs', settings.flushMarkDelayMs, 1, 3_600_000);
   return settings;

@@ -1,6 +1,4 @@
-import type { VfsFile } from '@orbitmq/vfs';
 import { ByteWindow, claimedLength, HEADER_BYTES, isIntact, meaningfulLength, StoredRecord } from './record.ts';
-import type { Segment } from './segment.ts';
 
 /** Bytes read from the disk at once. */
 const BLOCK_BYTES = 64 * 1024;
@@ -64,17 +62,18 @@ export class ReadBlocks {
 
   /**
    * Reads the block that begins at `physicalOffset`, or waits for one that is being read and covers it.
-   * @param writtenOffset end of what may be read
+   * @param length bytes that it must have at least
+   * @param limit end of what may be read
+   * @param read gives the bytes of a span, or fewer
    * @returns undefined when no block is kept for it: the record is to be read by itself
    */
   load(
-    segment: Segment,
     physicalOffset: number,
     length: number,
-    writtenOffset: number,
-    use: <T>(segment: Segment, action: (file: VfsFile) => Promise<T>) => Promise<T>,
+    limit: number,
+    read: (from: number, to: number) => Promise<Uint8Array>,
   ): Promise<void> | undefined {
-    const endOffset = Math.min(physicalOffset + BLOCK_BYTES, segment.endOffset, writtenOffset);
+    const endOffset = Math.min(physicalOffset + BLOCK_BYTES, limit);
     if (this.#countMax === 0 || physicalOffset + length > endOffset) return undefined;
     for (const loading of this.#loading) {
       if (physicalOffset >= loading.startOffset && physicalOffset + length <= loading.endOffset) return loading.done;
@@ -82,18 +81,16 @@ export class ReadBlocks {
     const loading: Loading = {
       startOffset: physicalOffset,
       endOffset,
-      done: use(segment, (file) => this.#read(file, segment, physicalOffset, endOffset)).finally(() =>
-        this.#loading.delete(loading),
-      ),
+      done: read(physicalOffset, endOffset)
+        .then((bytes) => this.#add(physicalOffset, bytes))
+        .finally(() => this.#loading.delete(loading)),
     };
     this.#loading.add(loading);
     return loading.done;
   }
 
-  async #read(file: VfsFile, segment: Segment, startOffset: number, endOffset: number): Promise<void> {
-    const bytes = Buffer.allocUnsafeSlow(endOffset - startOffset);
-    const read = await file.read(bytes, startOffset - segment.startOffset);
-    this.#blocks.push(new ReadBlock(startOffset, bytes.subarray(0, read)));
+  #add(startOffset: number, bytes: Uint8Array): void {
+    this.#blocks.push(new ReadBlock(startOffset, bytes));
     if (this.#blocks.length > this.#countMax) this.#blocks.shift();
   }
 }

@@ -23,6 +23,19 @@ export interface LogChunk {
   readonly bytes: Uint8Array;
 }
 
+/** Copies of a leader's log on other nodes, asked for what this node's disk has lost, or is to be spared. */
+export interface LogCopies {
+  /** One is there, or may soon be: what the disk has lost may still be had. */
+  readonly areExpected: boolean;
+  /**
+   * Whole records from `from` on, all of them confirmed. Never rejects, and waits no longer than a bound of its own.
+   * @param from begin of a record
+   * @param bytesMax most bytes; one record is given even when it is larger
+   * @returns undefined when no copy gives it in time
+   */
+  read(from: number, bytesMax: number): Promise<LogChunk | undefined>;
+}
+
 /** How a leader leads. */
 export interface LeadOptions {
   /** Higher than every epoch of the log; default: the highest and one. */

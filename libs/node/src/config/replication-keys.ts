@@ -1,5 +1,5 @@
 import { KIB, MIB } from '@orbitmq/base';
-import { choice, flag, optionalPath, optionalPort, optionalText, wholeNumber } from '@orbitmq/runtime';
+import { choice, decimalNumber, flag, optionalPath, optionalPort, optionalText, wholeNumber } from '@orbitmq/runtime';
 
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
@@ -32,6 +32,14 @@ export const replicationKeys = {
     unit: 'ms',
     description:
       'A master that was not heard for so long, and that the name servers do not see either, is away. Slaves with a brokerId above 1 wait 2 s longer each, and leave it to the one before them.',
+  }),
+  accessMessageInMemoryMaxRatio: decimalNumber({
+    default: 0,
+    min: 0,
+    max: 100,
+    unit: '% of memory',
+    description:
+      'Messages further than this behind the end of the log, which are likely in no cache of the master any more, are read by a slave in sync for it, so that consumers with a backlog spare its disk. 0 = never; slaveReadEnable=false turns it off, too.',
   }),
   minInSyncReplicas: wholeNumber({
     default: 0,

@@ -132,6 +132,18 @@ export function inSyncMin(config: Pick<BrokerConfig, 'minInSyncReplicas' | 'brok
   return config.brokerRole === 'SYNC_MASTER' ? 2 : 1;
 }
 
+/** What lies further than this behind the end of the log, slaves read for their master; Infinity = nothing. */
+export function copyBehindBytes(
+  {
+    slaveReadEnable,
+    accessMessageInMemoryMaxRatio,
+  }: Pick<BrokerConfig, 'slaveReadEnable' | 'accessMessageInMemoryMaxRatio'>,
+  memoryBytes: number,
+): number {
+  if (!slaveReadEnable || accessMessageInMemoryMaxRatio === 0) return Number.POSITIVE_INFINITY;
+  return Math.floor((memoryBytes * accessMessageInMemoryMaxRatio) / 100);
+}
+
 /** How the stream between master and slaves is kept. */
 export function replicationSettings(config: BrokerConfig): ReplicationSettings {
   return {

@@ -28,7 +28,7 @@ const KEYS_BY_REASON: readonly (readonly [reason: string, keys: string])[] = [
      flushCommitLogThoroughInterval commitCommitLogLeastPages commitCommitLogThoroughInterval commitIntervalCommitLog
      flushCommitLogTimed flushIntervalConsumeQueue flushConsumeQueueLeastPages flushConsumeQueueThoroughInterval
      flushLeastPagesWhenWarmMapedFile warmMapedFileEnable transientStorePoolEnable transientStorePoolSize
-     fastFailIfNoBufferInStorePool accessMessageInMemoryMaxRatio maxTransferBytesOnMessageInMemory
+     fastFailIfNoBufferInStorePool maxTransferBytesOnMessageInMemory
      maxTransferCountOnMessageInMemory maxTransferBytesOnMessageInDisk maxTransferCountOnMessageInDisk transferMsgByHeap
      putMsgIndexHightWater syncFlushTimeout putMessageTimeout diskFallRecorded debugLockEnable duplicationEnable
      storeType enabledAppendPropCRC useABSLock maxMsgsNumBatch defaultQueryMaxNum messageStorePlugIn

@@ -375,6 +375,7 @@ export class ShardMember {
         replication.inSync.length < inSyncMin ? tooFewInSync(identity.shard, replication.inSync, inSyncMin) : undefined,
       settleMs: this.#options.settleMs,
     });
+    shard.useCopies(replication.copies);
     this.#state = { kind: 'leader', ...tenure };
     this.#complete();
     // The Lease of a new shard says from here on that somebody has data.

@@ -88,6 +88,16 @@ export function storageMetrics(
     'Reads of stored messages that the disk has refused.',
     (now) => now.readFailureCount,
   );
+  counter(
+    'orbitmq_storage_slave_reads_total',
+    'Reads of stored messages that a slave has answered in the place of the disk of its master.',
+    (now) => now.log.copyReadCount,
+  );
+  counter(
+    'orbitmq_shard_recovered_reads_total',
+    'Reads of stored messages that the disk has lost and a slave had.',
+    (now) => now.recoveredReadCount,
+  );
   counter('orbitmq_storage_removed_bytes_total', 'Bytes that retention has removed.', (now) => now.removedBytes);
   counter(
     'orbitmq_storage_scrubbed_bytes_total',

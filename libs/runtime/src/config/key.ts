@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 
 /** What a value looks like, for documents that other programs check: a chart's schema. */
 export type ConfigShape =
-  | { readonly type: 'integer'; readonly min: number; readonly max: number }
+  | { readonly type: 'integer' | 'number'; readonly min: number; readonly max: number }
   | { readonly type: 'boolean' }
   | { readonly type: 'choice'; readonly words: readonly string[] }
   | { readonly type: 'text' };
@@ -64,6 +64,16 @@ export function wholeNumber(options: KeyText & { default: number; min: number; m
   const number = z.number().check(z.gte(options.min, accepts), z.lte(options.max, accepts));
   const schema = z.pipe(z.pipe(digits, z.transform(Number)), number);
   const shape: ConfigShape = { type: 'integer', min: options.min, max: options.max };
+  return configKey(schema, accepts, options.default, { ...options, shape });
+}
+
+/** A number within inclusive limits, which may have a fraction. */
+export function decimalNumber(options: KeyText & { default: number; min: number; max: number }): ConfigKey<number> {
+  const accepts = `number, ${options.min}…${options.max}`;
+  const digits = z.string().check(z.regex(/^[+-]?\d{1,16}(\.\d{1,16})?$/, accepts));
+  const number = z.number().check(z.gte(options.min, accepts), z.lte(options.max, accepts));
+  const schema = z.pipe(z.pipe(digits, z.transform(Number)), number);
+  const shape: ConfigShape = { type: 'number', min: options.min, max: options.max };
   return configKey(schema, accepts, options.default, { ...options, shape });
 }
 

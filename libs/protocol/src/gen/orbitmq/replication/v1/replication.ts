@@ -20,6 +20,7 @@ export interface FollowerMessage {
     | undefined;
   /** After a fetch only. */
   records?: LeaderMessage_Records | undefined;
+  readAnswer?: FollowerMessage_ReadAnswer | undefined;
 }
 
 /** First message. */
@@ -53,6 +54,13 @@ export interface FollowerMessage_Position {
   sequence: bigint;
 }
 
+export interface FollowerMessage_ReadAnswer {
+  /** Of the read. */
+  id: bigint;
+  /** Whole records from where they were asked for, all of them confirmed; absent when the follower can't read them. */
+  records: LeaderMessage_Records | undefined;
+}
+
 export interface LeaderMessage {
   /** 1, 2, 3 … on one stream. */
   sequence: bigint;
@@ -68,6 +76,7 @@ export interface LeaderMessage {
     | undefined;
   /** `epoch` and `confirmed_offset` of this message say nothing: nobody leads yet. */
   fetch?: LeaderMessage_Fetch | undefined;
+  read?: LeaderMessage_Read | undefined;
 }
 
 export interface LeaderMessage_Welcome {
@@ -136,6 +145,15 @@ export interface LeaderMessage_Fetch {
   fromOffset: bigint;
   /** Most bytes of the log in one message; a larger record goes alone. */
   chunkBytes: number;
+}
+
+export interface LeaderMessage_Read {
+  /** 1, 2, 3 … on one stream. */
+  id: bigint;
+  /** Begin of a record, before `confirmed_offset`. */
+  fromOffset: bigint;
+  /** Most bytes of the answer's records; a larger record goes alone. */
+  sizeBytes: number;
 }
 
 export interface SettleRequest {
@@ -252,7 +270,7 @@ export const EpochStart: MessageFns<EpochStart> = {
 };
 
 function createBaseFollowerMessage(): FollowerMessage {
-  return { hello: undefined, position: undefined, records: undefined };
+  return { hello: undefined, position: undefined, records: undefined, readAnswer: undefined };
 }
 
 export const FollowerMessage: MessageFns<FollowerMessage> = {
@@ -265,6 +283,9 @@ export const FollowerMessage: MessageFns<FollowerMessage> = {
     }
     if (message.records !== undefined) {
       LeaderMessage_Records.encode(message.records, writer.uint32(26).fork()).join();
+    }
+    if (message.readAnswer !== undefined) {
+      FollowerMessage_ReadAnswer.encode(message.readAnswer, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -304,6 +325,14 @@ export const FollowerMessage: MessageFns<FollowerMessage> = {
             }
 
             message.records = LeaderMessage_Records.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.readAnswer = FollowerMessage_ReadAnswer.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -561,6 +590,66 @@ export const FollowerMessage_Position: MessageFns<FollowerMessage_Position> = {
   },
 };
 
+function createBaseFollowerMessage_ReadAnswer(): FollowerMessage_ReadAnswer {
+  return { id: 0n, records: undefined };
+}
+
+export const FollowerMessage_ReadAnswer: MessageFns<FollowerMessage_ReadAnswer> = {
+  encode(message: FollowerMessage_ReadAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.records !== undefined) {
+      LeaderMessage_Records.encode(message.records, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FollowerMessage_ReadAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFollowerMessage_ReadAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.records = LeaderMessage_Records.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseLeaderMessage(): LeaderMessage {
   return {
     sequence: 0n,
@@ -571,6 +660,7 @@ function createBaseLeaderMessage(): LeaderMessage {
     records: undefined,
     heartbeat: undefined,
     fetch: undefined,
+    read: undefined,
   };
 }
 
@@ -608,6 +698,9 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
     }
     if (message.fetch !== undefined) {
       LeaderMessage_Fetch.encode(message.fetch, writer.uint32(66).fork()).join();
+    }
+    if (message.read !== undefined) {
+      LeaderMessage_Read.encode(message.read, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -687,6 +780,14 @@ export const LeaderMessage: MessageFns<LeaderMessage> = {
             }
 
             message.fetch = LeaderMessage_Fetch.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.read = LeaderMessage_Read.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1087,6 +1188,80 @@ export const LeaderMessage_Fetch: MessageFns<LeaderMessage_Fetch> = {
             }
 
             message.chunkBytes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaderMessage_Read(): LeaderMessage_Read {
+  return { id: 0n, fromOffset: 0n, sizeBytes: 0 };
+}
+
+export const LeaderMessage_Read: MessageFns<LeaderMessage_Read> = {
+  encode(message: LeaderMessage_Read, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.fromOffset !== 0n) {
+      if (BigInt.asUintN(64, message.fromOffset) !== message.fromOffset) {
+        throw new globalThis.Error("value provided for field message.fromOffset of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.fromOffset);
+    }
+    if (message.sizeBytes !== 0) {
+      writer.uint32(24).uint32(message.sizeBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaderMessage_Read {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaderMessage_Read();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sizeBytes = reader.uint32();
             continue;
           }
         }
@@ -1513,6 +1688,11 @@ export const ReplicationServiceDefinition = {
      *   follower: hello
      *   leader:   fetch                  in place of a welcome
      *   follower: records …              what it has from there on; one without records when that was all
+     *
+     * What lies far behind, or can't be read where the leader has it, a follower reads for it:
+     *
+     *   leader:   read
+     *   follower: read answer            in any order; none when it can't
      *
      * A refusal and every other end of the stream closes it; the follower connects again after a pause.
      * Permission: a member of the shard (`haAccessKey` where one is set).

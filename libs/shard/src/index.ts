@@ -38,6 +38,7 @@ export {
   viewDirectories,
 } from './recovery.ts';
 export { type SetAsideArguments, setTailAside } from './set-aside.ts';
+export type { SettleWaiter } from './settle-waiters.ts';
 export type {
   EarlierSend,
   FoundMessage,

@@ -11,6 +11,7 @@ import type {
 } from '@orbitmq/views';
 import type { Delivery, MessageBytes, QueueProgress, SentMessage, Waiter } from './common-types.ts';
 import type { LiteShard } from './lite-shard.ts';
+import type { SettleWaiter } from './settle-waiters.ts';
 
 export interface SendRequest {
   readonly topic: Topic;
@@ -416,6 +417,8 @@ export interface Shard extends LiteShard {
   ): EarlierSend | undefined | Promise<EarlierSend | undefined>;
   /** Settles when all that was appended before is stored (see CommitLog.settled). */
   settled(): Promise<void>;
+  /** As `settled`, for those who are many: tells `waiter`, never at once; all who wait for one batch in a row, in the order in which they came. */
+  whenSettled(waiter: SettleWaiter): void;
 
   /** Hands out what is there now, at once; an empty list when nothing is. The lease is stored before it resolves. */
   receive(request: ReceiveRequest): Promise<Delivery[]>;

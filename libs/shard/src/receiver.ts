@@ -1,4 +1,4 @@
-import { MqError, quoted, SECOND_MS, type Timer } from '@orbitmq/base';
+import { KIB, MqError, quoted, SECOND_MS, type Timer } from '@orbitmq/base';
 import type { Group, LiteTopic, Topic } from '@orbitmq/views';
 import type { Delivery } from './common-types.ts';
 import type { ShardCore } from './core.ts';
@@ -18,6 +18,8 @@ import type { SubscribedQueue, Subscription } from './subscription.ts';
 const ATTEMPT_ID_CHARS_MAX = 256;
 /** A queue whose next message can't be read, but must be before it is handed out, is looked at again after this. */
 const REST_MS = SECOND_MS;
+/** A message this close behind one that is being read comes with it, as a rule: it is asked for when that one is there. */
+const READ_TOGETHER_BYTES = 64 * KIB;
 
 /** A message that was handed out and is yet to be read. */
 interface Handed {
@@ -26,7 +28,10 @@ interface Handed {
   readonly physicalOffset: number;
   readonly leaseId: number;
   readonly attempt: number;
-  readonly stored: StoredMessage | Error | Promise<StoredMessage | Error>;
+  /** Of the index entry. */
+  readonly length: number;
+  /** The message, or why it can't be read; undefined when it is yet to be asked for. */
+  readonly stored: StoredMessage | Error | Promise<StoredMessage | Error> | undefined;
 }
 
 /** Hands out messages. */
@@ -201,17 +206,25 @@ export class Receiver {
   #handed(subscription: Subscription, plan: Plan): Handed[] {
     const { progress } = this.#core.state;
     const handed: Handed[] = [];
+    // Where a read began that is under way.
+    let readingFrom = Number.POSITIVE_INFINITY;
     for (const { queue, offsets, physicalOffsets, lengths } of plan.queues) {
       queue.progress ??= progress.find(subscription.groupUid, queue.queue.uid);
       for (let index = 0; index < offsets.length; index++) {
         const slot = progress.entry(queue.progress!, offsets[index]!);
+        const [physicalOffset, length] = [physicalOffsets[index]!, lengths[index]!];
+        const comesAlong =
+          physicalOffset >= readingFrom && physicalOffset + length <= readingFrom + READ_TOGETHER_BYTES;
+        const stored = comesAlong ? undefined : this.#read(physicalOffset, length);
+        if (stored instanceof Promise) readingFrom = physicalOffset;
         handed.push({
           queue,
           queueOffset: offsets[index]!,
-          physicalOffset: physicalOffsets[index]!,
+          physicalOffset,
           leaseId: progress.leaseId(slot),
           attempt: progress.attempt(slot),
-          stored: this.#read(physicalOffsets[index]!, lengths[index]!),
+          length,
+          stored,
         });
       }
     }
@@ -224,7 +237,8 @@ export class Receiver {
       const stored = this.#core.reader.read(physicalOffset, length);
       return stored instanceof Promise ? stored.catch((error: Error) => error) : stored;
     } catch (error) {
-      if (isUnreadable(error)) return error;
+      // It may also have been removed since it was handed out.
+      if (isUnreadable(error) || error instanceof MqError) return error;
       throw error;
     }
   }
@@ -234,7 +248,8 @@ export class Receiver {
     await this.#core.log.settled();
     const deliveries: Delivery[] = [];
     const { counters } = subscription;
-    for (const { queue, queueOffset, physicalOffset, leaseId, attempt, stored: reading } of handed) {
+    for (const { queue, queueOffset, physicalOffset, leaseId, attempt, length, stored: begun } of handed) {
+      const reading = begun ?? this.#read(physicalOffset, length);
       const stored = reading instanceof Promise ? await reading : reading;
       if (stored instanceof Error) {
         this.#giveUp(subscription, queue, { queueOffset, leaseId, error: stored });

@@ -5,26 +5,11 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import type { Clock, Timer } from '@orbitmq/base';
 import type { Logger } from '@orbitmq/runtime';
 import { plainAddress } from './address.ts';
-import type { RpcLimit, RpcServerLimits, TlsIdentity } from './server.ts';
+import { peekProtocol, peekTls } from './first-bytes.ts';
+import { Http1Connections } from './http1.ts';
+import type { Http1Handler, RpcLimit, TlsIdentity } from './server.ts';
+import type { ServerLimits } from './server-limits.ts';
 
-/** First byte of a TLS record that carries a handshake; no HTTP/2 preface begins so. */
-const TLS_HANDSHAKE_BYTE = 0x16;
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
-/** How a request of HTTP/1 begins, as far as less than the length of a preface shows. */
-const HTTP1_REQUEST = /^[A-Z]{3,7} \/[ -~]*/;
-const HTTP1_TEXT = 'this port speaks gRPC, which needs HTTP/2\n';
-const HTTP1_ANSWER = [
-  'HTTP/1.1 426 Upgrade Required',
-  'Connection: close, Upgrade',
-  'Upgrade: h2c',
-  'Content-Type: text/plain; charset=utf-8',
-  `Content-Length: ${HTTP1_TEXT.length}`,
-  '',
-  HTTP1_TEXT,
-].join('\r\n');
-/** How long somebody who is answered so may take to leave. */
-const FAREWELL_MS = 1_000;
-const IDLE_TIMEOUT_DEFAULT_MS = 900_000;
 const KEEP_ALIVE_DELAY_MS = 60_000;
 const BACKLOG = 1024;
 
@@ -32,7 +17,9 @@ export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly tls: TlsIdentity | undefined;
-  readonly limits: RpcServerLimits;
+  readonly limits: ServerLimits;
+  /** Answers requests of HTTP/1.1; without it they are told to use HTTP/2. */
+  readonly http1: Http1Handler | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A connection was closed for a limit. */
@@ -42,6 +29,7 @@ export interface ListenerOptions {
 }
 
 interface Connection {
+  readonly listener: Listener;
   readonly socket: Socket;
   readonly address: string;
   /** What the engine speaks through: the socket itself or TLS over it. */
@@ -61,7 +49,7 @@ export class Listener {
   readonly #server: Server;
   readonly #connections = new Map<Socket, Connection>();
   readonly #countByAddress = new Map<string, number>();
-  readonly #idleTimeoutMs: number;
+  readonly #http1: Http1Connections;
   #secureContext: SecureContext | undefined;
   #sweepTimer: Timer | undefined;
   #closed = false;
@@ -69,7 +57,13 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#idleTimeoutMs = options.limits.idleTimeoutMs ?? IDLE_TIMEOUT_DEFAULT_MS;
+    const { limits, clock, onLimit } = options;
+    this.#http1 = new Http1Connections({
+      handler: options.http1,
+      limits,
+      clock,
+      onLimit: (limit) => onLimit?.(limit),
+    });
     if (options.tls) this.setTlsIdentity(options.tls);
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS });
     this.#server.on('connection', (socket) => this.#accept(socket));
@@ -110,6 +104,7 @@ export class Listener {
     this.#closed = true;
     this.#sweepTimer?.cancel();
     this.#server.close();
+    this.#http1.close();
     for (const connection of this.#connections.values()) {
       if (connection.handshakeTimer) this.#cut(connection);
     }
@@ -129,7 +124,7 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    socket.on('error', () => {}); // 'close' follows and says all that matters
+    socket.on('error', ignore); // 'close' follows and says all that matters
     const { limits, logger, clock } = this.#options;
     const address = plainAddress(socket.remoteAddress ?? '');
     const addressCount = this.#countByAddress.get(address) ?? 0;
@@ -145,6 +140,7 @@ export class Listener {
       return;
     }
     const connection: Connection = {
+      listener: this,
       socket,
       address,
       stream: socket,
@@ -154,10 +150,11 @@ export class Listener {
     };
     this.#connections.set(socket, connection);
     this.#countByAddress.set(address, addressCount + 1);
-    socket.once('close', () => this.#forget(connection));
-    peek(socket, 1, (bytes) => {
-      if (bytes[0] === TLS_HANDSHAKE_BYTE) this.#startTls(connection);
-      else this.#awaitPreface(connection);
+    (socket as Duplex as OwnedStream)[OWNER] = connection;
+    socket.on('close', onClose);
+    peekTls(socket, (isTls) => {
+      if (isTls) this.#startTls(connection);
+      else this.#awaitProtocol(connection);
     });
   }
 
@@ -169,34 +166,28 @@ export class Listener {
     const secure = new TLSSocket(connection.socket, {
       isServer: true,
       secureContext: this.#secureContext,
-      ALPNProtocols: ['h2'],
+      ALPNProtocols: this.#options.http1 ? ['h2', 'http/1.1'] : ['h2'],
     });
-    secure.on('error', () => {});
-    secure.once('close', () => this.#forget(connection));
+    (secure as Duplex as OwnedStream)[OWNER] = connection;
+    secure.on('error', ignore);
+    secure.on('close', onClose);
     connection.stream = secure;
     secure.once('secure', () => {
       // A tls.Server would say so; node:http2 waits for it with all it does.
       Object.assign(secure, { secureConnecting: false });
-      this.#awaitPreface(connection);
+      this.#awaitProtocol(connection);
     });
   }
 
   /** Lets the engine have the connection once the whole preface is there, so that half of one counts as silence. */
-  #awaitPreface(connection: Connection): void {
-    peek(connection.stream, PREFACE.length, (bytes) => {
+  #awaitProtocol(connection: Connection): void {
+    peekProtocol(connection.stream, (protocol) => {
       connection.handshakeTimer?.cancel();
       connection.handshakeTimer = undefined;
-      if (PREFACE.equals(bytes.subarray(0, PREFACE.length))) this.#options.onConnection(connection.stream);
-      else if (HTTP1_REQUEST.test(bytes.toString('latin1', 0, PREFACE.length))) this.#sendAway(connection);
+      if (protocol === 'HTTP/2') this.#options.onConnection(connection.stream);
+      else if (protocol === 'HTTP/1') this.#http1.take(connection.stream);
       else this.#cut(connection);
     });
-  }
-
-  /** Somebody looks with a browser, or checks health in another way: an answer tells more than a cut connection. */
-  #sendAway(connection: Connection): void {
-    connection.handshakeTimer = this.#options.clock.setTimer(FAREWELL_MS, () => this.#cut(connection));
-    connection.stream.end(HTTP1_ANSWER);
-    connection.stream.resume();
   }
 
   #cutFor(limit: RpcLimit, connection: Connection): void {
@@ -209,7 +200,8 @@ export class Listener {
     connection.socket.destroy();
   }
 
-  #forget(connection: Connection): void {
+  /** It is closed, by whichever side; may be said twice. */
+  forget(connection: Connection): void {
     connection.handshakeTimer?.cancel();
     connection.handshakeTimer = undefined;
     if (!this.#connections.delete(connection.socket)) return;
@@ -221,14 +213,15 @@ export class Listener {
 
   /** One timer for all connections: a timer each would have to be moved with every packet. */
   #scheduleSweep(): void {
-    this.#sweepTimer = this.#options.clock.setTimer(this.#idleTimeoutMs / 4, () => {
+    const { idleTimeoutMs } = this.#options.limits;
+    this.#sweepTimer = this.#options.clock.setTimer(idleTimeoutMs / 4, () => {
       const nowMs = this.#options.clock.monotonicMs();
       for (const connection of this.#connections.values()) {
         const bytesRead = connection.socket.bytesRead;
         if (bytesRead !== connection.bytesRead) {
           connection.bytesRead = bytesRead;
           connection.activeAtMs = nowMs;
-        } else if (nowMs - connection.activeAtMs >= this.#idleTimeoutMs) {
+        } else if (nowMs - connection.activeAtMs >= idleTimeoutMs) {
           this.#cutFor('idle', connection);
         }
       }
@@ -237,26 +230,16 @@ export class Listener {
   }
 }
 
-/**
- * Shows the first bytes of a stream and leaves them in it. Less than `length` are shown only when they already differ
- * from the preface. A peer that goes before that is never shown; 'close' tells of it.
- */
-function peek(stream: Duplex, length: number, show: (bytes: Buffer) => void): void {
-  let held: Buffer = Buffer.alloc(0);
-  const onReadable = (): void => {
-    const bytes: Buffer | null = stream.read();
-    if (bytes === null) return;
-    held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
-    if (held.length < length && PREFACE.subarray(0, held.length).equals(held)) return;
-    stream.off('readable', onReadable);
-    stream.off('end', onEnd);
-    stream.unshift(held);
-    show(held);
-  };
-  // Half a preface and a FIN: nobody reads on, so nothing else would end this side.
-  const onEnd = (): void => {
-    stream.destroy();
-  };
-  stream.on('readable', onReadable);
-  stream.on('end', onEnd);
+const ignore = (): void => {};
+
+/** Where a stream keeps its connection: functions that all share listen to it, which an idle one would pay for. */
+const OWNER = Symbol('connection');
+
+interface OwnedStream extends Duplex {
+  [OWNER]: Connection;
+}
+
+function onClose(this: Duplex): void {
+  const connection = (this as OwnedStream)[OWNER];
+  connection.listener.forget(connection);
 }

@@ -13,21 +13,12 @@ import { type Clock, MIB, systemClock } from '@orbitmq/base';
 import { Intake } from '../intake.ts';
 import { Listener } from '../listener.ts';
 import type { RpcServer, RpcServerOptions, TlsIdentity } from '../server.ts';
+import { limitsWithDefaults, type ServerLimits } from '../server-limits.ts';
 import { type BoundMethod, RpcError } from '../service.ts';
 import { boundTimeouts, http2OptionsOf, ignoreClosedStreams } from './internals.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
 import { UnreadStreams } from './unread-streams.ts';
-
-/**
- * What one connection may hold: headers, and answers that its client does not take. Beyond, its new calls are reset, so
- * this is well above what the open calls of a client that does read have on their way. Megabytes.
- */
-const SESSION_MEMORY_MAX_MB = 64;
-
-/** What may have come of messages that are not complete, of all connections. */
-const INTAKE_MIN_BYTES = 128 * MIB;
-const INTAKE_MIN_MESSAGES = 4;
 
 /** grpc-js cuts connections at the end of its own time to drain; that has to come after the last answers of ours. */
 const DESTROY_DELAY_MS = 10_000;
@@ -75,6 +66,7 @@ class GrpcJsServer implements RpcServer, CallHost {
   readonly unreadStreams: UnreadStreams;
   readonly onCallEnd: CallHost['onCallEnd'];
   readonly #options: RpcServerOptions;
+  readonly #limits: ServerLimits;
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
   readonly #listener: Listener;
@@ -86,7 +78,8 @@ class GrpcJsServer implements RpcServer, CallHost {
     this.clock = options.clock ?? systemClock;
     this.onCallEnd = options.onCallEnd;
     this.unreadStreams = new UnreadStreams(this.clock);
-    this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * options.limits.receiveMessageBytesMax));
+    this.#limits = limitsWithDefaults(options.limits);
+    this.intake = new Intake(this.#limits.unfinishedBytesMax, () => options.onLimit?.('unfinishedBytes'));
     setLogVerbosity(logVerbosity.NONE); // it writes texts of clients to the console
     boundTimeouts();
     this.#server = new Server(this.#serverOptions());
@@ -107,7 +100,8 @@ class GrpcJsServer implements RpcServer, CallHost {
       host: options.host,
       port: options.port,
       tls: options.tls,
-      limits: options.limits,
+      limits: this.#limits,
+      http1: options.http1,
       clock: this.clock,
       logger: options.logger,
       onLimit: options.onLimit,
@@ -176,7 +170,8 @@ class GrpcJsServer implements RpcServer, CallHost {
       'grpc.enable_channelz': 0,
       'grpc.max_receive_message_length': limits.receiveMessageBytesMax,
       'grpc.max_send_message_length': -1,
-      'grpc-node.max_session_memory': SESSION_MEMORY_MAX_MB,
+      // Headers and answers that a client does not take; beyond, its new calls are reset. Megabytes.
+      'grpc-node.max_session_memory': Math.max(1, Math.ceil(this.#limits.queuedBytesMax / MIB)),
       interceptors: [
         ({ path }, base) => {
           const method = methods.get(path)!;

@@ -16,10 +16,6 @@ import {
 } from './protocol.ts';
 import type { SendQueue } from './send-queue.ts';
 
-/** What may wait in the socket before streams have to wait, and before nothing more is read from the peer. */
-const CLOGGED_BYTES = 1024 * 1024;
-const UNREADABLE_BYTES = 2 * CLOGGED_BYTES;
-
 /** What every gRPC response begins with. */
 export const RESPONSE_HEAD: readonly SentField[] = [
   { name: ':status', value: '200' },
@@ -38,25 +34,32 @@ export interface SendingStream {
   pump(): void;
 }
 
+/** Whom a writer belongs to. */
+export interface WriterHost {
+  /** What may wait in the socket before streams have to wait; at twice as much, nothing more is read from the peer. */
+  readonly socketBytesMax: number;
+  /** Asks for `flush` at the end of this turn; called once until it comes. */
+  scheduleFlush(): void;
+}
+
 /** The sending side of a server's connection: what is written during a turn of the event loop leaves together. */
 export class ConnectionWriter {
   readonly #stream: Duplex;
-  readonly #schedule: () => void;
+  readonly #host: WriterHost;
   readonly #output = new Output();
   readonly #encoder = new HpackEncoder();
   readonly #responseHead = new PreparedBlock(RESPONSE_HEAD);
   readonly #okTrailers = new PreparedBlock(OK_TRAILERS);
   readonly #window = new SendWindow(WINDOW_DEFAULT_BYTES);
-  /** Streams whose data waits for the connection; whoever has sent goes to the end. */
-  readonly #waiting = new Set<SendingStream>();
+  /** Streams whose data waits for the connection; whoever has sent goes to the end. Made when one has to. */
+  #waiting: Set<SendingStream> | undefined;
   #isScheduled = false;
   #dataFrameCount = 0;
   #peerWindowBytes = WINDOW_DEFAULT_BYTES;
 
-  /** @param schedule asks for `flush` at the end of this turn; called once until it comes */
-  constructor(stream: Duplex, schedule: () => void) {
+  constructor(stream: Duplex, host: WriterHost) {
     this.#stream = stream;
-    this.#schedule = schedule;
+    this.#host = host;
   }
 
   /** The peer's SETTINGS_INITIAL_WINDOW_SIZE. */
@@ -80,7 +83,7 @@ export class ConnectionWriter {
 
   /** The peer takes so slowly that nothing more is to be read from it. */
   get isUnreadable(): boolean {
-    return this.#stream.writableLength + this.#output.bytes > UNREADABLE_BYTES;
+    return this.#stream.writableLength + this.#output.bytes > 2 * this.#host.socketBytesMax;
   }
 
   /** Hands all that has been written to the socket. */
@@ -92,7 +95,7 @@ export class ConnectionWriter {
 
   /** Nothing is sent any more. */
   close(): void {
-    this.#waiting.clear();
+    this.#waiting = undefined;
     this.#output.clear();
   }
 
@@ -106,23 +109,27 @@ export class ConnectionWriter {
 
   /** Goes on with the streams that wait for the connection, one after the other, as far as it takes something. */
   pumpWaiting(): void {
+    if (this.#waiting === undefined) return;
     for (const stream of [...this.#waiting]) {
       if (this.#availableBytes() <= 0) return;
-      this.#waiting.delete(stream);
+      this.#waiting?.delete(stream);
       stream.pump();
     }
   }
 
   /** The stream has nothing to send any more. */
   forget(stream: SendingStream): void {
-    this.#waiting.delete(stream);
+    this.#waiting?.delete(stream);
   }
 
   /** How much the stream may send in one frame now. When it is the connection that does not allow more, it will be pumped. */
   sendableBytes(stream: SendingStream): number {
     if (stream.sendWindowBytes <= 0) return 0;
     const available = this.#availableBytes();
-    if (available <= 0) this.#waiting.add(stream);
+    if (available <= 0) {
+      this.#waiting ??= new Set();
+      this.#waiting.add(stream);
+    }
     return Math.min(stream.sendWindowBytes, available, FRAME_BYTES_MAX);
   }
 
@@ -224,7 +231,7 @@ export class ConnectionWriter {
   }
 
   #availableBytes(): number {
-    const isClogged = this.#stream.writableLength + this.#output.bytes > CLOGGED_BYTES;
+    const isClogged = this.#stream.writableLength + this.#output.bytes > this.#host.socketBytesMax;
     return isClogged ? 0 : this.#window.availableBytes;
   }
 
@@ -251,7 +258,7 @@ export class ConnectionWriter {
   #reserve(byteCount: number): number {
     if (!this.#isScheduled) {
       this.#isScheduled = true;
-      this.#schedule();
+      this.#host.scheduleFlush();
     }
     return this.#output.reserve(byteCount);
   }

@@ -2,11 +2,12 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { joinAddress } from '../address.ts';
 import type { RpcLimit } from '../server.ts';
-import { ConnectionWriter } from './connection-writer.ts';
+import type { ServerLimits } from '../server-limits.ts';
+import { ConnectionWriter, type WriterHost } from './connection-writer.ts';
 import { ReceiveWindow } from './flow-control.ts';
 import { type FrameListener, FrameReader, type PayloadRange, readUint32, unpad } from './frames.ts';
 import { HeaderBlock } from './header-block.ts';
-import { HpackDecoder } from './hpack/decoder.ts';
+import { type HeaderListLimits, HpackDecoder } from './hpack/decoder.ts';
 import type { HeaderField } from './hpack/header-field.ts';
 import {
   ConnectionError,
@@ -23,13 +24,10 @@ import {
 import type { QueueBudget } from './queue-budget.ts';
 import { RateLimit } from './rate-limit.ts';
 import { areTrailers, type RequestHead, requestHeadOf } from './request-head.ts';
-import type { ServerLimits } from './server-limits.ts';
-import { type ServerStream, STREAM_WINDOW_BYTES, type StreamConnection } from './server-stream.ts';
+import type { ServerStream, StreamConnection } from './server-stream.ts';
 import { applySettings, checkFrame } from './settings.ts';
 import { StreamHistory } from './stream-history.ts';
 
-/** What all streams of a connection together may send before any of it is done with. */
-const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
 const TABLE_BYTES = 4096;
 /** A client that has not answered a ping by then is taken to have heard what came before it. */
 const DRAIN_PING_MS = 1_000;
@@ -45,6 +43,7 @@ const UPDATES_PER_FRAME = 2;
 /** What the connections of a server share. */
 export interface ConnectionHost {
   readonly limits: ServerLimits;
+  readonly headerLimits: HeaderListLimits;
   nowMs(): number;
   setTimer(delayMs: number, callback: () => void): void;
   /** Calls `flush` of the connection at the end of this turn of the event loop. */
@@ -61,18 +60,20 @@ export interface ConnectionHost {
 }
 
 /** One HTTP/2 connection of a client: its frames, its streams, and the rules that hold for both (RFC 9113). */
-export class ServerConnection implements FrameListener, StreamConnection {
+export class ServerConnection implements FrameListener, StreamConnection, WriterHost {
   readonly writer: ConnectionWriter;
+  /** Monotonic. */
+  readonly openedAtMs: number;
   readonly #host: ConnectionHost;
   readonly #stream: Duplex;
   readonly #reader: FrameReader;
   readonly #decoder: HpackDecoder;
   readonly #streams = new Map<number, ServerStream>();
   readonly #history = new StreamHistory();
-  readonly #window = new ReceiveWindow(CONNECTION_WINDOW_BYTES);
+  readonly #window: ReceiveWindow;
   readonly #controls: RateLimit;
-  readonly #resets: RateLimit;
-  readonly #range: PayloadRange = { start: 0, end: 0 };
+  /** Made when a stream is reset. */
+  #resets: RateLimit | undefined;
   #peer: string | undefined;
   #prefaceBytes = 0;
   #hasSettings = false;
@@ -93,19 +94,13 @@ export class ServerConnection implements FrameListener, StreamConnection {
     const { limits } = host;
     this.#host = host;
     this.#stream = stream;
-    this.#nowMs = host.nowMs();
-    this.writer = new ConnectionWriter(stream, () => host.scheduleFlush(this));
+    this.openedAtMs = host.nowMs();
+    this.#nowMs = this.openedAtMs;
+    this.writer = new ConnectionWriter(stream, this);
     this.#reader = new FrameReader(this, FRAME_BYTES_MAX);
-    this.#decoder = new HpackDecoder(TABLE_BYTES, {
-      bytesMax: limits.metadataBytesMax,
-      countMax: limits.headerCountMax,
-    });
+    this.#decoder = new HpackDecoder(TABLE_BYTES, host.headerLimits);
+    this.#window = new ReceiveWindow(limits.connectionWindowBytes);
     this.#controls = new RateLimit(limits.controlFramesPerSecondMax, limits.controlFramesPerSecondMax, this.#nowMs);
-    this.#resets = new RateLimit(
-      limits.resetsPerSecondMax,
-      RESET_BURST_SECONDS * limits.resetsPerSecondMax,
-      this.#nowMs,
-    );
   }
 
   get peer(): string {
@@ -120,27 +115,43 @@ export class ServerConnection implements FrameListener, StreamConnection {
     return this.#nowMs;
   }
 
+  get streamWindowBytes(): number {
+    return this.#host.limits.streamWindowBytes;
+  }
+
+  get socketBytesMax(): number {
+    return this.#host.limits.socketBytesMax;
+  }
+
+  scheduleFlush(): void {
+    this.#host.scheduleFlush(this);
+  }
+
   /** Begins to speak. The preface is still to be read from the stream. */
   start(): void {
-    const { concurrentStreamsMax, metadataBytesMax } = this.#host.limits;
+    const { concurrentStreamsMax, metadataBytesMax, streamWindowBytes, connectionWindowBytes } = this.#host.limits;
     this.writer.writeSettings([
       [SETTING.MAX_CONCURRENT_STREAMS, concurrentStreamsMax],
-      [SETTING.INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES],
+      [SETTING.INITIAL_WINDOW_SIZE, streamWindowBytes],
       [SETTING.MAX_HEADER_LIST_SIZE, metadataBytesMax],
     ]);
-    this.writer.writeWindowUpdate(0, CONNECTION_WINDOW_BYTES - WINDOW_DEFAULT_BYTES);
+    this.writer.writeWindowUpdate(0, connectionWindowBytes - WINDOW_DEFAULT_BYTES);
     const peerKnown = this.peer; // cannot be asked for any more once the connection is closed
     this.#peer = peerKnown;
-    this.#stream.on('data', (chunk: Buffer) => this.#onChunk(chunk));
-    this.#stream.on('drain', () => this.#onDrain());
-    this.#stream.once('close', () => this.#onClose());
-    this.#stream.resume();
+    const stream = this.#stream as OwnedStream;
+    stream[OWNER] = this;
+    stream.on('data', onData);
+    stream.on('drain', onDrain);
+    stream.on('close', onClose);
+    stream.resume();
   }
 
   flush(): void {
     this.writer.flush();
     this.#noteQueued();
-    if (this.writer.isUnreadable && !this.#isOver) this.#stream.pause();
+    if (!this.writer.isUnreadable || this.#isOver || this.#stream.isPaused()) return;
+    this.#host.onLimit('socketBytes');
+    this.#stream.pause();
   }
 
   consumed(byteCount: number): void {
@@ -234,7 +245,8 @@ export class ServerConnection implements FrameListener, StreamConnection {
     }
   }
 
-  #onChunk(chunk: Buffer): void {
+  /** Bytes have come. */
+  onChunk(chunk: Buffer): void {
     if (this.#isOver) return;
     this.#nowMs = this.#host.nowMs();
     let bytes = chunk;
@@ -251,13 +263,15 @@ export class ServerConnection implements FrameListener, StreamConnection {
     }
   }
 
-  #onDrain(): void {
+  /** The socket has taken what waited in it. */
+  onDrain(): void {
     this.#noteQueued();
     this.writer.pumpWaiting();
     if (!this.writer.isUnreadable) this.#stream.resume();
   }
 
-  #onClose(): void {
+  /** The socket is closed, by whichever side. */
+  onClose(): void {
     this.#isOver = true;
     this.#reader.stop();
     this.writer.close();
@@ -280,7 +294,6 @@ export class ServerConnection implements FrameListener, StreamConnection {
     if (!this.#window.received(frameBytes)) {
       throw new ConnectionError('FLOW_CONTROL_ERROR', 'more data than the window of the connection allows');
     }
-    const range = this.#range;
     range.start = start;
     range.end = end;
     if (flags & FLAG.PADDED) unpad(FRAME.DATA, flags, bytes, range);
@@ -296,7 +309,6 @@ export class ServerConnection implements FrameListener, StreamConnection {
   }
 
   #onHeaders(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
-    const range = this.#range;
     range.start = start;
     range.end = end;
     if (flags & (FLAG.PADDED | FLAG.PRIORITY)) unpad(FRAME.HEADERS, flags, bytes, range);
@@ -473,6 +485,7 @@ export class ServerConnection implements FrameListener, StreamConnection {
   }
 
   #onStreamError(error: StreamError): void {
+    this.#countWindow(error.code);
     this.#countReset();
     const stream = this.#streams.get(error.streamId);
     if (stream !== undefined) {
@@ -490,13 +503,20 @@ export class ServerConnection implements FrameListener, StreamConnection {
   }
 
   #countReset(): void {
+    const { resetsPerSecondMax } = this.#host.limits;
+    this.#resets ??= new RateLimit(resetsPerSecondMax, RESET_BURST_SECONDS * resetsPerSecondMax, this.#nowMs);
     if (this.#resets.take(1, this.#nowMs)) return;
     this.#host.onLimit('resets');
     throw new ConnectionError('ENHANCE_YOUR_CALM', 'too many streams are reset');
   }
 
+  #countWindow(code: ErrorCodeName): void {
+    if (code === 'FLOW_CONTROL_ERROR') this.#host.onLimit('windows');
+  }
+
   /** Ends the connection for a rule that was broken. */
   #fail(error: ConnectionError): void {
+    this.#countWindow(error.code);
     this.writer.writeGoAway(this.#history.lastStreamId, error.code, error.message);
     this.#end();
   }
@@ -516,6 +536,28 @@ export class ServerConnection implements FrameListener, StreamConnection {
 }
 
 const RESET_BURST_SECONDS = 5;
+/** Used by one frame at a time. */
+const range: PayloadRange = { start: 0, end: 0 };
+
+/** Where a stream keeps its connection: functions that all share listen to it, which an idle one would pay for. */
+const OWNER = Symbol('connection');
+
+interface OwnedStream extends Duplex {
+  [OWNER]: ServerConnection;
+}
+
+function onData(this: Duplex, chunk: Buffer): void {
+  (this as OwnedStream)[OWNER].onChunk(chunk);
+}
+
+function onDrain(this: Duplex): void {
+  (this as OwnedStream)[OWNER].onDrain();
+}
+
+function onClose(this: Duplex): void {
+  (this as OwnedStream)[OWNER].onClose();
+}
+
 const DRAIN_PING = Buffer.from('orbitmqd', 'latin1');
 
 function checkDependency(streamId: number, bytes: Buffer, start: number): void {

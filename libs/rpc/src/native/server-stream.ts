@@ -4,9 +4,6 @@ import type { SentField } from './hpack/encoder.ts';
 import { type ErrorCodeName, StreamError, WINDOW_BYTES_MAX } from './protocol.ts';
 import { SendQueue } from './send-queue.ts';
 
-/** What one stream may send before any of it is done with. */
-export const STREAM_WINDOW_BYTES = 512 * 1024;
-
 /** How the server's side of a stream ends: with these trailers, or without any behind a text. */
 export type StreamEnd = readonly SentField[] | 'text';
 
@@ -17,6 +14,8 @@ export interface StreamConnection {
   readonly peer: string;
   /** When the bytes came that are being read; monotonic. */
   readonly nowMs: number;
+  /** What one stream may send before any of it is done with. */
+  readonly streamWindowBytes: number;
   /** So much waits for the peer that streams have to wait, however little of it is theirs. */
   readonly isQueueFull: boolean;
   /** So many bytes of DATA are done with. */
@@ -98,7 +97,9 @@ export abstract class ServerStream implements SendingStream {
   /** A DATA frame has come. Its payload without padding is from `start` to `end`, `frameBytes` are what windows count. */
   onData(bytes: Buffer, start: number, end: number, frameBytes: number, isLast: boolean): void {
     if (this.#isRemoteEnded) throw new StreamError(this.id, 'STREAM_CLOSED', 'data behind the end of the stream');
-    if (this.#receiveWindow === undefined && !isLast) this.#receiveWindow = new ReceiveWindow(STREAM_WINDOW_BYTES);
+    if (this.#receiveWindow === undefined && !isLast) {
+      this.#receiveWindow = new ReceiveWindow(this.connection.streamWindowBytes);
+    }
     if (this.#receiveWindow?.received(frameBytes) === false) {
       throw new StreamError(this.id, 'FLOW_CONTROL_ERROR', 'more data than the window of the stream allows');
     }

@@ -1,10 +1,12 @@
 import type { Duplex } from 'node:stream';
-import { type Clock, MIB, systemClock, type Timer } from '@orbitmq/base';
+import { type Clock, systemClock, type Timer } from '@orbitmq/base';
 import { Intake } from '../intake.ts';
 import { Listener } from '../listener.ts';
 import type { RpcLimit, RpcServer, RpcServerOptions, TlsIdentity } from '../server.ts';
+import { limitsWithDefaults, type ServerLimits } from '../server-limits.ts';
 import { type BoundMethod, RpcError } from '../service.ts';
 import { Deadlines } from './deadlines.ts';
+import type { HeaderListLimits } from './hpack/decoder.ts';
 import { Inflater } from './inflater.ts';
 import { QueueBudget } from './queue-budget.ts';
 import { RefusedStream } from './refused-stream.ts';
@@ -12,16 +14,8 @@ import type { RequestHead } from './request-head.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
 import { type ConnectionHost, ServerConnection } from './server-connection.ts';
-import { limitsWithDefaults, type ServerLimits } from './server-limits.ts';
 import type { ServerStream } from './server-stream.ts';
 import { trailersOf } from './trailers.ts';
-
-/** What may have come of messages that are not complete, of all connections. */
-const INTAKE_MIN_BYTES = 128 * MIB;
-const INTAKE_MIN_MESSAGES = 4;
-
-/** What may wait for clients that do not take it, of all connections. */
-const QUEUES_BYTES_MAX = 512 * MIB;
 
 const GRPC_TYPE = 'application/grpc';
 const CALL_CLASSES = { unary: UnaryCall, serverStream: ServerStreamCall, bidi: BidiCall } as const;
@@ -30,6 +24,7 @@ const NOT_GRPC = { status: 415, text: 'this port speaks gRPC; the content-type o
 
 class NativeServer implements RpcServer, ConnectionHost, CallHost {
   readonly limits: ServerLimits;
+  readonly headerLimits: HeaderListLimits;
   readonly messageBytesMax: number;
   readonly openCalls = new Set<ServerCall>();
   readonly intake: Intake;
@@ -40,7 +35,9 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
   readonly #options: RpcServerOptions;
   readonly #clock: Clock;
   readonly #methods = new Map<string, BoundMethod>();
+  /** The oldest first. */
   readonly #connections = new Set<ServerConnection>();
+  #ageTimer: Timer | undefined;
   readonly #listener: Listener;
   /** Connections that have something to send at the end of this turn. */
   #unflushed: ServerConnection[] = [];
@@ -53,11 +50,10 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
     this.#clock = options.clock ?? systemClock;
     this.limits = limitsWithDefaults(options.limits);
     this.messageBytesMax = this.limits.receiveMessageBytesMax;
+    this.headerLimits = { bytesMax: this.limits.metadataBytesMax, countMax: this.limits.headerCountMax };
     this.onCallEnd = options.onCallEnd;
-    this.intake = new Intake(Math.max(INTAKE_MIN_BYTES, INTAKE_MIN_MESSAGES * this.messageBytesMax), () =>
-      this.onLimit('unfinishedBytes'),
-    );
-    this.queueBudget = new QueueBudget(QUEUES_BYTES_MAX, () => this.onLimit('queuedBytes'));
+    this.intake = new Intake(this.limits.unfinishedBytesMax, () => this.onLimit('unfinishedBytes'));
+    this.queueBudget = new QueueBudget(this.limits.queuedBytesTotalMax, () => this.onLimit('queuedBytes'));
     this.deadlines = new Deadlines(this.#clock);
     this.inflater = new Inflater(this.messageBytesMax);
     for (const method of options.methods) {
@@ -68,7 +64,8 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
       host: options.host,
       port: options.port,
       tls: options.tls,
-      limits: options.limits,
+      limits: this.limits,
+      http1: options.http1,
       clock: this.#clock,
       logger: options.logger,
       onLimit: options.onLimit,
@@ -147,10 +144,26 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
     const connection = new ServerConnection(stream, this);
     this.#connections.add(connection);
     connection.start();
+    if (this.#connections.size === 1) this.#awaitAge();
+  }
+
+  /** One timer for all: connections are listed by age, so that the first one is due first. */
+  #awaitAge(): void {
     const { connectionAgeMsMax } = this.limits;
     if (connectionAgeMsMax === Number.POSITIVE_INFINITY) return;
-    const timer = this.#clock.setTimer(connectionAgeMsMax, () => connection.drain());
-    stream.once('close', () => timer.cancel());
+    this.#ageTimer?.cancel();
+    this.#ageTimer = undefined;
+    const nowMs = this.nowMs();
+    for (const connection of [...this.#connections]) {
+      const leftMs = connection.openedAtMs + connectionAgeMsMax - nowMs;
+      if (leftMs > 0) {
+        this.#ageTimer = this.#clock.setTimer(leftMs, () => this.#awaitAge());
+        return;
+      }
+      this.#connections.delete(connection); // its end may take a while, as its calls are waited for
+      this.onLimit('connectionAge');
+      connection.drain();
+    }
   }
 
   #flushAll(): void {
@@ -162,6 +175,7 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
   async #stop(graceMs: number): Promise<void> {
     await null; // so that `draining` is true for those who are told below
     this.#listener.close();
+    this.#ageTimer?.cancel();
     for (const connection of [...this.#connections]) connection.drain();
     for (const call of [...this.openCalls]) call.drain();
     await this.#emptyWithin(graceMs);

@@ -1,3 +1,4 @@
+import { NOTHING } from '../../bytes.ts';
 import { ConnectionError } from '../protocol.ts';
 import { DynamicTable } from './dynamic-table.ts';
 import { HeaderField } from './header-field.ts';
@@ -20,7 +21,7 @@ export class HpackDecoder {
   readonly #table: DynamicTable;
   readonly #tableBytesMax: number;
   readonly #limits: HeaderListLimits;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes = NOTHING;
   #at = 0;
   #end = 0;
   #isTooLarge = false;
@@ -56,7 +57,7 @@ export class HpackDecoder {
       if (listBytes <= bytesMax && fields.length < countMax) fields.push(field);
       else this.#isTooLarge = true;
     }
-    this.#bytes = EMPTY; // the chunk it came in is not to be kept
+    this.#bytes = NOTHING; // the chunk it came in is not to be kept
     return fields;
   }
 
@@ -118,8 +119,6 @@ export class HpackDecoder {
     throw malformed('a number is too long');
   }
 }
-
-const EMPTY = Buffer.alloc(0);
 
 function malformed(what: string): ConnectionError {
   return new ConnectionError('COMPRESSION_ERROR', what);

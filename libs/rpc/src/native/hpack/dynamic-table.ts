@@ -1,9 +1,12 @@
 import type { HeaderField } from './header-field.ts';
 
+const FIELDS_MIN = 16;
+const NO_FIELDS: (HeaderField | undefined)[] = [];
+
 /** The dynamic table (RFC 7541, 2.3.2): the newest field comes first, the oldest ones make room. */
 export class DynamicTable {
-  /** A ring; its length is a power of two. */
-  #fields: (HeaderField | undefined)[] = new Array(16);
+  /** A ring; its length is a power of two, or 0 as long as there was no field. */
+  #fields: (HeaderField | undefined)[] = NO_FIELDS;
   /** Where the newest field lies. */
   #newest = 0;
   #count = 0;
@@ -60,7 +63,7 @@ export class DynamicTable {
   }
 
   #grow(): void {
-    const fields = new Array<HeaderField | undefined>(2 * this.#fields.length);
+    const fields = new Array<HeaderField | undefined>(Math.max(FIELDS_MIN, 2 * this.#fields.length));
     for (let position = 0; position < this.#count; position++) fields[this.#count - 1 - position] = this.at(position);
     this.#newest = this.#count - 1;
     this.#fields = fields;

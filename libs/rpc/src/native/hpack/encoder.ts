@@ -1,3 +1,4 @@
+import { NOTHING } from '../../bytes.ts';
 import { FIELD_OVERHEAD_BYTES } from './header-field.ts';
 import { STATIC_TABLE, staticIndexOf, staticIndexOfName } from './static-table.ts';
 
@@ -94,7 +95,7 @@ export class HpackEncoder {
 /** Fields that are sent often on one connection: their block is encoded anew only when it has to look different. */
 export class PreparedBlock {
   readonly #fields: readonly SentField[];
-  #block: Buffer = Buffer.alloc(0);
+  #block = NOTHING;
   #version = -1;
 
   /** @param fields repeated ones, or of the static table */

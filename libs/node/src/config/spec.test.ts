@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { MIB } from '@orbitmq/base';
 import { ConfigError, loadConfig } from '@orbitmq/runtime';
-import { adminPort, brokerConfigSpec, replicationPort } from './spec.ts';
+import { adminPort, brokerConfigSpec, copyBehindBytes, replicationPort } from './spec.ts';
 
 const SAMPLES = new URL('../../../../deploy/conf/', import.meta.url);
 
@@ -77,6 +78,17 @@ test('a role that does not fit its place in the shard is refused', () => {
   assert.match(problemsOf('brokerId=1\nbrokerRole=SLAVE\ncoordinator=kubernetes'), /SLAVE with a coordinator/);
   assert.match(problemsOf('leaderSuspicion=4000'), /leaderSuspicion \(4000\) must not be above leaseDuration/);
   assert.match(problemsOf('coordinator=kubernetes\nhaSendHeartbeatInterval=600'), /at most half of leaderSuspicion/);
+});
+
+test('slaves read for their master only where a distance is set, as a share of memory that may have a fraction', () => {
+  const behindBytes = (text: string): number => copyBehindBytes(load(text).config, 1000 * MIB);
+  assert.equal(behindBytes(''), Number.POSITIVE_INFINITY);
+  assert.equal(behindBytes('accessMessageInMemoryMaxRatio=40'), 400 * MIB);
+  assert.equal(behindBytes('accessMessageInMemoryMaxRatio=0.5'), 5 * MIB);
+  assert.equal(behindBytes('accessMessageInMemoryMaxRatio=40\nslaveReadEnable=false'), Number.POSITIVE_INFINITY);
+  for (const value of ['101', '-1', '4e1', 'all', '']) {
+    assert.match(problemsOf(`accessMessageInMemoryMaxRatio=${value}`), /must be number, 0…100/);
+  }
 });
 
 test('a misspelt key is refused with the nearest one', () => {

@@ -24,6 +24,8 @@ export function settingsOf(random: Random): { readonly settings: Settings; reado
         unsettledBytesMax: 65536,
         tailCacheBytes: 65536,
         flushIntervalMs: 100,
+        // What is not in memory any more a follower reads, as long as one answers.
+        copyBehindBytes: segmentSizeBytes === SEGMENT_SIZES[0] ? 0 : Number.POSITIVE_INFINITY,
       },
       outstandingMax: pick([60, 1000]),
       retentionMs: nature === 'removing' ? pick([700, 1500]) : NEVER_MS,

@@ -46,6 +46,11 @@ export interface MachineEvents {
 /** `failed`: the process ended itself. */
 export type End = 'kill' | 'power' | 'failed' | 'clean';
 
+/** A part of a message that may carry bytes of the log. */
+interface CarriedRecords {
+  readonly records?: { readonly records: Uint8Array } | undefined;
+}
+
 /** A machine with a disk, and the process of one member on it. */
 export class Machine {
   readonly member: number;
@@ -293,7 +298,7 @@ export class Machine {
   }
 
   #accept(process: ShardMember, clock: PausableClock, socket: SimSocket<never, never>): void {
-    const stream = gated(socket, clock) as unknown as LeaderStream;
+    const stream = gated(socket, clock, (message) => this.#damage(message)) as unknown as LeaderStream;
     void (async () => {
       const waking = clock.awake('network');
       if (waking !== undefined) await waking;
@@ -305,9 +310,12 @@ export class Machine {
     })();
   }
 
-  #damage(message: { readonly records?: { readonly records: Uint8Array } | undefined }): unknown {
-    const { records } = message;
-    if (this.#damaged === 0 || records === undefined || records.records.length === 0) return message;
+  /** Of what comes from a leader, or from a follower that has read for it. */
+  #damage(message: CarriedRecords & { readonly readAnswer?: CarriedRecords | undefined }): unknown {
+    const { records, readAnswer } = message;
+    if (this.#damaged === 0) return message;
+    if (readAnswer?.records !== undefined) return { ...message, readAnswer: this.#damage(readAnswer) };
+    if (records === undefined || records.records.length === 0) return message;
     this.#damaged--;
     const bytes = Uint8Array.from(records.records);
     const at = this.#random.below(bytes.length);

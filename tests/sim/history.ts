@@ -3,6 +3,7 @@ import { MqError, type Random, seededRandom } from '@orbitmq/base';
 import type { Logger } from '@orbitmq/runtime';
 import {
   type Delivery,
+  type LeaseOutcome,
   type LeaseRef,
   type MessageFilter,
   type OpenedShard,
@@ -220,22 +221,32 @@ export class History {
 
   #useHand(): void {
     const count = Math.min(this.#hand.length, 1 + this.#below(8));
+    const together = new Map<string, InHand[]>();
     for (let index = 0; index < count; index++) {
       const [inHand] = this.#hand.splice(this.#below(this.#hand.length), 1);
       const dice = this.#below(10);
-      try {
-        if (dice < 6) this.#acknowledge(inHand!);
+      if (dice < 3) {
+        const { group, topic } = inHand!.lease;
+        const pair = `${group.uid}/${topic.uid}`;
+        together.set(pair, [...(together.get(pair) ?? []), inHand!]);
+        continue;
+      }
+      unlessRefused(() => {
+        if (dice < 6) this.#acknowledged(inHand!, this.#shard.acknowledge(inHand!.lease));
         else if (dice < 8) this.#nack(inHand!);
         else if (dice < 9) this.#renew(inHand!);
-      } catch (error) {
-        if (!(error instanceof MqError)) throw error;
-      }
+      });
     }
+    for (const some of together.values()) unlessRefused(() => this.#acknowledgeAll(some));
   }
 
-  #acknowledge({ group, id, lease }: InHand): void {
+  #acknowledgeAll(some: readonly InHand[]): void {
+    const outcomes = this.#shard.acknowledgeAll(some.map(({ lease }) => lease));
+    for (const [index, inHand] of some.entries()) this.#acknowledged(inHand, outcomes[index]!);
+  }
+
+  #acknowledged({ group, id, lease }: InHand, outcome: LeaseOutcome): void {
     const holding = group.holdings.get(id)!;
-    const outcome = this.#shard.acknowledge(lease);
     const isCurrent = holding.leaseId === lease.leaseId;
     // Later than that another receive may have it, and its answer be on the way.
     const isExpired = this.#clock.monotonicMs() >= holding.earliestEndMs;
@@ -508,7 +519,7 @@ export class History {
         this.#model.returned(receive);
         this.#hand = [];
         this.#take(receive, found, topic, deliveries);
-        for (const inHand of this.#hand) this.#acknowledge(inHand);
+        this.#acknowledgeAll(this.#hand);
         if (deliveries.length === 0) await this.#shard.waitForMessages(found, topic).ready;
       } catch (error) {
         // Whoever is told to come again later does so.
@@ -598,6 +609,15 @@ function filterFor(tag: number, exact: boolean): MessageFilter {
   const mayMatch = (tagHash: number): boolean => tagHash === tag;
   // Without the hash's help every message has to be read.
   return exact ? { mayMatch } : { mayMatch: () => true, matches: ({ system }) => system[0] === tag };
+}
+
+/** Clients are told, and go on, when the broker can take nothing now. */
+function unlessRefused(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof MqError)) throw error;
+  }
 }
 
 function byQueue(deliveries: readonly Delivery[]): Iterable<Delivery[]> {

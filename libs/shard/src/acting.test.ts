@@ -145,7 +145,7 @@ describe('a slave that stands in for its master', () => {
     await pair.act();
     const taken = await pair.receive(pair.slave.shard);
     assert.deepEqual(numbersOf(taken), [0, 1, 2, 3, 4, 5]);
-    for (const delivery of taken) await pair.acknowledge(pair.slave.shard, delivery);
+    await pair.acknowledgeAll(pair.slave.shard, taken);
     const [settlement, ...others] = await pair.settlements(common);
     assert.equal(settlement!.nextOffset, 3);
     assert.deepEqual(settlement!.entries, []);

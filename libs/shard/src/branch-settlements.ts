@@ -5,6 +5,7 @@ import { decodeGroupLease } from './group-lease.ts';
 import { decodeOffsets } from './offset-records.ts';
 import {
   decodeAck,
+  decodeAcks,
   decodeChange,
   decodeHeld,
   decodeLease,
@@ -89,6 +90,8 @@ function keysOf({ type, payload }: LogRecord): readonly LeaseKey[] {
   switch (type) {
     case RECORD.ack:
       return [decodeAck(payload)];
+    case RECORD.acks:
+      return decodeAcks(payload);
     case RECORD.change:
     case RECORD.suspension:
       return [decodeChange(payload)];

@@ -18,6 +18,7 @@ const ACTING_TYPES: ReadonlySet<number> = new Set([
   RECORD.lease,
   RECORD.groupLease,
   RECORD.ack,
+  RECORD.acks,
   RECORD.change,
   RECORD.suspension,
   RECORD.renewal,

@@ -2,7 +2,7 @@ import { assert, type Timer } from '@orbitmq/base';
 import { type GroupQueue, LiteTopic, NONE, type SpentRule, UINT48_MAX } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { encodeHeld, encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
+import { encodeAcks, encodeHeld, encodeLeaseKey, encodeRenewal, type LeaseKey, RECORD } from './records.ts';
 import type { HeldLease, LeaseOutcome, LeaseRef } from './shard.ts';
 
 /** Expired leases are looked for at most this often. */
@@ -40,6 +40,23 @@ export class Leases {
     subscription.counters.acknowledgedCount++;
     this.#core.wake(subscription, key.queueUid);
     return outcome;
+  }
+
+  acknowledgeAll(leases: readonly LeaseRef[]): LeaseOutcome[] {
+    const found = leases.map((lease) => this.#find(lease));
+    const keys = found.map(({ key }) => key).filter((key) => key !== undefined);
+    if (keys.length > 0) this.#settle(leases[0]!, keys);
+    return found.map(({ outcome }) => outcome);
+  }
+
+  /** @param keys of messages of one topic that are handed out to one group; the same one may be there twice */
+  #settle({ group, topic }: LeaseRef, keys: readonly LeaseKey[]): void {
+    const { progress } = this.#core.state;
+    const heldCount = progress.entryCount;
+    this.#core.append(RECORD.acks, [encodeAcks(keys)]);
+    const subscription = this.#core.subscription(group, topic);
+    subscription.counters.acknowledgedCount += heldCount - progress.entryCount;
+    for (const queueUid of new Set(keys.map((key) => key.queueUid))) this.#core.wake(subscription, queueUid);
   }
 
   /** Makes a message a dead letter of its group, as its consumer wishes. Await `settled()` before answering. */

@@ -432,6 +432,10 @@ export class LogShard implements OpenedShard {
     return this.#leases.acknowledge(lease);
   }
 
+  acknowledgeAll(leases: readonly LeaseRef[]): LeaseOutcome[] {
+    return this.#leases.acknowledgeAll(leases);
+  }
+
   deadLetter(lease: LeaseRef): Promise<LeaseOutcome> {
     return this.#leases.deadLetter(lease);
   }

@@ -171,7 +171,7 @@ describe('queries', () => {
     const handed = await bench.receive(group, topic);
     bench.shard.changeInvisible(leaseOf(group, handed[1]!), 0);
     const [again] = await bench.receive(group, topic);
-    bench.shard.acknowledge(leaseOf(group, again!));
+    bench.shard.acknowledgeAll([leaseOf(group, handed[0]!), leaseOf(group, again!)]);
     await bench.receive(slow, topic, { countMax: 2, invisibleMs: 5000 });
     const story = await bench.clock.settle(bench.shard.messageStory(topic, 0, 1));
     assert.deepEqual(

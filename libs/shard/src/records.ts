@@ -37,6 +37,8 @@ export const RECORD = {
   groupLease: 32,
   /** A dead letter is handed back to its group: see `redrive-record.ts`. */
   redrive: 33,
+  /** Several messages of a group that one call has settled. */
+  acks: 34,
   /** A group's offsets, set by somebody: see `offset-records.ts`. */
   offsets: 40,
   /** A renewal for a client that holds the messages: i32 that stands for the client, then as a renewal. */
@@ -224,6 +226,32 @@ export function decodeAck(payload: Uint8Array): LeaseKey {
 export function decodeChange(payload: Uint8Array): LeaseKey & { invisibleMs: number } {
   const reader = new ByteReader(payload);
   return { ...readLeaseKey(reader), invisibleMs: reader.u48() };
+}
+
+/*
+ * Acks, of one group: u32 group uid · u16 leases, each u32 queue uid · u48 queue offset · u48 lease id
+ */
+export function encodeAcks(keys: readonly LeaseKey[]): Uint8Array {
+  const writer = new ByteWriter(6 + keys.length * 16);
+  writer.u32(keys[0]!.groupUid);
+  writer.u16(keys.length);
+  for (const { queueUid, queueOffset, leaseId } of keys) {
+    writer.u32(queueUid);
+    writer.u48(queueOffset);
+    writer.u48(leaseId);
+  }
+  return writer.view();
+}
+
+export function decodeAcks(payload: Uint8Array): LeaseKey[] {
+  const reader = new ByteReader(payload);
+  const groupUid = reader.u32();
+  return Array.from({ length: reader.u16() }, () => ({
+    groupUid,
+    queueUid: reader.u32(),
+    queueOffset: reader.u48(),
+    leaseId: reader.u48(),
+  }));
 }
 
 function readLeaseKey(reader: ByteReader): LeaseKey {

@@ -173,6 +173,52 @@ describe('a shard', () => {
     assert.equal(bench.shard.acknowledge({ ...old, leaseId: changed.leaseId }), 'done');
   });
 
+  test('settles what one call names by one record, over restarts', async () => {
+    const bench = new Bench();
+    await bench.open();
+    const topic = await bench.topic('topic', { readQueueCount: 2, writeQueueCount: 2 });
+    const group = await bench.group();
+    await bench.send(topic, 3);
+    await bench.send(topic, 3, 1);
+    const taken = await bench.receive(group, topic, { invisibleMs: 1000 });
+    const leases = taken.map((delivery) => leaseOf(group, topic, delivery));
+    assert.equal(bench.shard.acknowledge(leases[0]!), 'done');
+    const nacked = bench.shard.changeInvisible(leases[1]!, 500);
+    const unknown = { ...leases[2]!, queueOffset: 7 };
+    const before = bench.shard.checksum();
+    assert.deepEqual(bench.shard.acknowledgeAll([]), []);
+    assert.deepEqual(bench.shard.acknowledgeAll([leases[0]!, leases[1]!, unknown]), [
+      'settled',
+      'superseded',
+      'unknown',
+    ]);
+    assert.deepEqual(bench.shard.checksum(), before);
+    const recordCount = () => bench.shard.statistics().log.recordCount;
+    const recordsBefore = recordCount();
+    assert.deepEqual(
+      bench.shard.acknowledgeAll([leases[2]!, leases[0]!, leases[3]!, leases[2]!, unknown, leases[5]!]),
+      ['done', 'settled', 'done', 'done', 'unknown', 'done'],
+    );
+    assert.equal(recordCount(), recordsBefore + 1);
+    const [counted] = bench.shard.statistics().subscriptions;
+    assert.equal(counted!.acknowledgedCount, 4, 'one that is named twice counts once');
+    await bench.settled();
+    await bench.restart();
+    const [sameGroup, sameTopic] = [bench.shard.metadata.group('group')!, bench.shard.metadata.topic('topic')!];
+    const left = { group: sameGroup, topic: sameTopic };
+    assert.deepEqual(bench.shard.acknowledgeAll(leases.map((lease) => ({ ...lease, ...left }))), [
+      'settled',
+      'superseded',
+      'settled',
+      'settled',
+      'done',
+      'settled',
+    ]);
+    assert.deepEqual(bench.shard.acknowledgeAll([{ ...leases[1]!, ...left, leaseId: nacked.leaseId }]), ['done']);
+    await bench.clock.advance(2000);
+    assert.deepEqual(await bench.receive(sameGroup, sameTopic), []);
+  });
+
   test('C4: a mutated lease settles nothing but what it names', async () => {
     const bench = new Bench();
     await bench.open();

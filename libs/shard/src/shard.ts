@@ -427,6 +427,13 @@ export interface Shard extends LiteShard {
   /** Settles a message. Await `settled()` before answering. */
   acknowledge(lease: LeaseRef): LeaseOutcome;
   /**
+   * Settles messages of one topic for one group, all together by one record. Await `settled()` before answering.
+   * @param leases up to 65,535
+   * @returns outcomes in the order of the leases; of a lease that is named twice both are `done`
+   * @throws MqError TOO_MANY_REQUESTS when the log is behind: then none is settled
+   */
+  acknowledgeAll(leases: readonly LeaseRef[]): LeaseOutcome[];
+  /**
    * Makes a message a dead letter of its group: it is settled and appears in the topic `%DLQ%<group>`, in one step. Await
    * `settled()` before answering.
    * @throws MqError TOO_MANY_REQUESTS when the log is behind

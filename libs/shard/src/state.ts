@@ -29,6 +29,7 @@ import { decodeCarried, decodePendingEnd, type PendingBody } from './pending.ts'
 import { type BodyRef, decodePointer, indexedLength, PENDING, type PendingKind, type PendingRef } from './pointer.ts';
 import {
   decodeAck,
+  decodeAcks,
   decodeChange,
   decodeCut,
   decodeHeld,
@@ -118,6 +119,9 @@ export class ShardState {
         break;
       case RECORD.ack:
         this.#settle(decodeAck(payload));
+        break;
+      case RECORD.acks:
+        for (const key of decodeAcks(payload)) this.#settle(key);
         break;
       case RECORD.change:
         this.#change(record);

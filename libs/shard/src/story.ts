@@ -7,7 +7,7 @@ import { decodeOffsets } from './offset-records.ts';
 import { decodePointer } from './pointer.ts';
 import type { Queries } from './queries.ts';
 import { isDiskError } from './read-faults.ts';
-import { decodeAck, decodeChange, decodeLease, type LeaseKey, RECORD } from './records.ts';
+import { decodeAck, decodeAcks, decodeChange, decodeLease, type LeaseKey, RECORD } from './records.ts';
 import { decodeRedrive } from './redrive-record.ts';
 import type { GroupStanding, MessageStory, StoryEvent } from './shard.ts';
 
@@ -95,6 +95,10 @@ export class Stories {
       case RECORD.ack: {
         const key = decodeAck(payload);
         return isIt(key) ? event('settled', key.groupUid, key.leaseId) : [];
+      }
+      case RECORD.acks: {
+        const key = decodeAcks(payload).find(isIt);
+        return key === undefined ? [] : event('settled', key.groupUid, key.leaseId);
       }
       case RECORD.suspension:
       case RECORD.change: {

@@ -102,6 +102,11 @@ export class ActingPair {
     return outcome;
   }
 
+  async acknowledgeAll(shard: OpenedShard, deliveries: readonly Delivery[]): Promise<void> {
+    shard.acknowledgeAll(deliveries.map((delivery) => ({ ...delivery, group: this.group, topic: this.topic })));
+    await this.clock.settle(shard.settled());
+  }
+
   async send(from: number, count: number): Promise<void> {
     for (let index = from; index < from + count; index++) {
       const message = { system: new Uint8Array(4), rest: Buffer.from(`${index}`.padStart(8, '0')) };

@@ -18,7 +18,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     name: 'ack-not-replayed: acknowledgements are forgotten at a restart',
     file: 'libs/shard/src/recovery.ts',
     from: 'state.apply(record);',
-    to: 'if (record.type !== RECORD.ack) state.apply(record);',
+    to: 'if (record.type !== RECORD.ack && record.type !== RECORD.acks) state.apply(record);',
   },
   {
     name: 'fifo-unblocked: a FIFO group is given the next batch while it holds one',

@@ -4,8 +4,10 @@ import { type HeaderList, HpackEncoder } from './hpack.ts';
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 const FRAME_HEADER_BYTES = 9;
 const MESSAGE_PREFIX_BYTES = 5;
-const MESSAGE_BYTES_MAX = 16_384 - MESSAGE_PREFIX_BYTES;
+const FRAME_BYTES_MAX = 16_384;
 const WINDOW_DEFAULT = 65_535;
+/** Fits the window of a stream, so that no call waits for more of that. */
+const MESSAGE_BYTES_MAX = 60_000;
 const WINDOW_WANTED = 1 << 30;
 const SLAB_BYTES = 256 * 1024;
 
@@ -98,7 +100,7 @@ export class Http2Connection {
 
   /** Makes a call with one request message; `isLast` false keeps the sending side open. */
   call(headers: CallHeaders, message: Buffer, listener: StreamListener, isLast = true): void {
-    if (message.length > MESSAGE_BYTES_MAX) throw new Error('this generator sends a message in one frame');
+    if (message.length > MESSAGE_BYTES_MAX) throw new Error('this generator sends no message in several turns');
     if (this.#blocked.length > 0 || this.#sendWindow < message.length + MESSAGE_PREFIX_BYTES) {
       this.#blocked.push({ headers, message: Buffer.from(message), isLast, listener });
       return;
@@ -116,13 +118,22 @@ export class Http2Connection {
     this.#streams.set(streamId, { listener, rest: undefined });
     const block = headers.blockFor(this.#encoder);
     const dataBytes = MESSAGE_PREFIX_BYTES + message.length;
-    const out = this.#reserve(2 * FRAME_HEADER_BYTES + block.length + dataBytes);
+    const frameCount = Math.ceil(dataBytes / FRAME_BYTES_MAX);
+    const out = this.#reserve((1 + frameCount) * FRAME_HEADER_BYTES + block.length + dataBytes);
     let at = writeFrameHeader(out, 0, block.length, FRAME.HEADERS, FLAG.END_HEADERS, streamId);
     block.copy(out, at);
-    at = writeFrameHeader(out, at + block.length, dataBytes, FRAME.DATA, isLast ? FLAG.END_STREAM : 0, streamId);
-    out[at] = 0;
-    out.writeUInt32BE(message.length, at + 1);
-    message.copy(out, at + MESSAGE_PREFIX_BYTES);
+    at += block.length;
+    for (let sent = 0; sent < dataBytes; sent += FRAME_BYTES_MAX) {
+      const end = Math.min(dataBytes, sent + FRAME_BYTES_MAX);
+      const isEnd = isLast && end === dataBytes;
+      at = writeFrameHeader(out, at, end - sent, FRAME.DATA, isEnd ? FLAG.END_STREAM : 0, streamId);
+      if (sent === 0) {
+        out[at] = 0;
+        out.writeUInt32BE(message.length, at + 1);
+        at += MESSAGE_PREFIX_BYTES;
+      }
+      at += message.copy(out, at, Math.max(0, sent - MESSAGE_PREFIX_BYTES), end - MESSAGE_PREFIX_BYTES);
+    }
     this.#sendWindow -= dataBytes;
   }
 

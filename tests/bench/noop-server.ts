@@ -1,28 +1,16 @@
-import { Code, MessagingServiceDefinition, SendMessageResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { MessagingServiceDefinition } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { RPC_ENGINES, startRpcServer, unary } from '@orbitmq/rpc';
 import { createLogger } from '@orbitmq/runtime';
+import { NOOP_ANSWER } from './noop-answer.ts';
 
 /**
  * A server whose SendMessage does nothing at all, on the transport of the broker: what a message costs before anything
  * is done with it. Takes the name of an engine and prints its port.
  */
-const response = SendMessageResponse.encode({
-  status: { code: Code.OK, message: '' },
-  entries: [
-    {
-      status: { code: Code.OK, message: '' },
-      messageId: '01'.repeat(17),
-      transactionId: '',
-      offset: 1n,
-      recallHandle: '',
-    },
-  ],
-}).finish();
-
 const sendMessage = unary<typeof MessagingServiceDefinition, 'sendMessage', Uint8Array, Uint8Array>(
   MessagingServiceDefinition,
   'sendMessage',
-  () => response,
+  () => NOOP_ANSWER,
   { decode: (bytes) => bytes, encode: (bytes) => bytes },
 );
 

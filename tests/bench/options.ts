@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly targets: readonly TargetName[];
   readonly flushDiskTypes: readonly FlushDiskType[];
   readonly concurrencies: readonly number[];
+  /** Of a load that does not wait for answers. */
+  readonly callsPerSecond: number;
   readonly roundCount: number;
   /** Of one measurement. */
   readonly durationMs: number;
@@ -46,9 +48,10 @@ ${scenarios.map(({ name, summary }) => `  ${name.padEnd(22)}  ${summary}`).join(
 
   --quick                 short rounds and a tenth of the messages
   --targets LIST          of noop,orbitmq,apache (these), noop-native,noop-grpc-js,orbitmq-native,
-                          orbitmq-grpc-js: ours with that engine
-  --flush LIST            of ASYNC_FLUSH,SYNC_FLUSH (both); for paths
-  --concurrency LIST      calls open at a time (1,16,64,256); for paths, transactions, replication, relay
+                          orbitmq-grpc-js: ours with that engine; noop-go: Go's gRPC
+  --flush LIST            of ASYNC_FLUSH,SYNC_FLUSH (both); for paths, batches, steady
+  --concurrency LIST      calls open at a time (1,16,64,256); for paths, batches, transactions, replication, relay
+  --rate N                calls a second (5000); for steady
   --rounds N              alternating rounds, medians are shown (3)
   --seconds N             of one measurement (4)
   --pending N             timed messages that wait (1000000)
@@ -69,6 +72,7 @@ export function parseOptions(args: readonly string[], scenarios: ScenarioNames):
       targets: { type: 'string', default: 'noop,orbitmq,apache' },
       flush: { type: 'string', default: 'ASYNC_FLUSH,SYNC_FLUSH' },
       concurrency: { type: 'string' },
+      rate: { type: 'string', default: '5000' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       pending: { type: 'string' },
@@ -88,6 +92,7 @@ export function parseOptions(args: readonly string[], scenarios: ScenarioNames):
     targets: oneOf(values.targets.split(','), TARGET_NAMES, usage(scenarios)),
     flushDiskTypes: oneOf(values.flush.split(','), ['ASYNC_FLUSH', 'SYNC_FLUSH'], usage(scenarios)),
     concurrencies: (values.concurrency ?? (quick ? '16,256' : '1,16,64,256')).split(',').map(Number),
+    callsPerSecond: Number(values.rate),
     roundCount: Number(values.rounds ?? (quick ? 1 : 3)),
     durationMs: Number(values.seconds ?? (quick ? 2 : 4)) * 1000,
     warmUpMs: quick ? 4_000 : 10_000,

@@ -7,19 +7,25 @@ import { promisify } from 'node:util';
 import { RPC_ENGINE_DEFAULT, RPC_ENGINES, type RpcEngineName } from '@orbitmq/rpc';
 import { appCommand, bundleApps } from '@orbitmq/tools';
 import { type Member, startCluster } from '../cluster.ts';
+import { preparePrograms } from '../conformance/programs.ts';
 import { superviseChild } from '../interop/child.ts';
 import { waitForInSync } from '../replication-state.ts';
 import { startApacheCluster } from './apache/apache-cluster.ts';
+import { NOOP_ANSWER } from './noop-answer.ts';
 
 const run = promisify(execFile);
 
 /** When a send is answered: after the write, or after the disk has it. */
 export type FlushDiskType = 'ASYNC_FLUSH' | 'SYNC_FLUSH';
-/** Servers under load. Of ours, `-native` and `-grpc-js` name the engine that carries its calls; else it is the default. */
+/**
+ * Servers under load. Of ours, `-native` and `-grpc-js` name the engine that carries its calls; else it is the default.
+ * `noop-go` is Go's gRPC.
+ */
 export const TARGET_NAMES = [
   'noop',
   'noop-native',
   'noop-grpc-js',
+  'noop-go',
   'orbitmq',
   'orbitmq-native',
   'orbitmq-grpc-js',
@@ -83,6 +89,11 @@ export interface BenchTarget {
 
 const QUEUE_COUNT = 8;
 
+/** Why a server can't be had on this machine; undefined when it can. */
+export async function targetMissing(name: TargetName): Promise<string | undefined> {
+  return name === 'noop-go' ? (await preparePrograms()).missing : undefined;
+}
+
 /** Starts one server. */
 export function startTarget(name: TargetName, settings: TargetSettings): Promise<BenchTarget> {
   if (name === 'apache') return startApache(settings);
@@ -91,10 +102,8 @@ export function startTarget(name: TargetName, settings: TargetSettings): Promise
 }
 
 async function startNoop(name: TargetName, engine: RpcEngineName): Promise<BenchTarget> {
-  const program = join(import.meta.dirname, 'noop-server.ts');
-  const started = spawn(process.execPath, ['--conditions=@orbitmq/source', program, engine], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const [program, ...args] = name === 'noop-go' ? await goNoopCommand() : noopCommand(engine);
+  const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const child = superviseChild('noop', '', started);
   const port = await new Promise<number>((resolve, reject) => {
     createInterface({ input: started.stdout }).once('line', (line) => resolve(Number(line)));
@@ -112,6 +121,17 @@ async function startNoop(name: TargetName, engine: RpcEngineName): Promise<Bench
     metric: async () => undefined,
     stop: async () => void (await child.stop()),
   };
+}
+
+function noopCommand(engine: RpcEngineName): [program: string, ...args: string[]] {
+  const source = join(import.meta.dirname, 'noop-server.ts');
+  return [process.execPath, '--conditions=@orbitmq/source', source, engine];
+}
+
+async function goNoopCommand(): Promise<[program: string, ...args: string[]]> {
+  const { programs, missing } = await preparePrograms();
+  if (programs === undefined) throw new Error(`there is no server in Go: ${missing}`);
+  return [programs.noop, Buffer.from(NOOP_ANSWER).toString('hex')];
 }
 
 async function startOurs(

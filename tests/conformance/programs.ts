@@ -9,6 +9,7 @@ const SOURCES = join(import.meta.dirname, 'go');
 const WORK = join(import.meta.dirname, '.work');
 const DOWNLOAD_MS_MAX = 60_000;
 const BUILD_MS_MAX = 10 * 60_000;
+const PACKAGES = ['.', './noop', 'github.com/summerwind/h2spec/cmd/h2spec'];
 
 /** The foreign programs that judge us, built from pinned sources. */
 export interface Programs {
@@ -16,6 +17,8 @@ export interface Programs {
   readonly h2spec: string;
   /** gRPC's interop cases, as client and as server: see `go/main.go`. */
   readonly interop: string;
+  /** A server that does nothing at all with messages: see `go/noop/main.go`. */
+  readonly noop: string;
 }
 
 /** The programs, or the reason why they can't be had here. */
@@ -29,7 +32,8 @@ export type PreparedPrograms =
  */
 export async function preparePrograms(): Promise<PreparedPrograms> {
   const folder = join(WORK, digest());
-  const programs = { h2spec: join(folder, 'h2spec'), interop: join(folder, 'conformance') };
+  const [h2spec, interop, noop] = ['h2spec', 'conformance', 'noop'].map((name) => join(folder, name));
+  const programs = { h2spec: h2spec!, interop: interop!, noop: noop! };
   if (existsSync(folder)) return { programs, missing: undefined };
   try {
     await run('go', ['version']);
@@ -41,12 +45,11 @@ export async function preparePrograms(): Promise<PreparedPrograms> {
   } catch (error) {
     return { programs: undefined, missing: `its Go modules can't be downloaded: ${(error as Error).message}` };
   }
-  process.stdout.write('# building h2spec and the interop programs of gRPC, this is done once\n');
-  const packages = ['.', 'github.com/summerwind/h2spec/cmd/h2spec'];
+  process.stdout.write('# building h2spec and programs of gRPC, this is done once\n');
   mkdirSync(WORK, { recursive: true });
   const built = mkdtempSync(join(WORK, 'build-'));
   try {
-    await run('go', ['build', '-mod=readonly', '-o', `${built}/`, ...packages], {
+    await run('go', ['build', '-mod=readonly', '-o', `${built}/`, ...PACKAGES], {
       cwd: SOURCES,
       timeout: BUILD_MS_MAX,
     });
@@ -59,7 +62,7 @@ export async function preparePrograms(): Promise<PreparedPrograms> {
 }
 
 async function download(): Promise<void> {
-  const list = ['list', '-mod=readonly', '-deps', '.', 'github.com/summerwind/h2spec/cmd/h2spec'];
+  const list = ['list', '-mod=readonly', '-deps', ...PACKAGES];
   const options = { cwd: SOURCES, timeout: DOWNLOAD_MS_MAX };
   try {
     await run('go', list, options);
@@ -71,6 +74,6 @@ async function download(): Promise<void> {
 
 function digest(): string {
   const hash = createHash('sha256');
-  for (const file of ['go.mod', 'go.sum', 'main.go']) hash.update(readFileSync(join(SOURCES, file)));
+  for (const file of ['go.mod', 'go.sum', 'main.go', 'noop/main.go']) hash.update(readFileSync(join(SOURCES, file)));
   return hash.digest('hex').slice(0, 12);
 }

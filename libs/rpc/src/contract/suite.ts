@@ -1,6 +1,7 @@
 import { describe } from 'node:test';
 import { describeClient } from './client.ts';
 import type { RpcEngine } from './harness.ts';
+import { describeHttp1 } from './http1.ts';
 import { describeStopping } from './stopping.ts';
 import { describeStreams } from './streams.ts';
 import { describeTransport } from './transport.ts';
@@ -15,6 +16,7 @@ export function describeRpcEngine(name: string, engine: RpcEngine): void {
     describeUnary(engine);
     describeStreams(engine);
     describeTransport(engine);
+    describeHttp1(engine);
     describeStopping(engine);
     describeClient(engine);
   });

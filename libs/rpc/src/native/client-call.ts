@@ -169,7 +169,7 @@ export abstract class ClientCall implements Expiring {
       return;
     }
     this.consumed(frameBytes - (end - start));
-    this.#reader ??= new MessageReader();
+    this.#reader ??= new MessageReader(true);
     const reader = this.#reader;
     for (let at = start; at < end && !this.isOver; ) {
       const next = reader.read(bytes, at, end);

@@ -2,8 +2,9 @@ import { readUint32 } from './frames.ts';
 
 /** Compressed flag (1 byte) and length (4 bytes) in front of each gRPC message. */
 export const MESSAGE_PREFIX_BYTES = 5;
-/** First buffer of a message that comes in parts: what is promised need not come. */
+/** First buffer of a message that comes in parts: what is promised need not come, unless the peer is one to rely on. */
 const BUFFER_BYTES_FIRST = 64 * 1024;
+const BUFFER_BYTES_FIRST_RELIED_ON = 1024 * 1024;
 const GROWTH = 4;
 
 /**
@@ -13,11 +14,17 @@ const GROWTH = 4;
  */
 export class MessageReader {
   readonly #prefix = new Uint8Array(MESSAGE_PREFIX_BYTES);
+  readonly #firstBytes: number;
   #prefixBytes = 0;
   #buffer: Buffer | undefined;
   #bufferBytes = 0;
   #messageBytes = 0;
   #message: Buffer | undefined;
+
+  /** @param isReliedOn the peer is one that was chosen, as servers are: it sends what it announces */
+  constructor(isReliedOn = false) {
+    this.#firstBytes = isReliedOn ? BUFFER_BYTES_FIRST_RELIED_ON : BUFFER_BYTES_FIRST;
+  }
 
   /** The message that the last `read` has completed. */
   get message(): Buffer | undefined {
@@ -73,7 +80,7 @@ export class MessageReader {
   #reserve(bytes: number): void {
     const held = this.#buffer;
     if (held !== undefined && held.length >= bytes) return;
-    const size = Math.min(this.#messageBytes, Math.max(bytes, held ? GROWTH * held.length : BUFFER_BYTES_FIRST));
+    const size = Math.min(this.#messageBytes, Math.max(bytes, held ? GROWTH * held.length : this.#firstBytes));
     this.#buffer = Buffer.allocUnsafeSlow(size);
     held?.copy(this.#buffer, 0, 0, this.#bufferBytes);
   }

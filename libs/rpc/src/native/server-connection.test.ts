@@ -299,12 +299,13 @@ describe('ServerConnection', () => {
 describe('limits of ServerConnection', () => {
   it('send a client away whose connection is old', () =>
     withRawClient(
-      async ({ client }) => {
+      async ({ client, limits }) => {
         const ping = await client.frame(({ type }) => type === PING);
         assert.equal(await client.goAway(), 'NO_ERROR');
         client.send(client.call(1, 'echo', 'a'), frame(PING, FLAG.ACK, 0, ping.payload));
         assert.deepEqual((await client.response(1)).body, grpcMessage('a'));
         await client.closed();
+        assert.equal(limits[0], 'connectionAge');
       },
       { connectionAgeMsMax: 50 },
     ));
@@ -395,7 +396,7 @@ describe('limits of ServerConnection', () => {
     ));
 
   it('open windows for the parts of a message, but not for what nobody reads', () =>
-    withRawClient(async ({ client }) => {
+    withRawClient(async ({ client, limits }) => {
       const part = frame(DATA, 0, 1, Buffer.alloc(16_384));
       client.send(client.headers(1, requestFields('echo')), frame(DATA, 0, 1, Buffer.of(0, 0, 20, 0, 0)));
       client.send(...Array(20).fill(part));
@@ -406,5 +407,41 @@ describe('limits of ServerConnection', () => {
       assert.ok(client.frames.every(({ type, streamId }) => type !== WINDOW_UPDATE || streamId !== 3));
       client.send(frame(DATA, 0, 3, Buffer.alloc(1)));
       assert.equal(await client.reset(3), 'FLOW_CONTROL_ERROR');
+      assert.deepEqual(limits, ['windows']);
     }));
+
+  it('have the windows that they are given', () =>
+    withRawClient(
+      async ({ client, limits }) => {
+        const part = frame(DATA, 0, 1, Buffer.alloc(16_384));
+        client.send(client.headers(1, requestFields('deaf')), ...Array(4).fill(part));
+        await client.settled();
+        client.send(
+          client.headers(3, requestFields('deaf')),
+          ...Array(4).fill(frame(DATA, 0, 3, Buffer.alloc(16_384))),
+        );
+        await client.settled();
+        client.send(frame(DATA, 0, 1, Buffer.alloc(1)));
+        assert.equal(await client.goAway(), 'FLOW_CONTROL_ERROR');
+        assert.deepEqual(limits, ['windows']);
+      },
+      { streamWindowBytes: 65_536, connectionWindowBytes: 131_072 },
+    ));
+
+  it('read nothing of a client that leaves its answers in the socket, until it takes them', () =>
+    withRawClient(
+      async ({ client, limits, neighbour }) => {
+        client.pause();
+        const pings = Buffer.concat(Array(5_000).fill(frame(PING, 0, 0, Buffer.alloc(8))));
+        await until('the server reads no more', () => {
+          if (!limits.includes('socketBytes')) client.send(pings);
+          return limits.includes('socketBytes');
+        });
+        await neighbour();
+        assert.deepEqual(limits, ['socketBytes']);
+        client.resume();
+        await client.settled();
+      },
+      { socketBytesMax: 65_536, controlFramesPerSecondMax: 1e9 },
+    ));
 });

@@ -15,6 +15,8 @@ import { REPLICATION_DEFAULTS } from './times.ts';
 const SILENT: Logger = { child: () => SILENT, debug() {}, info() {}, warn() {}, error() {} };
 /** No read takes longer: it asks two followers at most. */
 const BOUND_MS = 1000;
+/** No record that is larger is given. */
+const READ_BYTES_MAX = 60_000;
 
 /** A follower with its log, whose stream the test can watch and mute. */
 interface Follower {
@@ -43,7 +45,7 @@ class Bench {
     bench.log = (await bench.#open(0)).log;
     bench.leader = new LeaderReplication({
       ...{ cluster: 'c', shard: 's', member: 0, clientAddress: 'here:1', log: bench.log, clock, logger: SILENT },
-      settings: REPLICATION_DEFAULTS,
+      settings: { ...REPLICATION_DEFAULTS, readBytesMax: READ_BYTES_MAX },
       publish: async () => true,
       onNewerEpoch: () => {},
     });
@@ -139,7 +141,10 @@ describe('reads at followers', () => {
     assert.equal(await bench.read(log.endOffset), undefined);
     assert.equal(await bench.read(log.endOffset + 4096), undefined);
     const most = await bench.read(records[0]!.physicalOffset, 2 ** 31);
-    assert.ok(most!.bytes.length <= MIB);
+    assert.ok(most!.bytes.length <= READ_BYTES_MAX);
+    const large = log.append(8, [Buffer.alloc(READ_BYTES_MAX)]);
+    await bench.clock.settle(log.confirmed());
+    assert.equal(await bench.read(large.physicalOffset), undefined);
     // The follower has it, but may not hear that anything is confirmed.
     const [{ log: copy }] = bench.followers as [Follower];
     bench.network.link('m1', 'm0', { isCut: true });

@@ -70,7 +70,11 @@ export class FollowerSession {
     this.member = hello.member;
     this.incarnation = hello.incarnation;
     this.version = hello.version;
-    this.reads = new SessionReads({ clock, send: (read) => this.#ask(read) });
+    this.reads = new SessionReads({
+      clock,
+      readBytesMax: options.settings.readBytesMax,
+      send: (read) => this.#ask(read),
+    });
     this.#beginOffset = this.#sentOffset = continuation.cutOffset;
     const nowMs = clock.monotonicMs();
     this.#heardMs = this.#caughtUpMs = this.#markMs = nowMs;

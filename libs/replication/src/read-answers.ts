@@ -42,9 +42,7 @@ export class ReadAnswers {
     } catch (error) {
       this.#logger.warn({ err: error, from }, 'what the leader asked for can not be read here either');
     }
-    // What is here and not confirmed may be cut.
-    const isGiven = chunk !== undefined && chunk.bytes.length > 0 && chunk.endOffset <= copy.confirmedOffset;
-    await this.#send(read, isGiven ? chunk : undefined);
+    await this.#send(read, chunk !== undefined && isGiven(chunk, read, copy) ? chunk : undefined);
   }
 
   #send({ id }: LeaderMessage_Read, chunk: LogChunk | undefined): Promise<void> | undefined {
@@ -55,4 +53,9 @@ export class ReadAnswers {
     };
     return this.#stream.write({ hello: undefined, position: undefined, readAnswer: { id, records } });
   }
+}
+
+/** What is here and not confirmed may be cut. */
+function isGiven({ bytes, endOffset }: LogChunk, { recordBytesMax }: LeaderMessage_Read, copy: ReplicatedLog): boolean {
+  return bytes.length > 0 && bytes.length <= recordBytesMax && endOffset <= copy.confirmedOffset;
 }

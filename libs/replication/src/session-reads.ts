@@ -5,6 +5,8 @@ import type { LogChunk } from '@orbitmq/storage';
 /** What the reads of a session work with. */
 export interface SessionReadsOptions {
   readonly clock: Clock;
+  /** See `ReplicationSettings`. */
+  readonly readBytesMax: number;
   /** Sends the request. @returns false when the follower takes nothing now */
   send(read: LeaderMessage_Read): boolean;
 }
@@ -45,13 +47,20 @@ export class SessionReads {
 
   /** See `LogCopies.read`. */
   read(from: number, bytesMax: number): Promise<LogChunk | undefined> {
+    const { clock, readBytesMax, send } = this.#options;
     const id = ++this.#newestId;
     const { promise, resolve } = Promise.withResolvers<LogChunk | undefined>();
-    if (!this.isReady || !this.#options.send({ id: BigInt(id), fromOffset: BigInt(from), sizeBytes: bytesMax })) {
+    const request = {
+      id: BigInt(id),
+      fromOffset: BigInt(from),
+      sizeBytes: Math.min(bytesMax, readBytesMax),
+      recordBytesMax: readBytesMax,
+    };
+    if (!this.isReady || !send(request)) {
       resolve(undefined);
       return promise;
     }
-    const patience = this.#options.clock.setTimer(ANSWER_MS, () => {
+    const patience = clock.setTimer(ANSWER_MS, () => {
       this.#rest();
       answered(undefined);
     });

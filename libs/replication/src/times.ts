@@ -14,6 +14,8 @@ export interface ReplicationSettings {
   readonly chunkBytes: number;
   /** Bytes on their way to one follower that it has not stored yet. */
   readonly windowBytes: number;
+  /** A larger record no follower reads for its leader, which would not take the answer. Bytes. */
+  readonly readBytesMax: number;
 }
 
 export const REPLICATION_DEFAULTS: ReplicationSettings = {
@@ -24,4 +26,5 @@ export const REPLICATION_DEFAULTS: ReplicationSettings = {
   graceMs: 500,
   chunkBytes: 512 * 1024,
   windowBytes: 32 * 1024 * 1024,
+  readBytesMax: 512 * 1024,
 };

@@ -43,6 +43,7 @@ export function settingsOf(random: Random): { readonly settings: Settings; reado
       graceMs: 100,
       chunkBytes: pick([2048, 16384]),
       windowBytes: pick([8192, 65536]),
+      readBytesMax: 65536,
     },
     times: { durationMs: 600, suspicionMs: 200, marginMs: 50 },
     settleMs: 300,

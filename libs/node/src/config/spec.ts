@@ -152,5 +152,6 @@ export function replicationSettings(config: BrokerConfig): ReplicationSettings {
     silenceMs: config.haHousekeepingInterval,
     notCaughtUpMs: config.haMaxTimeSlaveNotCatchup,
     chunkBytes: config.haTransferBatchSize,
+    readBytesMax: recordBytesMax(config),
   };
 }

@@ -20,10 +20,9 @@ const LOOPBACK = /^(127\.|::1$|localhost$)/;
 /** What surrounds a record in a message. Bytes. */
 const AROUND_BYTES = 4096;
 
-/** Followers say little: of their epochs at the most. But a static master that lost power gets back from them what it lacks. */
+/** Followers say little but of their epochs, and what a leader asks them for of the log: records that it has lost. */
 function receiveMessageBytesMax(config: BrokerConfig): number {
-  const mayCatchUp = config.coordinator === 'none' && config.brokerId === 0;
-  return mayCatchUp ? Math.max(MIB, recordBytesMax(config) + AROUND_BYTES) : MIB;
+  return Math.max(MIB, recordBytesMax(config) + AROUND_BYTES);
 }
 
 /** Opens the port on which this member takes followers while it leads, or is about to. */

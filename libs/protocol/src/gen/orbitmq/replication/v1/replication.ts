@@ -154,6 +154,8 @@ export interface LeaderMessage_Read {
   fromOffset: bigint;
   /** Most bytes of the answer's records; a larger record goes alone. */
   sizeBytes: number;
+  /** One that is larger than this is not sent: the leader takes no such message. */
+  recordBytesMax: number;
 }
 
 export interface SettleRequest {
@@ -1204,7 +1206,7 @@ export const LeaderMessage_Fetch: MessageFns<LeaderMessage_Fetch> = {
 };
 
 function createBaseLeaderMessage_Read(): LeaderMessage_Read {
-  return { id: 0n, fromOffset: 0n, sizeBytes: 0 };
+  return { id: 0n, fromOffset: 0n, sizeBytes: 0, recordBytesMax: 0 };
 }
 
 export const LeaderMessage_Read: MessageFns<LeaderMessage_Read> = {
@@ -1223,6 +1225,9 @@ export const LeaderMessage_Read: MessageFns<LeaderMessage_Read> = {
     }
     if (message.sizeBytes !== 0) {
       writer.uint32(24).uint32(message.sizeBytes);
+    }
+    if (message.recordBytesMax !== 0) {
+      writer.uint32(32).uint32(message.recordBytesMax);
     }
     return writer;
   },
@@ -1262,6 +1267,14 @@ export const LeaderMessage_Read: MessageFns<LeaderMessage_Read> = {
             }
 
             message.sizeBytes = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.recordBytesMax = reader.uint32();
             continue;
           }
         }

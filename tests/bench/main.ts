@@ -9,6 +9,7 @@ import { connections } from './scenarios/connections.ts';
 import { drain } from './scenarios/drain.ts';
 import { engine } from './scenarios/engine.ts';
 import { filters } from './scenarios/filters.ts';
+import { flame } from './scenarios/flame.ts';
 import { groups } from './scenarios/groups.ts';
 import { paths } from './scenarios/paths.ts';
 import { relay } from './scenarios/relay.ts';
@@ -34,6 +35,7 @@ const SCENARIOS: readonly Scenario[] = [
   relay,
   connections,
   engine,
+  flame,
 ];
 
 const wanted = parseOptions(process.argv.slice(2), SCENARIOS);

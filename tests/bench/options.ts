@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MIB } from '@orbitmq/base';
 import { type FlushDiskType, TARGET_NAMES, type TargetName } from './targets.ts';
@@ -34,6 +35,8 @@ export interface BenchOptions {
   readonly connectionCount: number;
   /** Log that a fresh slave gets. */
   readonly catchUpBytes: number;
+  /** Where flame graphs go. */
+  readonly flameDirectory: string;
   /** Where the JSON goes; undefined for nowhere. */
   readonly resultFile: string | undefined;
 }
@@ -58,6 +61,7 @@ ${scenarios.map(({ name, summary }) => `  ${name.padEnd(22)}  ${summary}`).join(
   --lag N                 messages of a lag or a restart (5000000)
   --groups N              groups on one topic (100)
   --catch-up MIB          log that a fresh slave gets (1024)
+  --svg DIR               where flame graphs go (tests/bench/results)
   --json FILE             also writes the results there
 `;
 }
@@ -79,6 +83,7 @@ export function parseOptions(args: readonly string[], scenarios: ScenarioNames):
       lag: { type: 'string' },
       'catch-up': { type: 'string' },
       groups: { type: 'string', default: '100' },
+      svg: { type: 'string', default: join(import.meta.dirname, 'results') },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -107,6 +112,7 @@ export function parseOptions(args: readonly string[], scenarios: ScenarioNames):
     catchUpBytes: Number(values['catch-up'] ?? (quick ? 256 : 1024)) * MIB,
     topicCount: quick ? 1_000 : 10_000,
     connectionCount: quick ? 1_000 : 10_000,
+    flameDirectory: values.svg,
     resultFile: values.json,
   };
 }

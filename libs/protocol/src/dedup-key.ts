@@ -19,9 +19,19 @@ export class DedupKeyReader {
   isExplicit = false;
 
   /** @returns false when the message has neither a key nor an id, or its bytes are no message */
-  read(message: StoredMessage): boolean {
+  read({ system, rest }: StoredMessage): boolean {
     try {
-      return this.#readProperty(message.rest) || this.#readId(message.system);
+      return this.#readProperty(rest, 0, rest.length) || this.#readId(system, 0, system.length);
+    } catch (error) {
+      if (error instanceof WireError) return false;
+      throw error;
+    }
+  }
+
+  /** As `read`, for a message whose system properties and rest lie behind each other. */
+  readAt(bytes: Uint8Array, systemStart: number, systemEnd: number, restEnd: number): boolean {
+    try {
+      return this.#readProperty(bytes, systemEnd, restEnd) || this.#readId(bytes, systemStart, systemEnd);
     } catch (error) {
       if (error instanceof WireError) return false;
       throw error;
@@ -38,31 +48,31 @@ export class DedupKeyReader {
     return true;
   }
 
-  #readId(system: Uint8Array): boolean {
-    const reader = new WireReader(system);
+  #readId(bytes: Uint8Array, from: number, to: number): boolean {
+    const reader = new WireReader(bytes, from, to);
     let found = false;
     while (reader.next()) {
       if (!reader.isBytes(SYSTEM.messageId)) continue;
-      this.#take(reader.bytes, reader.valueStart, reader.valueEnd, false);
+      this.#take(bytes, reader.valueStart, reader.valueEnd, false);
       found = reader.valueEnd > reader.valueStart;
     }
     return found;
   }
 
-  #readProperty(rest: Uint8Array): boolean {
-    const reader = new WireReader(rest);
+  #readProperty(bytes: Uint8Array, from: number, to: number): boolean {
+    const reader = new WireReader(bytes, from, to);
     let found = false;
     while (reader.next()) {
       if (!reader.isBytes(MESSAGE.userProperties)) continue;
       let [isWanted, start, end] = [false, 0, 0];
       const outerEnd = reader.enter();
       while (reader.next()) {
-        if (reader.isBytes(ENTRY.key)) isWanted = isPropertyName(rest, reader.valueStart, reader.valueEnd);
+        if (reader.isBytes(ENTRY.key)) isWanted = isPropertyName(bytes, reader.valueStart, reader.valueEnd);
         else if (reader.isBytes(ENTRY.value)) [start, end] = [reader.valueStart, reader.valueEnd];
       }
       reader.leave(outerEnd);
       if (!isWanted) continue;
-      this.#take(rest, start, end, true);
+      this.#take(bytes, start, end, true);
       found = end > start;
     }
     return found;

@@ -72,6 +72,7 @@ export {
 export { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
 export { decodeSendMessageRequest } from './send-request.ts';
 export { brokerNameOfSigned, SignedTextCodec, type SignedTextKind } from './signed-text.ts';
+export { StoredKeyReader } from './stored-keys.ts';
 export { encodeStoredSystem, type StoringFacts } from './stored-system.ts';
 export { readLiteTopic, readMessageGroup, readMessageId, readTag } from './system-properties.ts';
 export {

@@ -1,11 +1,11 @@
 import { delay, MIB, MINUTE_MS, MqError, type Timer } from '@orbitmq/base';
-import { readKeys, readMessageId, WireError } from '@orbitmq/protocol';
+import { StoredKeyReader, WireError } from '@orbitmq/protocol';
 import { CorruptionError, type LogRecord } from '@orbitmq/storage';
 import { type Vfs, VfsError } from '@orbitmq/vfs';
 import { KeyHash, KeyIndex, type KeyPlaces } from '@orbitmq/views';
 import type { ShardCore } from './core.ts';
 import { decodePointer } from './pointer.ts';
-import { isMessage, messageBytes, RECORD } from './records.ts';
+import { isMessage, MESSAGE_HEADER_BYTES, messageSystemEnd, RECORD } from './records.ts';
 
 /** Bytes of the log that are looked at before others have their turn. */
 const SLICE_BYTES = 256 * 1024;
@@ -205,25 +205,30 @@ export class KeyIndexing {
   #note(record: LogRecord): void {
     if (record.type === RECORD.pointer) {
       const { ends, body } = decodePointer(record.payload);
-      if (ends.id > 0) this.#add(KEY_SPACE.pending, ends.id, record);
-      else this.#add(KEY_SPACE.body, body.physicalOffset, record);
+      const { low, high } =
+        ends.id > 0 ? this.#hashOf(KEY_SPACE.pending, ends.id) : this.#hashOf(KEY_SPACE.body, body.physicalOffset);
+      this.#index.add(low, high, record.physicalOffset);
       return;
     }
     if (!isMessage(record.type) && record.type !== RECORD.timed && record.type !== RECORD.half) return;
-    const { system } = messageBytes(record.payload);
     try {
-      const messageId = readMessageId(system);
-      if (messageId !== '') this.#add(KEY_SPACE.messageId, messageId, record);
-      for (const key of readKeys(system)) this.#add(KEY_SPACE.key, key, record);
+      this.#noteMessage(record);
     } catch (error) {
       // Only messages that came over the API are protobuf.
       if (!(error instanceof WireError)) throw error;
     }
   }
 
-  #add(space: KeySpace, key: string | number, { physicalOffset }: LogRecord): void {
-    const { low, high } = this.#hashOf(space, key);
-    this.#index.add(low, high, physicalOffset);
+  /** Hashes the keys where they lie, as `#hashOf` does the bytes of a text. */
+  #noteMessage({ bytes, payloadStart, physicalOffset }: LogRecord): void {
+    const keys = new StoredKeyReader(bytes, payloadStart + MESSAGE_HEADER_BYTES, messageSystemEnd(bytes, payloadStart));
+    this.#hash.seed(this.#core.state.metadata.secret);
+    while (keys.next()) {
+      const { start, end, isMessageId } = keys;
+      if (isMessageId && start === end) continue;
+      this.#hash.of(isMessageId ? KEY_SPACE.messageId : KEY_SPACE.key, bytes, start, end);
+      this.#index.add(this.#hash.low, this.#hash.high, physicalOffset);
+    }
   }
 
   #tellDamage(error: Error): void {

@@ -90,9 +90,12 @@ export function writeQueuePlace(target: Buffer, queueUid: number, queueOffset: n
   target.writeInt32LE(tagHash, 10);
 }
 
-/** Queue uid of a message record. Read byte by byte: this runs for every message, and makes no object. */
-export function messageQueueUid(payload: Uint8Array): number {
-  return uint32At(payload, 0);
+/**
+ * Queue uid of a message record. Read byte by byte: this runs for every message, and makes no object.
+ * @param at where the payload begins in `bytes`
+ */
+export function messageQueueUid(bytes: Uint8Array, at = 0): number {
+  return uint32At(bytes, at);
 }
 
 /** Whether a record holds a message of a queue, body and all. */
@@ -105,19 +108,24 @@ export function queueOffsetOf({ type, payload }: { readonly type: number; readon
   return type === RECORD.liteMessage ? 0 : messageQueueOffset(payload);
 }
 
-/** Queue offset of a message record. */
-export function messageQueueOffset(payload: Uint8Array): number {
-  return uint32At(payload, 4) + (payload[8]! | (payload[9]! << 8)) * 2 ** 32;
+/** Queue offset of a message record. @param at where the payload begins in `bytes` */
+export function messageQueueOffset(bytes: Uint8Array, at = 0): number {
+  return uint32At(bytes, at + 4) + (bytes[at + 8]! | (bytes[at + 9]! << 8)) * 2 ** 32;
 }
 
-/** Tag hash of a message record. */
-export function messageTagHash(payload: Uint8Array): number {
-  return uint32At(payload, 10) | 0;
+/** Tag hash of a message record. @param at where the payload begins in `bytes` */
+export function messageTagHash(bytes: Uint8Array, at = 0): number {
+  return uint32At(bytes, at + 10) | 0;
+}
+
+/** Where in `bytes` the system properties of a message record end: they begin `MESSAGE_HEADER_BYTES` behind `at`, where the payload does. */
+export function messageSystemEnd(bytes: Uint8Array, at = 0): number {
+  return at + MESSAGE_HEADER_BYTES + uint32At(bytes, at + 14);
 }
 
 /** The message in a record: views of its payload. */
 export function messageBytes(payload: Uint8Array): MessageBytes {
-  const systemEnd = MESSAGE_HEADER_BYTES + uint32At(payload, 14);
+  const systemEnd = messageSystemEnd(payload);
   return { system: payload.subarray(MESSAGE_HEADER_BYTES, systemEnd), rest: payload.subarray(systemEnd) };
 }
 

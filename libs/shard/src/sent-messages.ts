@@ -22,7 +22,8 @@ export class SentMessages {
   find(topic: Topic, message: MessageBytes, from: number): EarlierSend | undefined | Promise<EarlierSend | undefined> {
     const { log, state } = this.#core;
     const { view, hash } = state.sentKeys;
-    if (view.isOff || !state.sentKeys.hashOf(topic.uid, message)) return undefined;
+    if (view.isOff || !state.sentKeys.hashOf(topic.uid, message) || !view.mayHold(hash.low, hash.high))
+      return undefined;
     const nowMs = log.shardTimeMs();
     let entry = view.find(hash.low, hash.high, nowMs, from);
     if (entry === NONE) return undefined;

@@ -102,7 +102,6 @@ export class ShardState {
 
   /** @throws Error for a record of a kind that this version doesn't know */
   apply(record: LogRecord): void {
-    const { payload } = record;
     switch (record.type) {
       case RECORD.message:
         this.#message(record);
@@ -118,10 +117,10 @@ export class ShardState {
         this.#lease(record);
         break;
       case RECORD.ack:
-        this.#settle(decodeAck(payload));
+        this.#settle(decodeAck(record.payload));
         break;
       case RECORD.acks:
-        for (const key of decodeAcks(payload)) this.#settle(key);
+        for (const key of decodeAcks(record.payload)) this.#settle(key);
         break;
       case RECORD.change:
         this.#change(record);
@@ -130,32 +129,32 @@ export class ShardState {
         this.#suspension(record);
         break;
       case RECORD.liteEnd:
-        this.#liteEnd(payload);
+        this.#liteEnd(record.payload);
         break;
       case RECORD.renewal:
-        this.#renewal(record, decodeRenewal(payload));
+        this.#renewal(record, decodeRenewal(record.payload));
         break;
       case RECORD.held:
-        this.#renewal(record, decodeHeld(payload));
+        this.#renewal(record, decodeHeld(record.payload));
         break;
       case RECORD.topic:
         this.#topic(record);
         break;
       case RECORD.topicDeletion:
-        this.#topicDeletion(payload);
+        this.#topicDeletion(record.payload);
         break;
       case RECORD.group:
-        this.metadata.applyGroup(decodeGroupConfig(payload), record.storeTimestampMs);
+        this.metadata.applyGroup(decodeGroupConfig(record.payload), record.storeTimestampMs);
         break;
       case RECORD.groupDeletion:
-        this.#groupDeletion(payload);
+        this.#groupDeletion(record.payload);
         break;
       case RECORD.secret:
-        this.metadata.applySecret(payload);
-        this.sentKeys.hash.seed(payload);
+        this.metadata.applySecret(record.payload);
+        this.sentKeys.hash.seed(record.payload);
         break;
       case RECORD.trim:
-        this.#trim(payload);
+        this.#trim(record.payload);
         break;
       case RECORD.groupLease:
         this.#groupLease(record);
@@ -170,7 +169,7 @@ export class ShardState {
         this.#half(record);
         break;
       case RECORD.halfEnd: {
-        const { half, end } = decodeHalfEnd(payload);
+        const { half, end } = decodeHalfEnd(record.payload);
         this.#endPending({ kind: PENDING.half, ...half }, end);
         break;
       }
@@ -181,19 +180,19 @@ export class ShardState {
         this.#carried(record);
         break;
       case RECORD.pendingEnd:
-        this.#endPending(decodePendingEnd(payload), TRANSACTION_END.discarded);
+        this.#endPending(decodePendingEnd(record.payload), TRANSACTION_END.discarded);
         break;
       case RECORD.cut:
-        this.pins.applyCut(decodeCut(payload));
+        this.pins.applyCut(decodeCut(record.payload));
         break;
       case RECORD.offsets:
         this.#offsets(record);
         break;
       case RECORD.state:
-        this.stateRecords.apply(payload);
+        this.stateRecords.apply(record.payload);
         break;
       case RECORD.standing:
-        this.metadata.applyStanding(decodeStanding(payload));
+        this.metadata.applyStanding(decodeStanding(record.payload));
         break;
       case RECORD.settlement:
         this.#settlement(record);
@@ -278,18 +277,18 @@ export class ShardState {
   }
 
   #message(record: LogRecord): void {
-    const { payload } = record;
+    const { bytes, payloadStart } = record;
     this.index.applyMessage(
-      messageQueueUid(payload),
-      messageQueueOffset(payload),
+      messageQueueUid(bytes, payloadStart),
+      messageQueueOffset(bytes, payloadStart),
       record.physicalOffset,
       indexedLength(record),
-      messageTagHash(payload),
+      messageTagHash(bytes, payloadStart),
     );
   }
 
   #sent(record: LogRecord): void {
-    const queue = this.metadata.queueByUid(messageQueueUid(record.payload));
+    const queue = this.metadata.queueByUid(messageQueueUid(record.bytes, record.payloadStart));
     if (queue === undefined) return;
     if (queue instanceof LiteTopic) this.metadata.liteTopics.applySent(queue, record.shardTimeMs);
     this.sentKeys.apply(record, queue.topicUid, 0);

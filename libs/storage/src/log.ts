@@ -24,6 +24,13 @@ export interface LogRecord {
   readonly shardTimeMs: number;
   /** Content. A view of a buffer that the log owns and never changes: copy it to keep a small part for long. */
   readonly payload: Uint8Array;
+  /**
+   * Memory in which the content lies at present, in [payloadStart, payloadEnd): to be read in the step in which the record was
+   * given, without a view for it. For what comes later there is `payload`.
+   */
+  readonly bytes: Uint8Array;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
 }
 
 export interface CommitLog extends ReplicatedLog {

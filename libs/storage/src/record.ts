@@ -170,9 +170,10 @@ export class StoredRecord implements LogRecord {
   /** Everything before this byte was fsynced when the record was written, for all that its writer knew. */
   readonly flushedOffset: number;
   readonly formatVersion: number;
-  readonly #bytes: Uint8Array;
-  readonly #payloadStart: number;
-  readonly #payloadEnd: number;
+  readonly bytes: Uint8Array;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+  #payload: Uint8Array | undefined;
 
   /** @param at begin of the record in `window` */
   constructor(window: ByteWindow, at: number) {
@@ -186,12 +187,13 @@ export class StoredRecord implements LogRecord {
     const lag = view.getUint32(at + 36, true);
     this.flushedOffset = lag === FLUSH_LAG_MAX ? 0 : this.physicalOffset - lag * 8;
     this.formatVersion = view.getUint8(at + 21);
-    this.#bytes = window.bytes;
-    this.#payloadStart = at + HEADER_BYTES;
-    this.#payloadEnd = at + this.length - view.getUint16(at + 22, true);
+    this.bytes = window.bytes;
+    this.payloadStart = at + HEADER_BYTES;
+    this.payloadEnd = at + this.length - view.getUint16(at + 22, true);
   }
 
   get payload(): Uint8Array {
-    return this.#bytes.subarray(this.#payloadStart, this.#payloadEnd);
+    this.#payload ??= this.bytes.subarray(this.payloadStart, this.payloadEnd);
+    return this.#payload;
   }
 }

@@ -9,7 +9,14 @@ import { writeEpochs } from './epochs.ts';
 import { damagedRecord } from './errors.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Intake } from './intake.ts';
-import type { CommitLog, LogRecord, LogStatistics, RecoveryReport, SegmentInfo } from './log.ts';
+import {
+  type CommitLog,
+  CorruptionError,
+  type LogRecord,
+  type LogStatistics,
+  type RecoveryReport,
+  type SegmentInfo,
+} from './log.ts';
 import { type LogState, LogTotals } from './log-state.ts';
 import { type CommitLogOptions, type CommitLogSettings, commitLogSettings } from './options.ts';
 import { ReadBlocks } from './read-blocks.ts';
@@ -243,7 +250,8 @@ class SegmentedLog implements CommitLog {
   }
 
   readChunk(from: number, bytesMax: number): LogChunk | Promise<LogChunk> {
-    return this.#chunks.read(from, bytesMax);
+    const chunk = this.#chunks.read(from, bytesMax);
+    return chunk instanceof Promise ? chunk.catch((error: unknown) => this.#copiedChunk(from, bytesMax, error)) : chunk;
   }
 
   onTaken(listener: (takenOffset: number) => void): () => void {
@@ -535,11 +543,19 @@ class SegmentedLog implements CommitLog {
   }
 
   async #readBlock(segment: Segment, from: number, to: number): Promise<Uint8Array> {
-    const copied = this.#copies.isWanted(from) ? await this.#copies.bytes(segment, from, to) : undefined;
-    if (copied !== undefined) return copied;
+    const copied = this.#copies.isWanted(from) ? await this.#copies.chunk(segment, from, to - from) : undefined;
+    if (copied !== undefined && copied.bytes.length <= to - from) return copied.bytes;
     const bytes = Buffer.allocUnsafeSlow(to - from);
     const count = await this.#read(segment, (file) => file.read(bytes, from - segment.startOffset));
     return bytes.subarray(0, count);
+  }
+
+  /** What can't be read here for a follower another one may have. @param error why it can't be read */
+  async #copiedChunk(from: number, bytesMax: number, error: unknown): Promise<LogChunk> {
+    if (!(error instanceof CorruptionError) && !(error instanceof VfsError)) throw error;
+    const chunk = await this.#copies.chunk(this.#segmentOf(from), from, bytesMax);
+    if (chunk === undefined) throw error;
+    return chunk;
   }
 
   /** @throws MqError OFFSET_NOT_FOUND when the segment is removed meanwhile */

@@ -139,6 +139,29 @@ describe('reading from another copy', () => {
     for (const { from, bytesMax } of copies.asked) assert.ok(from + bytesMax <= log.confirmedOffset);
   });
 
+  it('gives followers all, whatever is damaged here', async () => {
+    await using bench = await opened();
+    const { log, vfs, copies, records } = bench;
+    const damaged = records[3]!;
+    await overwrite(vfs, FIRST_SEGMENT, damaged.physicalOffset + 50, Buffer.from('damage'));
+    const follower = await openTestLog(memoryVfs(), { role: 'follower' });
+    const catchUp = async (): Promise<void> => {
+      while (follower.endOffset < log.endOffset) {
+        follower.receive(await log.readChunk(follower.endOffset, 2000));
+        await follower.settled();
+      }
+    };
+    copies.change = () => undefined;
+    await assert.rejects(catchUp, { name: 'CorruptionError', physicalOffset: damaged.physicalOffset });
+    copies.change = (chunk) => chunk;
+    await catchUp();
+    for (const { physicalOffset, payload } of records) {
+      assert.equal(await payloadOf(follower.read(physicalOffset)), Buffer.from(payload).toString('hex'));
+    }
+    assert.equal(log.statistics.copyReadCount, 1);
+    await follower.close();
+  });
+
   it('gives a record that is damaged here, by its place alone, and nothing that is not confirmed', async () => {
     await using bench = await opened();
     const { log, vfs, copies, records } = bench;

@@ -1,7 +1,7 @@
 import type { Epochs } from './epochs.ts';
 import type { LogState, LogTotals } from './log-state.ts';
 import { ByteWindow, claimedLength, HEADER_BYTES, isIntact, meaningfulLength, StoredRecord } from './record.ts';
-import type { LogCopies } from './replica.ts';
+import type { LogChunk, LogCopies } from './replica.ts';
 import type { Segment } from './segment.ts';
 
 /** What the reader of copies works with. */
@@ -32,17 +32,25 @@ export class CopyReader {
   }
 
   /**
-   * The bytes from `from` on as far as they are whole records of this log, at most up to `to`.
+   * Records from `from` on, at most `bytesMax` of them; one is given even when it is larger.
    * @returns undefined when no copy has even the first one
    */
-  async bytes(segment: Segment, from: number, to: number): Promise<Uint8Array | undefined> {
-    const bytes = await this.#ask(from, to - from);
+  async chunk(segment: Segment, from: number, bytesMax: number): Promise<LogChunk | undefined> {
+    const bytes = await this.#ask(from, bytesMax);
     if (bytes === undefined) return undefined;
-    const window = new ByteWindow(bytes.subarray(0, to - from));
-    const sizeBytes = this.#intactBytes(window, segment, from);
-    if (sizeBytes === 0) return undefined;
+    const window = new ByteWindow(bytes);
+    let at = 0;
+    let position = from;
+    for (;;) {
+      const length = this.#intactLength(window, at, segment, position);
+      const next = length === 0 ? at : at + meaningfulLength(window.view, at, length);
+      if (length === 0 || (next > bytesMax && at > 0)) break;
+      at = next;
+      position += length;
+    }
+    if (at === 0) return undefined;
     this.#args.totals.copyReadCount++;
-    return window.bytes.subarray(0, sizeBytes);
+    return { startOffset: from, endOffset: position, bytes: bytes.subarray(0, at) };
   }
 
   /**
@@ -68,17 +76,6 @@ export class CopyReader {
     if (this.copies === undefined || confirmedBytes <= 0) return undefined;
     const chunk = await this.copies.read(from, Math.min(sizeBytes, confirmedBytes));
     return chunk?.startOffset === from ? chunk.bytes : undefined;
-  }
-
-  #intactBytes(window: ByteWindow, segment: Segment, from: number): number {
-    let at = 0;
-    let position = from;
-    for (;;) {
-      const length = this.#intactLength(window, at, segment, position);
-      if (length === 0) return at;
-      at += meaningfulLength(window.view, at, length);
-      position += length;
-    }
   }
 
   /** Length of the record at `at` of a window; 0 when it is not whole, or not the one that this log has at that offset. */

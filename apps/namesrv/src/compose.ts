@@ -6,9 +6,11 @@ import { Relay } from '@orbitmq/relay';
 import { RouteLookup, RouteTable } from '@orbitmq/routing';
 import {
   type ConfiguredTls,
+  configuredLimits,
+  configuredPages,
   HealthService,
+  limitMetrics,
   type RpcServer,
-  type RpcServerLimits,
   reflectionMethods,
   resolveTlsIdentity,
   startRpcServer,
@@ -20,7 +22,7 @@ import { createMetrics, ObservationServer, type ServiceContext, textFiles } from
 import { clusterAddressesOf, hostAddresses } from './addresses.ts';
 import type { NameServerConfig, nameServerConfigSpec } from './config.ts';
 import { Expiry } from './expiry.ts';
-import { observeCalls, observeConnections, observeLimits, observeRoutes } from './metrics.ts';
+import { observeCalls, observeConnections, observeRoutes } from './metrics.ts';
 import { routeMethods } from './route-service.ts';
 
 type Context = ServiceContext<(typeof nameServerConfigSpec)['keys']>;
@@ -54,13 +56,15 @@ export async function composeNameServer(context: Context): Promise<void> {
   observeRoutes(metrics, table);
   await lifecycle.start(new Expiry(table, clock, logger.child({ module: 'routing' })));
 
+  const limits = configuredLimits(config);
+  const onLimit = limitMetrics(metrics);
   let dialledPort = config.grpcServerPort;
   const relay = new Relay({
     table,
     lookup,
     clock,
     logger: logger.child({ module: 'relay' }),
-    answerBytesMax: Math.max(callBytesMax(config), ANSWER_BYTES_MIN),
+    answerBytesMax: Math.max(limits.receiveMessageBytesMax, ANSWER_BYTES_MIN),
     engine: config.rpcEngine,
     access: {
       mode: config.routeMode,
@@ -90,9 +94,10 @@ export async function composeNameServer(context: Context): Promise<void> {
         port: config.grpcServerPort,
         methods: [...clientMethods, ...reflectionMethods(clientMethods)],
         tls,
-        limits: clientLimits(config),
+        limits,
+        http1: configuredPages(config, { health, metrics, logger: logger.child({ module: 'http' }) }),
         engine: config.rpcEngine,
-        onLimit: observeLimits(metrics),
+        onLimit: onLimit('client'),
         logger: logger.child({ module: 'rpc' }),
         onCallEnd: observeCalls(metrics),
       }),
@@ -117,7 +122,8 @@ export async function composeNameServer(context: Context): Promise<void> {
         port: config.listenPort,
         methods: [...routes, ...reflectionMethods(routes)],
         tls: undefined,
-        limits: ROUTE_LIMITS,
+        limits: { ...limits, ...ROUTE_LIMITS },
+        onLimit: onLimit('route'),
         logger: logger.child({ module: 'rpc' }),
       }),
     stopServer,
@@ -125,34 +131,17 @@ export async function composeNameServer(context: Context): Promise<void> {
   logger.info({ routePort: routePort.port, clientPort: clientPort.port }, 'name server listens');
 }
 
-/** Registrations come in chunks of 1,000 topics. */
-const ROUTE_LIMITS: RpcServerLimits = {
+/** Registrations come in chunks of 1,000 topics, on streams that are meant to last. */
+const ROUTE_LIMITS = {
   receiveMessageBytesMax: 4 * MIB,
   concurrentStreamsMax: 1000,
-  metadataBytesMax: 16_384,
   connectionsMax: 10_000,
   connectionsPerAddressMax: 2000,
-  handshakeTimeoutMs: 10 * SECOND_MS,
+  connectionAgeMsMax: Number.POSITIVE_INFINITY,
 };
 
 /** What a broker has taken can be received here, also where it is configured to take more than this name server passes on. */
 const ANSWER_BYTES_MIN = 64 * MIB;
-
-/** As a broker: batches are larger than one message, and what is too large is to get the broker's own answer. */
-function callBytesMax({ maxMessageSize }: NameServerConfig): number {
-  return 4 * maxMessageSize + MIB;
-}
-
-function clientLimits(config: NameServerConfig): RpcServerLimits {
-  return {
-    receiveMessageBytesMax: callBytesMax(config),
-    concurrentStreamsMax: 1000,
-    metadataBytesMax: 16_384,
-    connectionsMax: config.maxConnections,
-    connectionsPerAddressMax: config.maxConnectionsPerAddress,
-    handshakeTimeoutMs: 10 * SECOND_MS,
-  };
-}
 
 function stopServer(server: RpcServer, deadlineMs: number): Promise<void> {
   return server.stop(deadlineMs / 2);

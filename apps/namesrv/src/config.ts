@@ -1,6 +1,6 @@
 import { KIB, MIB } from '@orbitmq/base';
 import { ROUTE_MODES } from '@orbitmq/relay';
-import { RPC_ENGINE_DEFAULT, RPC_ENGINES } from '@orbitmq/rpc';
+import { limitProblems, RPC_ENGINE_DEFAULT, RPC_ENGINES, rpcPortKeys } from '@orbitmq/rpc';
 import {
   type ConfigOf,
   type ConfigSpec,
@@ -40,18 +40,6 @@ const networkKeys = {
     words: RPC_ENGINES,
     description:
       'What carries the calls of clients, and those that are passed on to brokers: `native`, HTTP/2 of our own, or `grpc-js`, which costs several times the CPU.',
-  }),
-  maxConnections: wholeNumber({
-    default: 20_000,
-    min: 1,
-    max: 1_000_000,
-    description: 'Open connections on the client port; more are closed.',
-  }),
-  maxConnectionsPerAddress: wholeNumber({
-    default: 10_000,
-    min: 1,
-    max: 1_000_000,
-    description: 'Open connections of one client address.',
   }),
   maxMessageSize: wholeNumber({
     default: 4 * MIB,
@@ -127,7 +115,7 @@ const observationKeys = {
   logLevel: choice({ default: 'info', words: LOG_LEVELS, description: 'Least level of lines in the log.' }),
 } as const;
 
-const nameServerKeys = { ...networkKeys, ...accessKeys, ...routeKeys, ...observationKeys } as const;
+const nameServerKeys = { ...networkKeys, ...rpcPortKeys, ...accessKeys, ...routeKeys, ...observationKeys } as const;
 
 /** A name server's configuration. */
 export type NameServerConfig = ConfigOf<typeof nameServerKeys>;
@@ -164,7 +152,7 @@ export const nameServerConfigSpec: ConfigSpec<typeof nameServerKeys> = {
 };
 
 function checkRelations(config: NameServerConfig): string[] {
-  const problems: string[] = [];
+  const problems: string[] = limitProblems(config);
   if ((config.tlsCertPath === undefined) !== (config.tlsKeyPath === undefined)) {
     problems.push('tlsCertPath and tlsKeyPath belong together: set both, or none for a self-signed pair');
   }

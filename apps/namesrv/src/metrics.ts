@@ -1,6 +1,6 @@
 import { Role } from '@orbitmq/protocol/orbitmq.route.v1';
 import { RouteTable } from '@orbitmq/routing';
-import type { RpcLimit, RpcServer, RpcStatus } from '@orbitmq/rpc';
+import { limitMetrics, type RpcServer, type RpcStatus } from '@orbitmq/rpc';
 import { createMetrics, type HistogramSeries, type Metrics } from '@orbitmq/runtime';
 
 /** Bounds of RocketMQ's `rocketmq_rpc_latency`, milliseconds. */
@@ -62,16 +62,6 @@ export function observeConnections(metrics: Metrics, server: Pick<RpcServer, 'co
   );
 }
 
-/** Counts what clients do beyond the limits of the client port. @returns what its server is to call each time */
-export function observeLimits(metrics: Metrics): (limit: RpcLimit) => void {
-  const exceeded = metrics.counter({
-    name: 'orbitmq_rpc_limits_exceeded_total',
-    help: 'How often a client of the client port has exceeded a limit of its engine.',
-    labels: ['limit'],
-  });
-  return (limit) => exceeded.series({ limit }).add(1);
-}
-
 /** Every metric that a name server gives, for `docs/reference`. */
 export function nameServerMetricDefinitions(): ReturnType<Metrics['definitions']> {
   const metrics = createMetrics({ commonLabels: {}, seriesMax: 1, processMetrics: false });
@@ -79,6 +69,6 @@ export function nameServerMetricDefinitions(): ReturnType<Metrics['definitions']
   observeRoutes(metrics, table);
   observeCalls(metrics);
   observeConnections(metrics, { connectionCount: 0 });
-  observeLimits(metrics);
+  limitMetrics(metrics);
   return metrics.definitions();
 }

@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
-import { MIB, SECOND_MS, systemClock } from '@orbitmq/base';
+import { systemClock } from '@orbitmq/base';
 import {
   type BoundMethod,
   type ConfiguredTls,
+  configuredLimits,
+  configuredPages,
   HealthService,
   type RpcServer,
-  type RpcServerLimits,
   reflectionMethods,
   resolveTlsIdentity,
   startRpcServer,
@@ -38,9 +39,14 @@ export async function openClientPort(
       port: config.listenPort,
       methods,
       tls,
-      limits: limitsOf(config),
+      limits: configuredLimits(config),
+      http1: configuredPages(config, {
+        health,
+        metrics: observation.metrics,
+        logger: logger.child({ module: 'http' }),
+      }),
       engine: config.rpcEngine,
-      onLimit: observation.onLimit,
+      onLimit: observation.onLimit('client'),
       logger: logger.child({ module: 'rpc' }),
       onUnexpectedError: (error, path) => lifecycle.fatal(error, `an unexpected error in ${path} ends the process`),
       onCallEnd: observation.callEndListener(methods),
@@ -60,18 +66,6 @@ export async function openClientPort(
 function configuredTls({ tlsCertPath, tlsKeyPath }: BrokerConfig): ConfiguredTls | undefined {
   if (tlsCertPath === undefined || tlsKeyPath === undefined) return undefined;
   return { certificateFile: tlsCertPath, keyFile: tlsKeyPath };
-}
-
-function limitsOf(config: BrokerConfig): RpcServerLimits {
-  return {
-    // Batches are larger than one message, and what is too large is to get its own answer.
-    receiveMessageBytesMax: 4 * config.maxMessageSize + MIB,
-    concurrentStreamsMax: 1_000,
-    metadataBytesMax: 16 * 1024,
-    connectionsMax: config.maxConnections,
-    connectionsPerAddressMax: config.maxConnectionsPerAddress,
-    handshakeTimeoutMs: 10 * SECOND_MS,
-  };
 }
 
 async function tlsIdentity({ config, logger }: BrokerContext): Promise<TlsIdentity> {

@@ -80,7 +80,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
   await lifecycle.start(new MemberReadiness({ brokerName, member, health: context.health, clock: systemClock }));
   await lifecycle.open(
     'replication port',
-    () => openReplicationPort(context, () => member),
+    () => openReplicationPort(context, () => member, observation),
     (opened) => opened.stop(0),
   );
   const models = methodModels(MessagingServiceDefinition, 'not served here');
@@ -92,7 +92,7 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
   observation.clientPort = clientPort;
   const admin = await lifecycle.open(
     'admin port',
-    () => openAdminPort(context, adminMethodsOf(context, member, adminCalls, clientCalls)),
+    () => openAdminPort(context, adminMethodsOf(context, member, adminCalls, clientCalls), observation),
     (opened, deadlineMs) => opened.stop(deadlineMs / 4),
   );
   registration = new BrokerRegistration({

@@ -1,5 +1,5 @@
 import type { MessagingEvents, MessagingService } from '@orbitmq/messaging';
-import type { BoundMethod, RpcLimit, RpcServer } from '@orbitmq/rpc';
+import { type BoundMethod, limitMetrics, type RpcLimit, type RpcServer } from '@orbitmq/rpc';
 import { createMetrics, type Metrics } from '@orbitmq/runtime';
 import type { OpenedShard } from '@orbitmq/shard';
 import { type BrokerConfig, brokerConfigSpec } from './config/spec.ts';
@@ -7,7 +7,7 @@ import type { ShardMember } from './member/shard-member.ts';
 import { connectionMetrics } from './metrics/connection-metrics.ts';
 import { messagingMetrics } from './metrics/messaging-metrics.ts';
 import { replicationMetrics } from './metrics/replication-metrics.ts';
-import { type CallEndListener, rpcLimitMetrics, rpcMetrics } from './metrics/rpc-metrics.ts';
+import { type CallEndListener, rpcMetrics } from './metrics/rpc-metrics.ts';
 import { consumptionMetrics, statisticsReader, storageMetrics } from './metrics/storage-metrics.ts';
 import { tenureMetrics } from './metrics/tenure-metrics.ts';
 import { transactionMetrics } from './metrics/transaction-metrics.ts';
@@ -24,8 +24,8 @@ export class BrokerObservation {
   shard: OpenedShard | undefined;
   messaging: MessagingService | undefined;
   clientPort: RpcServer | undefined;
-  /** Counts what clients do beyond the limits of the client port. */
-  readonly onLimit: (limit: RpcLimit) => void;
+  /** Counts what is done beyond the limits of a port: `client`, `admin`, `replication`. */
+  readonly onLimit: (port: string) => (limit: RpcLimit) => void;
   member: ShardMember | undefined;
   provisionFile: ProvisionFile | undefined;
 
@@ -48,7 +48,7 @@ export class BrokerObservation {
       () => this.shard,
       () => this.provisionFile,
     );
-    this.onLimit = rpcLimitMetrics(this.metrics);
+    this.onLimit = limitMetrics(this.metrics);
     connectionMetrics(this.metrics, () => this.messaging?.connections() ?? []);
   }
 

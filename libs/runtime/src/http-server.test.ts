@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createHealth } from './health.ts';
 import { ObservationServer } from './http-server.ts';
 import { createMetrics } from './metrics/registry.ts';
+import { observationHandler } from './observation-pages.ts';
 import { createLogger } from './pino-logger.ts';
 
 test('serves health, readiness with reasons, and metrics; refuses the rest', async (t) => {
@@ -28,6 +31,24 @@ test('serves health, readiness with reasons, and metrics; refuses the rest', asy
   assert.match(text, /process_resident_memory_bytes/);
   assert.equal((await get('/etc/passwd')).status, 404);
   assert.equal((await get('/metrics', 'POST')).status, 405);
+});
+
+test('tells those who are no operators whether the service is ready, and nothing else', async (t) => {
+  const health = createHealth();
+  const handler = observationHandler({ health, logger: createLogger({ level: 'error', fields: {} }) });
+  const server = createServer(handler);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  assert.deepEqual(await (await fetch(`${url}/readyz`)).json(), { ready: true });
+  health.hold('disk', 'a write failed');
+  const notReady = await fetch(`${url}/readyz`);
+  assert.equal(notReady.status, 503);
+  assert.deepEqual(await notReady.json(), { ready: false });
+  assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  const metrics = await fetch(`${url}/metrics`);
+  assert.equal(metrics.status, 404);
+  assert.equal(await metrics.text(), 'here are /healthz and /readyz\n');
 });
 
 test('tells listeners of changes only', () => {

@@ -44,6 +44,7 @@ export {
   type MetricType,
 } from './metrics/registry.ts';
 export { CounterSeries, HistogramSeries, type Labels } from './metrics/series.ts';
+export { type ObservationPages, observationHandler } from './observation-pages.ts';
 export { createLogger, LOG_LEVELS, type LogLevel } from './pino-logger.ts';
 export { runService, type ServiceContext } from './service.ts';
 export { textFiles } from './text-files.ts';

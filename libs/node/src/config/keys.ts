@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { GIB, KIB, MIB } from '@orbitmq/base';
-import { RPC_ENGINE_DEFAULT, RPC_ENGINES } from '@orbitmq/rpc';
+import { RPC_ENGINE_DEFAULT, RPC_ENGINES, rpcPortKeys } from '@orbitmq/rpc';
 import {
   addressList,
   choice,
@@ -96,18 +96,6 @@ const networkKeys = {
     words: RPC_ENGINES,
     description:
       'What carries the calls of clients, and our own to other members: `native`, HTTP/2 of our own, or `grpc-js`, which costs several times the CPU.',
-  }),
-  maxConnections: wholeNumber({
-    default: 20_000,
-    min: 1,
-    max: 1_000_000,
-    description: 'Open connections on the client port; more are closed.',
-  }),
-  maxConnectionsPerAddress: wholeNumber({
-    default: 10_000,
-    min: 1,
-    max: 1_000_000,
-    description: 'Open connections of one client address.',
   }),
 } as const;
 
@@ -316,6 +304,7 @@ const observationKeys = {
 export const brokerKeys = {
   ...identityKeys,
   ...networkKeys,
+  ...rpcPortKeys,
   ...storageKeys,
   ...messagingKeys,
   ...transactionKeys,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { KIB } from '@orbitmq/base';
 import { REPLICATION_DEFAULTS, type ReplicationSettings } from '@orbitmq/replication';
+import { limitProblems } from '@orbitmq/rpc';
 import type { ConfigOf, ConfigSpec } from '@orbitmq/runtime';
 import { brokerKeys } from './keys.ts';
 import { withoutEffect } from './without-effect.ts';
@@ -78,7 +79,7 @@ function checkRelations(config: BrokerConfig): string[] {
   if (config.brokerPermission % 2 !== 0) {
     problems.push(`brokerPermission must be 0, 2 (write), 4 (read) or 6 (both); found ${config.brokerPermission}`);
   }
-  return [...problems, ...checkRole(config), ...checkPorts(config)];
+  return [...problems, ...checkRole(config), ...checkPorts(config), ...limitProblems(config)];
 }
 
 function checkRole({

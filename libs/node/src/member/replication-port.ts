@@ -1,18 +1,18 @@
-import { MIB, SECOND_MS } from '@orbitmq/base';
+import { MIB } from '@orbitmq/base';
 import { replicationService } from '@orbitmq/replication';
-import { type RpcServer, type RpcServerLimits, startRpcServer } from '@orbitmq/rpc';
+import { configuredLimits, type RpcServer, startRpcServer } from '@orbitmq/rpc';
 import type { BrokerContext } from '../broker-context.ts';
 import { type BrokerConfig, recordBytesMax, replicationPort } from '../config/spec.ts';
 import { listening } from '../listen-failure.ts';
+import type { BrokerObservation } from '../observation.ts';
 import type { ShardMember } from './shard-member.ts';
 
-const LIMITS: Omit<RpcServerLimits, 'receiveMessageBytesMax'> = {
-  // A follower has a connection for its stream.
+/** A follower has a connection for its stream, which is meant to last. */
+const LIMITS = {
   concurrentStreamsMax: 4,
-  metadataBytesMax: 16 * 1024,
   connectionsMax: 256,
   connectionsPerAddressMax: 64,
-  handshakeTimeoutMs: 10 * SECOND_MS,
+  connectionAgeMsMax: Number.POSITIVE_INFINITY,
 };
 
 const LOOPBACK = /^(127\.|::1$|localhost$)/;
@@ -29,6 +29,7 @@ function receiveMessageBytesMax(config: BrokerConfig): number {
 export function openReplicationPort(
   { config, logger, lifecycle }: BrokerContext,
   member: () => Pick<ShardMember, 'replication' | 'catchUp'>,
+  observation: BrokerObservation,
 ): Promise<RpcServer> {
   const port = replicationPort(config);
   const host = config.haBindAddress ?? config.bindAddress;
@@ -50,7 +51,8 @@ export function openReplicationPort(
         accessKey: config.haAccessKey,
       }),
       tls: undefined,
-      limits: { ...LIMITS, receiveMessageBytesMax: receiveMessageBytesMax(config) },
+      limits: { ...configuredLimits(config), ...LIMITS, receiveMessageBytesMax: receiveMessageBytesMax(config) },
+      onLimit: observation.onLimit('replication'),
       logger: logger.child({ module: 'replication' }),
       onUnexpectedError: (error, path) => lifecycle.fatal(error, `an unexpected error in ${path} ends the process`),
     }),

@@ -1,4 +1,4 @@
-import type { BoundMethod, RpcLimit, RpcServer, RpcStatus } from '@orbitmq/rpc';
+import type { BoundMethod, RpcServer, RpcStatus } from '@orbitmq/rpc';
 import type { HistogramSeries, Metrics } from '@orbitmq/runtime';
 
 /** Upper bounds of call durations, as RocketMQ has them. Milliseconds. */
@@ -45,16 +45,6 @@ export function rpcMetrics(
     }
     series.observe(durationMs);
   };
-}
-
-/** Counts what clients do beyond the limits of the client port. @returns what its server is to call each time */
-export function rpcLimitMetrics(metrics: Metrics): (limit: RpcLimit) => void {
-  const exceeded = metrics.counter({
-    name: 'orbitmq_rpc_limits_exceeded_total',
-    help: 'How often a client of the client port has exceeded a limit of its engine.',
-    labels: ['limit'],
-  });
-  return (limit) => exceeded.series({ limit }).add(1);
 }
 
 function resultOf(status: RpcStatus): string {

@@ -2,6 +2,7 @@ import { assert, type Clock, MqError, type Random } from '@orbitmq/base';
 import { type Vfs, VfsError, type VfsFile } from '@orbitmq/vfs';
 import { Appender } from './appender.ts';
 import { ChunkReader } from './chunk-reader.ts';
+import { ColdReader, notARecord } from './cold-reader.ts';
 import { CopyReader } from './copy-reader.ts';
 import { DurableMark } from './durable-mark.ts';
 import type { Epochs } from './epochs.ts';
@@ -9,19 +10,11 @@ import { writeEpochs } from './epochs.ts';
 import { damagedRecord } from './errors.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Intake } from './intake.ts';
-import {
-  type CommitLog,
-  CorruptionError,
-  type LogRecord,
-  type LogStatistics,
-  type RecoveryReport,
-  type SegmentInfo,
-} from './log.ts';
+import type { CommitLog, LogRecord, LogStatistics, RecoveryReport, SegmentInfo } from './log.ts';
 import { type LogState, LogTotals } from './log-state.ts';
 import { type CommitLogOptions, type CommitLogSettings, commitLogSettings } from './options.ts';
-import { ReadBlocks } from './read-blocks.ts';
 import { claimedLength, HEADER_BYTES, RECORD_TYPES, recordLength, StoredRecord, TYPE_MIN } from './record.ts';
-import { readRecord, walkRecords } from './record-walk.ts';
+import { walkRecords } from './record-walk.ts';
 import { type Recovered, recover } from './recovery.ts';
 import type { EpochStart, LeadOptions, LogChunk, LogCopies, LogRole } from './replica.ts';
 import { type Segment, segmentIndexOf } from './segment.ts';
@@ -34,8 +27,6 @@ import { Tail } from './tail.ts';
 export const LOG_DIRECTORY = 'commitlog';
 /** Epochs are stored in four bytes. */
 const EPOCH_MAX = 0xffffffff;
-/** Read at once when the length of a record is not known. */
-const READ_HINT_BYTES = 4096;
 
 /** What a commit log needs and whom it tells. */
 export interface CommitLogArguments {
@@ -93,7 +84,7 @@ class SegmentedLog implements CommitLog {
   readonly #totals = new LogTotals();
   readonly #files: SegmentFiles;
   readonly #tail: Tail;
-  readonly #blocks: ReadBlocks;
+  readonly #cold: ColdReader;
   readonly #read = <T>(segment: Segment, action: (file: VfsFile) => Promise<T>): Promise<T> => {
     this.#totals.diskReadCount++;
     return this.#use(segment, action);
@@ -130,7 +121,6 @@ class SegmentedLog implements CommitLog {
     this.#state = stateOf(recovered, args.role ?? 'leader');
     this.#files = new SegmentFiles(vfs);
     this.#tail = new Tail(settings.tailCacheBytes);
-    this.#blocks = new ReadBlocks(settings.readCacheBytes);
     this.#intake = new Intake(this.#state, {
       tail: this.#tail,
       totals: this.#totals,
@@ -147,6 +137,12 @@ class SegmentedLog implements CommitLog {
       epochs: this.#epochs,
       totals: this.#totals,
       behindBytes: settings.copyBehindBytes,
+    });
+    this.#cold = new ColdReader(this.#state, {
+      totals: this.#totals,
+      copies: this.#copies,
+      readCacheBytes: settings.readCacheBytes,
+      use: (segment, action) => this.#use(segment, action),
     });
     this.#settlement = new Settlement(this.#state);
     this.#writer = new SegmentWriter(this.#state, {
@@ -251,7 +247,9 @@ class SegmentedLog implements CommitLog {
 
   readChunk(from: number, bytesMax: number): LogChunk | Promise<LogChunk> {
     const chunk = this.#chunks.read(from, bytesMax);
-    return chunk instanceof Promise ? chunk.catch((error: unknown) => this.#copiedChunk(from, bytesMax, error)) : chunk;
+    return chunk instanceof Promise
+      ? chunk.catch((error: unknown) => this.#cold.copiedChunk(this.#segmentOf(from), from, bytesMax, error))
+      : chunk;
   }
 
   onTaken(listener: (takenOffset: number) => void): () => void {
@@ -353,11 +351,12 @@ class SegmentedLog implements CommitLog {
 
   read(physicalOffset: number, length?: number): LogRecord | Promise<LogRecord> {
     const chunk = physicalOffset < this.startOffset ? undefined : this.#tail.find(physicalOffset);
-    if (chunk === undefined) return this.#readCold(physicalOffset, length);
+    if (chunk === undefined) return this.#cold.read(this.#segmentOf(physicalOffset), physicalOffset, length);
     const at = physicalOffset - chunk.startOffset;
     const claimed =
       at + HEADER_BYTES <= chunk.usedBytes ? claimedLength(chunk.view, at, physicalOffset, chunk.usedBytes - at) : 0;
-    if (claimed === 0 || (length !== undefined && length !== claimed)) throw this.#notARecord(physicalOffset, length);
+    if (claimed === 0 || (length !== undefined && length !== claimed))
+      throw notARecord(chunk.segment, physicalOffset, length);
     return new StoredRecord(chunk, at);
   }
 
@@ -395,7 +394,7 @@ class SegmentedLog implements CommitLog {
       if (chunk === undefined) return position;
       for (let at = position - chunk.startOffset; at < chunk.usedBytes && position < to; ) {
         const length = claimedLength(chunk.view, at, position, chunk.segment.endOffset - position);
-        if (length === 0) throw this.#notARecord(position, undefined);
+        if (length === 0) throw notARecord(chunk.segment, position, undefined);
         const record = new StoredRecord(chunk, at);
         if (record.type >= TYPE_MIN) visit(record);
         position += length;
@@ -509,55 +508,6 @@ class SegmentedLog implements CommitLog {
     }
   }
 
-  #readCold(physicalOffset: number, length: number | undefined): LogRecord | Promise<LogRecord> {
-    const segment = this.#segmentOf(physicalOffset);
-    const record = this.#blocks.find(physicalOffset);
-    if (record === undefined) return this.#readFar(segment, physicalOffset, length);
-    if (length !== undefined && record.length !== length) throw this.#notARecord(physicalOffset, length);
-    return record;
-  }
-
-  /** From the disk; from another copy what is to be read there, as long as one answers. */
-  async #readFar(segment: Segment, physicalOffset: number, length: number | undefined): Promise<LogRecord> {
-    const limit = Math.min(segment.endOffset, this.#state.writtenOffset);
-    const loaded = this.#blocks.load(physicalOffset, length ?? HEADER_BYTES, limit, (from, to) =>
-      this.#readBlock(segment, from, to),
-    );
-    if (loaded !== undefined) {
-      // What can't be read of a block may be the bytes of another record.
-      await loaded.catch(() => {});
-      const found = this.#blocks.find(physicalOffset);
-      if (found !== undefined && found.length === (length ?? found.length)) return found;
-    } else if (this.#copies.isWanted(physicalOffset)) {
-      const copied = await this.#copies.record(segment, physicalOffset, length);
-      if (copied !== undefined && copied.length === (length ?? copied.length)) return copied;
-    }
-    this.#totals.diskReadCount++;
-    const record = await this.#use(segment, (file) =>
-      readRecord(file, segment, physicalOffset, length ?? READ_HINT_BYTES),
-    );
-    if (record === undefined || (length !== undefined && record.length !== length)) {
-      throw this.#notARecord(physicalOffset, length);
-    }
-    return record;
-  }
-
-  async #readBlock(segment: Segment, from: number, to: number): Promise<Uint8Array> {
-    const copied = this.#copies.isWanted(from) ? await this.#copies.chunk(segment, from, to - from) : undefined;
-    if (copied !== undefined && copied.bytes.length <= to - from) return copied.bytes;
-    const bytes = Buffer.allocUnsafeSlow(to - from);
-    const count = await this.#read(segment, (file) => file.read(bytes, from - segment.startOffset));
-    return bytes.subarray(0, count);
-  }
-
-  /** What can't be read here for a follower another one may have. @param error why it can't be read */
-  async #copiedChunk(from: number, bytesMax: number, error: unknown): Promise<LogChunk> {
-    if (!(error instanceof CorruptionError) && !(error instanceof VfsError)) throw error;
-    const chunk = await this.#copies.chunk(this.#segmentOf(from), from, bytesMax);
-    if (chunk === undefined) throw error;
-    return chunk;
-  }
-
   /** @throws MqError OFFSET_NOT_FOUND when the segment is removed meanwhile */
   async #use<T>(segment: Segment, action: (file: VfsFile) => Promise<T>): Promise<T> {
     try {
@@ -583,11 +533,6 @@ class SegmentedLog implements CommitLog {
       `the commit log holds physical offsets from ${this.startOffset} to ${this.endOffset} (exclusive), but ` +
         `${physicalOffset} was asked for`,
     );
-  }
-
-  #notARecord(physicalOffset: number, length: number | undefined): Error {
-    const wanted = length === undefined ? 'where one was asked for' : `of ${length} bytes, as was asked for`;
-    return damagedRecord(this.#segmentOf(physicalOffset), physicalOffset, wanted);
   }
 
   #refusal(): MqError {

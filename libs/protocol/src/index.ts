@@ -60,7 +60,7 @@ export { encodePassedSendRequest } from './passed-send-request.ts';
 export { type PollingWish, pollingMs } from './polling-time.ts';
 export { PropertyReader } from './property-reader.ts';
 export { brokerNameOfRecallHandle, type RecallHandle, RecallHandleCodec } from './recall-handle.ts';
-export { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec } from './receipt-handle.ts';
+export { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec, ReceiptHandleOrigin } from './receipt-handle.ts';
 export { RECEIVE_MODE_HEADER, type ReceiveMode, receiveModeOf } from './receive-mode.ts';
 export {
   type DeliveryFacts,

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { MqError, seededRandom } from '@orbitmq/base';
 import fc from 'fast-check';
-import { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec } from './receipt-handle.ts';
+import { brokerNameOfHandle, type ReceiptHandle, ReceiptHandleCodec, ReceiptHandleOrigin } from './receipt-handle.ts';
 
 const secret = seededRandom(7).bytes(32);
 const HANDLE: ReceiptHandle = { groupUid: 3, topicUid: 4, queueId: 5, queueOffset: 6, leaseId: 7, epoch: 8 };
@@ -82,6 +82,23 @@ test('any other text is refused', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 250 }), (bytes) => {
       isRefused(() => codec.decode(Buffer.from(bytes).toString('base64url')));
+    }),
+  );
+});
+
+test('a handle is known by its beginning as that of its broker, and of no other', () => {
+  const name = fc.stringMatching(/^[!-~]{1,127}$/);
+  // Names that differ in their last bits only, or by what follows them.
+  const alike = name.chain((one) =>
+    fc.tuple(fc.constant(one), fc.oneof(name, fc.constantFrom(...[...'abcd'].map((end) => one.slice(0, -1) + end)))),
+  );
+  fc.assert(
+    fc.property(alike, fc.nat(), ([one, other], number) => {
+      const text = new ReceiptHandleCodec(one, secret).encode({ ...HANDLE, queueOffset: number });
+      const bytes = Buffer.from(`<${text}>`);
+      assert.equal(new ReceiptHandleOrigin(one).isOf(bytes, 1, 1 + text.length), true);
+      assert.equal(new ReceiptHandleOrigin(other).isOf(bytes, 1, 1 + text.length), one === other);
+      assert.equal(new ReceiptHandleOrigin(one).isOf(bytes, 1, 3), false);
     }),
   );
 });

@@ -55,6 +55,37 @@ export function brokerNameOfHandle(text: string): string {
   return bytes.toString('latin1', 2, 2 + bytes[1]!);
 }
 
+/** Knows the receipt handles of one broker where they lie, by what they begin with. */
+export class ReceiptHandleOrigin {
+  /** The characters that hold nothing but version and name. */
+  readonly #prefix: Buffer;
+  /** The character behind them may hold the name's last bits: those that do. */
+  readonly #next: Buffer;
+
+  /** @param brokerName 1…127 visible ASCII characters */
+  constructor(brokerName: string) {
+    const head = Buffer.from(`\0\0${brokerName}\0`, 'latin1');
+    head[0] = VERSION;
+    head[1] = brokerName.length;
+    const length = Math.floor(((head.length - 1) * 8) / 6);
+    const next = new Set<string>();
+    for (let following = 0; following < 256; following++) {
+      head[head.length - 1] = following;
+      next.add(head.toString('base64url')[length]!);
+    }
+    this.#prefix = Buffer.from(head.toString('base64url').slice(0, length), 'latin1');
+    this.#next = Buffer.from([...next].join(''), 'latin1');
+  }
+
+  /** Whether the text from `start` to `end` begins as a handle of this broker does. */
+  isOf(bytes: Uint8Array, start: number, end: number): boolean {
+    const prefix = this.#prefix;
+    if (end - start <= prefix.length) return false;
+    for (let at = 0; at < prefix.length; at++) if (bytes[start + at] !== prefix[at]) return false;
+    return this.#next.includes(bytes[start + prefix.length]!);
+  }
+}
+
 /** Makes and reads the receipt handles of one shard. */
 export class ReceiptHandleCodec {
   readonly #prefix: Buffer;

@@ -1,4 +1,5 @@
 import { CODES, MqError } from '@orbitmq/base';
+import { WireReader } from '@orbitmq/protocol';
 import {
   type AckMessageEntry,
   AckMessageRequest,
@@ -7,18 +8,46 @@ import {
   Code,
   type Status,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { Call } from '@orbitmq/rpc';
+import type { Call, Reply } from '@orbitmq/rpc';
 import { partFailureOf, statusOf } from './answers.ts';
-import type { Broker } from './brokers.ts';
+import type { Broker, Brokers } from './brokers.ts';
 import { firstReachable } from './first-reachable.ts';
 import { forward } from './forward.ts';
+import { passOn, refuse } from './pass-on.ts';
 import type { RelayContext } from './relay-context.ts';
 import { ownersOf } from './settle.ts';
 
-/** An AckMessageRequest as it came, and decoded. */
-export interface AckRequest {
-  readonly bytes: Uint8Array;
-  readonly content: AckMessageRequest;
+const REQUEST_ENTRIES = 3;
+const ENTRY_RECEIPT_HANDLE = 2;
+
+/** An AckMessageRequest as it came, with what decides where it goes. */
+export type AckRequest =
+  | { readonly bytes: Uint8Array; readonly owner: Broker }
+  /** No broker has handed all of its messages out, as far as can be seen at once. */
+  | { readonly bytes: Uint8Array; readonly owner: undefined; readonly content: AckMessageRequest };
+
+/** @throws WireError, and what the generated decoder throws, for what can't be read */
+export function decodeAckRequest({ brokers }: RelayContext, bytes: Uint8Array): AckRequest {
+  const owner = onlyOwner(brokers, bytes);
+  return owner ? { bytes, owner } : { bytes, owner, content: AckMessageRequest.decode(bytes) };
+}
+
+/** The broker that all handles of a request begin with, as nearly always there is one. @throws WireError */
+function onlyOwner(brokers: Brokers, bytes: Uint8Array): Broker | undefined {
+  const reader = new WireReader(bytes);
+  let owner: Broker | undefined;
+  while (reader.next()) {
+    if (!reader.isBytes(REQUEST_ENTRIES)) continue;
+    let found: Broker | undefined;
+    const requestEnd = reader.enter();
+    while (reader.next()) {
+      if (reader.isBytes(ENTRY_RECEIPT_HANDLE)) found = brokers.ofHandle(bytes, reader.valueStart, reader.valueEnd);
+    }
+    reader.leave(requestEnd);
+    if (found === undefined || (owner !== undefined && found !== owner)) return undefined;
+    owner = found;
+  }
+  return owner;
 }
 
 /** Entries that go to the same broker. */
@@ -28,13 +57,25 @@ interface Part {
   readonly positions: number[];
 }
 
-export function decodeAckRequest(bytes: Uint8Array): AckRequest {
-  return { bytes, content: AckMessageRequest.decode(bytes) };
+/** AckMessage: each entry to the broker that handed its message out, and the results together in the client's order. */
+export function relayAck(context: RelayContext, request: AckRequest, call: Call, reply: Reply<Uint8Array>): void {
+  if (request.owner) {
+    passOn([request.owner], request.bytes, call, reply);
+    return;
+  }
+  relayParts(context, request.bytes, request.content, call).then(
+    (answer) => reply.respond(answer),
+    (error) => refuse(reply, error),
+  );
 }
 
-/** AckMessage: each entry to the broker that handed its message out, and the results together in the client's order. */
-export async function relayAck(context: RelayContext, request: AckRequest, call: Call): Promise<Uint8Array> {
-  const { entries, topic } = request.content;
+async function relayParts(
+  context: RelayContext,
+  bytes: Uint8Array,
+  request: AckMessageRequest,
+  call: Call,
+): Promise<Uint8Array> {
+  const { entries, topic } = request;
   const results = new Array<AckMessageResultEntry | undefined>(entries.length);
   const parts = new Map<string, Part>();
   for (const [position, entry] of entries.entries()) {
@@ -50,9 +91,9 @@ export async function relayAck(context: RelayContext, request: AckRequest, call:
   const [only] = parts.values();
   if (entries.length === 0 || (parts.size === 1 && only!.positions.length === entries.length)) {
     const owners = only?.owners ?? (await context.choice.candidates(topic?.name ?? '', 'read'));
-    return firstReachable(owners, (broker) => forward(broker, request.bytes, call));
+    return firstReachable(owners, (broker) => forward(broker, bytes, call));
   }
-  await Promise.all([...parts.values()].map((part) => acknowledgePart(part, request.content, call, results)));
+  await Promise.all([...parts.values()].map((part) => acknowledgePart(part, request, call, results)));
   return AckMessageResponse.encode({
     status: overall(results as AckMessageResultEntry[]),
     entries: results as AckMessageResultEntry[],

@@ -7,17 +7,23 @@ import type { Broker, Brokers } from './brokers.ts';
 /** What a call wants of a topic. */
 export type Purpose = 'read' | 'write';
 
-interface BrokerNames {
-  readonly readable: readonly string[];
-  readonly writable: readonly string[];
-  readonly all: readonly string[];
+/** Brokers that a call may go to, the preferred one first; a promise while brokers may still be about to register. */
+export type Candidates = readonly Broker[] | Promise<readonly Broker[]>;
+
+/** Who serves the topic of a route, of those that are there. */
+interface Servers {
+  /** Of `Brokers` when this was made. */
+  readonly version: number;
+  readonly readable: readonly Broker[];
+  readonly writable: readonly Broker[];
+  readonly holders: readonly Broker[];
 }
 
 /** Finds brokers that a call may go to. */
 export class BrokerChoice {
   readonly #brokers: Brokers;
   readonly #lookup: RouteLookup;
-  readonly #namesOf = new WeakMap<Route, BrokerNames>();
+  readonly #serversOf = new WeakMap<Route, Servers>();
   #turn = 0;
 
   constructor(brokers: Brokers, lookup: RouteLookup) {
@@ -26,18 +32,15 @@ export class BrokerChoice {
   }
 
   /**
-   * Brokers that a call about a topic may go to, the preferred one first: those that have it with the wanted permission.
+   * Brokers that a call about a topic may go to: those that have it with the wanted permission, by turns.
    * When there is none, any broker is as good: it refuses the call in its own words.
-   * @param stickyKey calls of the same key prefer the same broker, as long as it is there; the others take turns
+   * @param stickyKeyOf calls of the same key prefer the same broker, as long as it is there; asked for when there is a choice
    * @throws MqError INTERNAL_SERVER_ERROR when no broker is registered
    */
-  async candidates(topicName: string, purpose: Purpose, stickyKey?: string): Promise<Broker[]> {
-    const names = this.#names(await this.#lookup.routeOf(topicName));
-    const wanted = purpose === 'write' ? names.writable : names.readable;
-    let candidates = this.#present(wanted.length > 0 ? wanted : names.all);
-    if (candidates.length === 0) candidates = this.#brokers.all();
-    if (candidates.length === 0) throw noBroker();
-    return stickyKey === undefined ? this.#inTurn(candidates) : byPreference(candidates, stickyKey);
+  candidates(topicName: string, purpose: Purpose, stickyKeyOf?: () => string | undefined): Candidates {
+    const route = this.#lookup.routeOf(topicName);
+    if (!(route instanceof Promise)) return this.#candidatesOf(route, purpose, stickyKeyOf);
+    return route.then((found) => this.#candidatesOf(found, purpose, stickyKeyOf));
   }
 
   /**
@@ -45,18 +48,35 @@ export class BrokerChoice {
    * call in its own words.
    * @throws MqError INTERNAL_SERVER_ERROR when no broker is registered
    */
-  async holders(topicName: string): Promise<Broker[]> {
-    const holders = this.#present(this.#names(await this.#lookup.routeOf(topicName)).all);
+  async holders(topicName: string): Promise<readonly Broker[]> {
+    const { holders } = this.#servers(await this.#lookup.routeOf(topicName));
     return holders.length > 0 ? holders : (await this.candidates(topicName, 'read')).slice(0, 1);
   }
 
-  #names(route: Route): BrokerNames {
-    let names = this.#namesOf.get(route);
-    if (!names) {
-      names = brokerNamesOf(route);
-      this.#namesOf.set(route, names);
-    }
-    return names;
+  #candidatesOf(
+    route: Route,
+    purpose: Purpose,
+    stickyKeyOf: (() => string | undefined) | undefined,
+  ): readonly Broker[] {
+    const { readable, writable } = this.#servers(route);
+    let candidates = purpose === 'write' ? writable : readable;
+    if (candidates.length === 0) candidates = this.#brokers.all();
+    if (candidates.length === 0) throw noBroker();
+    if (candidates.length === 1) return candidates;
+    const stickyKey = stickyKeyOf?.();
+    return stickyKey === undefined ? this.#inTurn(candidates) : byPreference(candidates, stickyKey);
+  }
+
+  #servers(route: Route): Servers {
+    const { version } = this.#brokers;
+    const known = this.#serversOf.get(route);
+    if (known?.version === version) return known;
+    const names = brokerNamesOf(route);
+    const holders = this.#present(names.all);
+    const orHolders = (wanted: readonly string[]) => (wanted.length > 0 ? this.#present(wanted) : holders);
+    const servers = { version, holders, readable: orHolders(names.readable), writable: orHolders(names.writable) };
+    this.#serversOf.set(route, servers);
+    return servers;
   }
 
   #present(names: readonly string[]): Broker[] {
@@ -67,6 +87,12 @@ export class BrokerChoice {
     const first = this.#turn++ % candidates.length;
     return [...candidates.slice(first), ...candidates.slice(0, first)];
   }
+}
+
+interface BrokerNames {
+  readonly readable: readonly string[];
+  readonly writable: readonly string[];
+  readonly all: readonly string[];
 }
 
 function brokerNamesOf(route: Route): BrokerNames {

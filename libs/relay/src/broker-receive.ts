@@ -23,8 +23,7 @@ export function receiveFrom(
 ): Promise<void> {
   return withConnection(broker, call, async (client, cancelled) => {
     const signal = stop === undefined ? cancelled : AbortSignal.any([cancelled, stop]);
-    const metadata = passedMetadata(call);
-    if (mode !== 'wait') metadata.push([RECEIVE_MODE_HEADER, mode]);
+    const metadata = passedMetadata(call, mode === 'wait' ? undefined : [RECEIVE_MODE_HEADER, mode]);
     const options = { timeoutMs: timeoutFor(call, WAIT_MAX_MS), metadata, signal };
     for await (const response of client.raw.serverStream(call.path, request.bytes, options)) {
       const room = take(response);

@@ -1,13 +1,18 @@
+import { ReceiptHandleOrigin } from '@orbitmq/protocol';
 import type { Endpoints } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { RouteTable } from '@orbitmq/routing';
-import type { RpcEngineName } from '@orbitmq/rpc';
-import { BrokerConnections } from './broker-connections.ts';
+import { BrokerConnections, type BrokerConnectionsOptions } from './broker-connections.ts';
 
 /** A master that calls can be passed on to. */
 export interface Broker {
   readonly name: string;
+  /** Knows the receipt handles of this broker. */
+  readonly handles: ReceiptHandleOrigin;
   readonly connections: BrokerConnections;
 }
+
+/** What is the same for the connections to all brokers. */
+export type BrokersOptions = Omit<BrokerConnectionsOptions, 'addresses'>;
 
 type BrokersListener = (added: readonly Broker[], removed: readonly Broker[]) => void;
 
@@ -18,22 +23,22 @@ interface KnownBroker extends Broker {
 /** The masters of the route table with the connections to them, kept in step with it. */
 export class Brokers {
   readonly #table: RouteTable;
-  readonly #answerBytesMax: number;
-  readonly #engine: RpcEngineName | undefined;
+  readonly #options: BrokersOptions;
   readonly #byName = new Map<string, KnownBroker>();
   readonly #listeners = new Set<BrokersListener>();
   readonly #stopFollowing: () => void;
+  #version = 0;
 
-  /**
-   * @param answerBytesMax largest message of a broker's answer
-   * @param engine what carries the calls to the brokers
-   */
-  constructor(table: RouteTable, answerBytesMax: number, engine?: RpcEngineName) {
+  constructor(table: RouteTable, options: BrokersOptions) {
     this.#table = table;
-    this.#answerBytesMax = answerBytesMax;
-    this.#engine = engine;
+    this.#options = options;
     this.#stopFollowing = table.onChange(() => this.#follow());
     this.#follow();
+  }
+
+  /** Changes whenever masters come or go. */
+  get version(): number {
+    return this.#version;
   }
 
   all(): Broker[] {
@@ -42,6 +47,12 @@ export class Brokers {
 
   named(name: string): Broker | undefined {
     return this.#byName.get(name);
+  }
+
+  /** The broker that has made the receipt handle from `start` to `end`, by what it begins with; undefined when it isn't known. */
+  ofHandle(bytes: Uint8Array, start: number, end: number): Broker | undefined {
+    for (const broker of this.#byName.values()) if (broker.handles.isOf(bytes, start, end)) return broker;
+    return undefined;
   }
 
   /** Calls `listener` when masters come or go; one that has moved does both. Returns the way to stop that. */
@@ -68,12 +79,13 @@ export class Brokers {
         gone.delete(name);
         continue;
       }
-      const connections = new BrokerConnections(addresses, this.#answerBytesMax, this.#engine);
-      const broker = { name, endpointsText, connections };
+      const connections = new BrokerConnections({ ...this.#options, addresses });
+      const broker = { name, handles: new ReceiptHandleOrigin(name), endpointsText, connections };
       this.#byName.set(name, broker);
       added.push(broker);
     }
     if (added.length === 0 && gone.size === 0) return;
+    this.#version++;
     for (const broker of gone.values()) if (this.#byName.get(broker.name) === broker) this.#byName.delete(broker.name);
     const removed = [...gone.values()];
     for (const listener of [...this.#listeners]) listener(added, removed);

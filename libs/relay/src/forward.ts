@@ -5,7 +5,7 @@ import type { Broker } from './brokers.ts';
 /** A broker's deadline is so much before the client's, so that the client hears of it. Milliseconds. */
 const MARGIN_MS = 100;
 /** Longest wait for an answer where the client sets no limit. Milliseconds. */
-const WAIT_MAX_MS = 30_000;
+export const WAIT_MAX_MS = 30_000;
 
 /** Milliseconds that a broker gets for a client's call. */
 export function timeoutFor(call: Call, waitMaxMs: number): number {
@@ -18,14 +18,14 @@ export async function withConnection<Result>(
   call: Call,
   use: (client: RpcClient, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const { client, release } = broker.connections.acquire();
+  const connection = broker.connections.acquire();
   const abort = new AbortController();
   const stopWaiting = call.onCancel(() => abort.abort());
   try {
-    return await use(client, abort.signal);
+    return await use(connection.client, abort.signal);
   } finally {
     stopWaiting();
-    release();
+    broker.connections.release(connection);
   }
 }
 

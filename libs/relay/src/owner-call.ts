@@ -1,10 +1,10 @@
 import { MqError } from '@orbitmq/base';
 import { brokerNameOfRecallHandle, brokerNameOfTransaction } from '@orbitmq/protocol';
 import { EndTransactionRequest, RecallMessageRequest } from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { Call } from '@orbitmq/rpc';
+import type { Call, Reply } from '@orbitmq/rpc';
 import { unknownBroker } from './answers.ts';
-import { firstReachable } from './first-reachable.ts';
-import { forward } from './forward.ts';
+import type { Candidates } from './broker-choice.ts';
+import { passOn } from './pass-on.ts';
 import type { RelayContext } from './relay-context.ts';
 
 /** A request that only the broker can answer which made a text in it. */
@@ -29,15 +29,15 @@ export function decodeEndTransaction(bytes: Uint8Array): OwnedRequest {
  * RecallMessage, EndTransaction: to the broker that holds what the request is about.
  * @throws MqError INTERNAL_SERVER_ERROR when that broker is not there
  */
-export async function relayToOwner(context: RelayContext, request: OwnedRequest, call: Call): Promise<Uint8Array> {
-  const { brokerName, bytes, topicName } = request;
-  if (brokerName === undefined) {
-    const candidates = await context.choice.candidates(topicName, 'write');
-    return firstReachable(candidates, (broker) => forward(broker, bytes, call));
-  }
-  const owner = context.brokers.named(brokerName);
+export function relayToOwner(context: RelayContext, request: OwnedRequest, call: Call, reply: Reply<Uint8Array>): void {
+  passOn(ownersOf(context, request), request.bytes, call, reply);
+}
+
+function ownersOf({ brokers, choice }: RelayContext, { brokerName, topicName }: OwnedRequest): Candidates {
+  if (brokerName === undefined) return choice.candidates(topicName, 'write');
+  const owner = brokers.named(brokerName);
   if (owner === undefined) throw unknownBroker(brokerName);
-  return firstReachable([owner], (broker) => forward(broker, bytes, call));
+  return [owner];
 }
 
 function nameOr(read: () => string): string | undefined {

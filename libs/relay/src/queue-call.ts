@@ -1,11 +1,12 @@
 import { MqError } from '@orbitmq/base';
 import { type MessageQueue, PullMessageRequest, PullMessageResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { Call, Sink } from '@orbitmq/rpc';
-import { passedMetadata } from '@orbitmq/rpc';
+import { type Call, passedMetadata, type Reply, type Sink } from '@orbitmq/rpc';
 import { statusOf, unknownBroker } from './answers.ts';
+import type { Candidates } from './broker-choice.ts';
 import type { Broker } from './brokers.ts';
 import { firstReachable } from './first-reachable.ts';
-import { forward, timeoutFor, withConnection } from './forward.ts';
+import { timeoutFor, withConnection } from './forward.ts';
+import { passOn } from './pass-on.ts';
 import type { RelayContext } from './relay-context.ts';
 
 /** Longest pull where the client sets no limit. Milliseconds. */
@@ -29,9 +30,8 @@ export function queueRequestDecoder(codec: {
 }
 
 /** QueryOffset, GetOffset, UpdateOffset: to the broker of the queue. */
-export async function relayToQueue(context: RelayContext, request: QueueRequest, call: Call): Promise<Uint8Array> {
-  const owners = await ownersOf(context, request);
-  return firstReachable(owners, (broker) => forward(broker, request.bytes, call));
+export function relayToQueue(context: RelayContext, request: QueueRequest, call: Call, reply: Reply<Uint8Array>): void {
+  passOn(ownersOf(context, request), request.bytes, call, reply);
 }
 
 /** PullMessage: from the broker of the queue, response by response. When this server stops, one that waits is given up. */
@@ -94,14 +94,18 @@ function pass(
  * The broker that the queue is on. Without its name the topic's broker, when there is only one.
  * @throws MqError INTERNAL_SERVER_ERROR when it is not there, BAD_REQUEST when it is not clear which is meant
  */
-async function ownersOf({ brokers, choice }: RelayContext, request: QueueRequest): Promise<Broker[]> {
+function ownersOf({ brokers, choice }: RelayContext, request: QueueRequest): Candidates {
   const { brokerName, topicName } = request;
   if (brokerName !== '') {
     const owner = brokers.named(brokerName);
     if (owner) return [owner];
     throw unknownBroker(brokerName);
   }
-  const candidates = await choice.candidates(topicName, 'read');
+  const candidates = choice.candidates(topicName, 'read');
+  return candidates instanceof Promise ? candidates.then(onlyOne) : onlyOne(candidates);
+}
+
+function onlyOne(candidates: readonly Broker[]): readonly Broker[] {
   if (candidates.length === 1) return candidates;
   throw new MqError(
     'BAD_REQUEST',

@@ -9,12 +9,22 @@ import {
   SyncLiteSubscriptionRequest,
   UpdateOffsetRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type BoundMethod, bidi, boundRequests, type Call, serverStream, unary } from '@orbitmq/rpc';
+import {
+  type BoundMethod,
+  bidi,
+  boundRequests,
+  type Call,
+  type Reply,
+  serverStream,
+  unary,
+  unaryReply,
+} from '@orbitmq/rpc';
 import { decodeAckRequest, relayAck } from './acknowledge.ts';
 import { encodeStatusAnswer } from './answers.ts';
 import { relayEverywhere } from './everywhere.ts';
 import { relayLiteSubscription } from './lite-subscription.ts';
 import { decodeEndTransaction, decodeRecall, relayToOwner } from './owner-call.ts';
+import { refuse } from './pass-on.ts';
 import { decodeAssignmentRequest, relayAssignment } from './query-assignment.ts';
 import { answerRoute } from './query-route.ts';
 import { type QueueRequest, queueRequestDecoder, relayPull, relayToQueue } from './queue-call.ts';
@@ -44,26 +54,34 @@ export function relayMethods(context: RelayContext): BoundMethod[] {
     ),
     bindUnary('heartbeat', RAW.decode, (request, call) => relayEverywhere(context, request, call)),
     bindUnary('notifyClientTermination', RAW.decode, (request, call) => relayEverywhere(context, request, call)),
-    bindUnary('sendMessage', decodeSendRequest, (request, call) => relaySend(context, request, call)),
-    bindUnary('ackMessage', decodeAckRequest, (request, call) => relayAck(context, request, call)),
-    bindUnary('changeInvisibleDuration', decodeChangeInvisible, (request, call) => relaySettle(context, request, call)),
-    bindUnary('forwardMessageToDeadLetterQueue', decodeDeadLetter, (request, call) =>
-      relaySettle(context, request, call),
+    bindPassed('sendMessage', decodeSendRequest, (request, call, reply) => relaySend(context, request, call, reply)),
+    bindPassed(
+      'ackMessage',
+      (bytes) => decodeAckRequest(context, bytes),
+      (request, call, reply) => relayAck(context, request, call, reply),
+    ),
+    bindPassed('changeInvisibleDuration', decodeChangeInvisible, (request, call, reply) =>
+      relaySettle(context, request, call, reply),
+    ),
+    bindPassed('forwardMessageToDeadLetterQueue', decodeDeadLetter, (request, call, reply) =>
+      relaySettle(context, request, call, reply),
     ),
     bindUnary('queryAssignment', decodeAssignmentRequest, (request, call) => relayAssignment(context, request, call)),
-    bindUnary('endTransaction', decodeEndTransaction, (request, call) => relayToOwner(context, request, call)),
-    bindUnary('recallMessage', decodeRecall, (request, call) => relayToOwner(context, request, call)),
+    bindPassed('endTransaction', decodeEndTransaction, (request, call, reply) =>
+      relayToOwner(context, request, call, reply),
+    ),
+    bindPassed('recallMessage', decodeRecall, (request, call, reply) => relayToOwner(context, request, call, reply)),
     bindUnary('syncLiteSubscription', topicRequestDecoder(SyncLiteSubscriptionRequest), (request, call) =>
       relayLiteSubscription(context, request, call),
     ),
-    bindUnary('queryOffset', queueRequestDecoder(QueryOffsetRequest), (request, call) =>
-      relayToQueue(context, request, call),
+    bindPassed('queryOffset', queueRequestDecoder(QueryOffsetRequest), (request, call, reply) =>
+      relayToQueue(context, request, call, reply),
     ),
-    bindUnary('getOffset', queueRequestDecoder(GetOffsetRequest), (request, call) =>
-      relayToQueue(context, request, call),
+    bindPassed('getOffset', queueRequestDecoder(GetOffsetRequest), (request, call, reply) =>
+      relayToQueue(context, request, call, reply),
     ),
-    bindUnary('updateOffset', queueRequestDecoder(UpdateOffsetRequest), (request, call) =>
-      relayToQueue(context, request, call),
+    bindPassed('updateOffset', queueRequestDecoder(UpdateOffsetRequest), (request, call, reply) =>
+      relayToQueue(context, request, call, reply),
     ),
     serverStream(
       MessagingServiceDefinition,
@@ -85,6 +103,22 @@ export function relayMethods(context: RelayContext): BoundMethod[] {
     ),
   ];
   return boundRequests(methods, REQUEST_BYTES_MAX, ['SendMessage']);
+}
+
+/** Binds a method that is passed on to one broker. */
+function bindPassed<Request>(
+  name: MethodName,
+  decode: (bytes: Uint8Array) => Request,
+  handle: (request: Request, call: Call, reply: Reply<Uint8Array>) => void,
+): BoundMethod {
+  const handler = (request: Request, call: Call, reply: Reply<Uint8Array>): void => {
+    try {
+      handle(request, call, reply);
+    } catch (error) {
+      refuse(reply, error);
+    }
+  };
+  return unaryReply(MessagingServiceDefinition, name, handler, { decode, encode: RAW.encode });
 }
 
 /** Binds a method whose answer is ready bytes, and whose refusals are a status in the answer. */

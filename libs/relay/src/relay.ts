@@ -29,7 +29,8 @@ export class Relay implements Component {
 
   constructor(options: RelayOptions) {
     const { table, lookup, clock, logger } = options;
-    this.#brokers = new Brokers(table, options.answerBytesMax, options.engine);
+    const { answerBytesMax, engine } = options;
+    this.#brokers = new Brokers(table, { answerBytesMax, engine, clock });
     const choice = new BrokerChoice(this.#brokers, lookup);
     const dialled = new DialledAddress(table, options.access);
     this.methods = relayMethods({ brokers: this.#brokers, choice, lookup, dialled, clock, logger });

@@ -1,8 +1,8 @@
-import { readLiteTopic, readMessageGroup, WireReader } from '@orbitmq/protocol';
-import type { Call } from '@orbitmq/rpc';
-import { firstReachable } from './first-reachable.ts';
-import { forward } from './forward.ts';
+import { readLiteTopic, readMessageGroup, WireError, WireReader } from '@orbitmq/protocol';
+import type { Call, Reply } from '@orbitmq/rpc';
+import { passOn } from './pass-on.ts';
 import type { RelayContext } from './relay-context.ts';
+import { TextCache } from './text-cache.ts';
 
 const REQUEST_MESSAGES = 1;
 const MESSAGE_TOPIC = 1;
@@ -14,46 +14,66 @@ export interface SendRequest {
   readonly bytes: Uint8Array;
   /** Topic of the first message; empty when there is none. */
   readonly topicName: string;
-  /** Messages with the same one stay in order, and so go to the same broker. */
-  readonly orderKey: string | undefined;
 }
+
+const topicNames = new TextCache();
 
 /** @throws WireError */
 export function decodeSendRequest(bytes: Uint8Array): SendRequest {
   const reader = new WireReader(bytes);
+  let topicName = '';
   while (reader.next()) {
-    if (reader.isBytes(REQUEST_MESSAGES)) return { bytes, ...readMessage(reader) };
+    if (!reader.isBytes(REQUEST_MESSAGES)) continue;
+    reader.enter();
+    while (reader.next()) {
+      if (!reader.isBytes(MESSAGE_TOPIC)) continue;
+      const messageEnd = reader.enter();
+      topicName = '';
+      while (reader.next()) {
+        if (reader.isBytes(RESOURCE_NAME)) topicName = topicNames.textOf(bytes, reader.valueStart, reader.valueEnd);
+      }
+      reader.leave(messageEnd);
+    }
+    break;
   }
-  return { bytes, topicName: '', orderKey: undefined };
+  return { bytes, topicName };
 }
 
-function readMessage(request: WireReader): { topicName: string; orderKey: string | undefined } {
-  let topicName = '';
+/**
+ * Messages with the same one stay in order, and so go to the same broker: group or lite topic of the first message. What
+ * is not readable has none, and is refused by whatever broker gets it.
+ */
+function orderKeyOf(bytes: Uint8Array): string | undefined {
+  try {
+    const reader = new WireReader(bytes);
+    while (reader.next()) if (reader.isBytes(REQUEST_MESSAGES)) return orderKeyOfMessage(reader);
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+  }
+  return undefined;
+}
+
+function orderKeyOfMessage(request: WireReader): string | undefined {
   let orderKey: string | undefined;
   request.enter();
   while (request.next()) {
-    if (request.isBytes(MESSAGE_TOPIC)) topicName = readResourceName(request.value());
-    else if (request.isBytes(MESSAGE_SYSTEM_PROPERTIES)) orderKey = orderKeyOf(request.value());
+    if (!request.isBytes(MESSAGE_SYSTEM_PROPERTIES)) continue;
+    const system = request.value();
+    orderKey = readMessageGroup(system) || readLiteTopic(system) || undefined;
   }
-  return { topicName, orderKey };
-}
-
-function orderKeyOf(system: Uint8Array): string | undefined {
-  return readMessageGroup(system) || readLiteTopic(system) || undefined;
-}
-
-function readResourceName(bytes: Uint8Array): string {
-  const reader = new WireReader(bytes);
-  let name = '';
-  while (reader.next()) if (reader.isBytes(RESOURCE_NAME)) name = Buffer.from(reader.value()).toString();
-  return name;
+  return orderKey;
 }
 
 /**
  * SendMessage: to a broker where the topic can be written, the same one for a message group or a lite topic. Only a broker that
  * certainly got nothing is passed over for the next; when one may have the messages, the client decides.
  */
-export async function relaySend(context: RelayContext, request: SendRequest, call: Call): Promise<Uint8Array> {
-  const candidates = await context.choice.candidates(request.topicName, 'write', request.orderKey);
-  return firstReachable(candidates, (broker) => forward(broker, request.bytes, call));
+export function relaySend(context: RelayContext, request: SendRequest, call: Call, reply: Reply<Uint8Array>): void {
+  const { bytes, topicName } = request;
+  passOn(
+    context.choice.candidates(topicName, 'write', () => orderKeyOf(bytes)),
+    bytes,
+    call,
+    reply,
+  );
 }

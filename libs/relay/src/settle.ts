@@ -4,11 +4,10 @@ import {
   ChangeInvisibleDurationRequest,
   ForwardMessageToDeadLetterQueueRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { Call } from '@orbitmq/rpc';
+import type { Call, Reply } from '@orbitmq/rpc';
 import { unknownBroker } from './answers.ts';
-import type { Broker } from './brokers.ts';
-import { firstReachable } from './first-reachable.ts';
-import { forward } from './forward.ts';
+import type { Candidates } from './broker-choice.ts';
+import { passOn } from './pass-on.ts';
 import type { RelayContext } from './relay-context.ts';
 
 /** A request about one message that was received, with what decides where it goes. */
@@ -29,9 +28,8 @@ export function decodeDeadLetter(bytes: Uint8Array): SettleRequest {
 }
 
 /** ChangeInvisibleDuration, ForwardMessageToDeadLetterQueue: to the broker that handed the message out. */
-export async function relaySettle(context: RelayContext, request: SettleRequest, call: Call): Promise<Uint8Array> {
-  const owners = await ownersOf(context, request.receiptHandle, request.topicName);
-  return firstReachable(owners, (broker) => forward(broker, request.bytes, call));
+export function relaySettle(context: RelayContext, request: SettleRequest, call: Call, reply: Reply<Uint8Array>): void {
+  passOn(ownersOf(context, request.receiptHandle, request.topicName), request.bytes, call, reply);
 }
 
 /**
@@ -39,7 +37,7 @@ export async function relaySettle(context: RelayContext, request: SettleRequest,
  * words that the client understands best.
  * @throws MqError INTERNAL_SERVER_ERROR when the broker is not there
  */
-export async function ownersOf(context: RelayContext, receiptHandle: string, topicName: string): Promise<Broker[]> {
+export function ownersOf(context: RelayContext, receiptHandle: string, topicName: string): Candidates {
   const name = brokerNameIn(receiptHandle);
   if (name === undefined) return context.choice.candidates(topicName, 'read');
   const owner = context.brokers.named(name);

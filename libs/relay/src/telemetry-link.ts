@@ -12,7 +12,7 @@ export interface SettingsCommand {
 export interface TelemetryClient {
   readonly path: string;
   /** Metadata for the brokers. */
-  readonly metadata: readonly (readonly [string, string])[];
+  readonly metadata: Iterable<readonly [string, string]>;
   /** The newest settings; there are some when a link is opened. */
   readonly settings: SettingsCommand;
   /**
@@ -87,9 +87,10 @@ export class TelemetryLink {
 
   /** Opens one stream and speaks until it ends. */
   async #speak(): Promise<void> {
-    const { client, release } = this.broker.connections.acquire();
+    const { connections } = this.broker;
+    const connection = connections.acquire();
     const { path, metadata } = this.#client;
-    const stream = client.raw.bidi(path, { metadata });
+    const stream = connection.client.raw.bidi(path, { metadata });
     this.#stream = stream;
     this.#isBlocked = false;
     this.#unanswered.length = 0;
@@ -105,7 +106,7 @@ export class TelemetryLink {
     } finally {
       this.#stream = undefined;
       stream.cancel();
-      release();
+      connections.release(connection);
     }
   }
 

@@ -13,7 +13,7 @@ const SETTINGS_DEADLINE_MS = 60_000;
  */
 export class TelemetryRelay implements TelemetryClient {
   readonly path: string;
-  readonly metadata: readonly (readonly [string, string])[];
+  readonly metadata: Iterable<readonly [string, string]>;
   readonly #context: RelayContext;
   readonly #sink: Sink<Uint8Array>;
   readonly #links = new Map<string, TelemetryLink>();

@@ -1,5 +1,5 @@
 import type { Clock } from '@orbitmq/base';
-import type { MethodDefinition, ServiceDefinition } from './service.ts';
+import type { MethodDefinition, RpcError, ServiceDefinition } from './service.ts';
 
 /** How a client checks the server it speaks TLS with. */
 export interface ClientTls {
@@ -35,6 +35,7 @@ export interface RpcClientOptions {
 export interface CallOptions {
   /** The call fails with DEADLINE_EXCEEDED when it has not ended by then. Milliseconds from now; default: never. */
   readonly timeoutMs?: number;
+  /** See `passedMetadata` for that of a call that is passed on, which the native engine does not go through. */
   readonly metadata?: Iterable<readonly [string, string]>;
   /** Cancels the call. */
   readonly signal?: AbortSignal;
@@ -58,9 +59,23 @@ export interface BidiCall<Request, Response> {
 type RequestOf<M> = M extends MethodDefinition<infer Request, infer _Response> ? Request : never;
 type ResponseOf<M> = M extends MethodDefinition<infer _Request, infer Response> ? Response : never;
 
+/** Gets what a unary call ends with: one of the two, once, maybe before the call has been returned to its caller. */
+export interface UnaryReceiver {
+  onResponse(response: Uint8Array): void;
+  onFailure(error: RpcError): void;
+}
+
+/** A call that may still be ended. */
+export interface OpenCall {
+  /** Ends the call, if it has not ended: its receiver is told CANCELLED at once. */
+  cancel(): void;
+}
+
 /** Undecoded calls: what a relay passes on. Messages are protobuf bytes both ways; `path` is `/package.Service/Method`. */
 export interface RawRpcClient {
   unary(path: string, request: Uint8Array, options?: CallOptions): Promise<Uint8Array>;
+  /** As `unary`, without promises: for calls that are many. @param request not to be changed until the call has ended */
+  unaryTo(path: string, request: Uint8Array, options: CallOptions, receiver: UnaryReceiver): OpenCall;
   /** The call is sent when the loop over the responses begins; leaving the loop cancels it. */
   serverStream(path: string, request: Uint8Array, options?: CallOptions): AsyncIterable<Uint8Array>;
   bidi(path: string, options?: CallOptions): BidiCall<Uint8Array, Uint8Array>;
@@ -73,6 +88,8 @@ export interface RawRpcClient {
  */
 export interface RpcClient {
   readonly raw: RawRpcClient;
+  /** Calls that the server takes from one client at a time; what is beyond waits here. 100 as long as that is not known. */
+  readonly openCallsMax: number;
   unary<Service extends ServiceDefinition, Name extends keyof Service['methods'] & string>(
     service: Service,
     name: Name,

@@ -19,13 +19,31 @@ const HOP_HEADERS: ReadonlySet<string> = new Set([
   'user-agent',
 ]);
 
-/** The metadata of a client's call, as its broker gets it. */
-export function passedMetadata(call: Call): [string, string][] {
-  const passed: [string, string][] = [];
-  for (const [key, value] of call.metadata.entries()) {
-    if (HOP_HEADERS.has(key) || key.startsWith(':') || key.startsWith('grpc-')) continue;
-    if (!key.startsWith(INTERNAL_PREFIX)) passed.push([key, value]);
+/** Whether a header of a client's call is for its broker. */
+export function isPassedHeader(name: string): boolean {
+  if (HOP_HEADERS.has(name) || name.startsWith(':') || name.startsWith('grpc-')) return false;
+  return !name.startsWith(INTERNAL_PREFIX);
+}
+
+/** The metadata of a client's call, as its broker gets it: pairs, made when somebody looks. */
+export class PassedMetadata implements Iterable<readonly [string, string]> {
+  readonly call: Call;
+  /** What the broker gets besides. */
+  readonly added: readonly [string, string] | undefined;
+
+  constructor(call: Call, added?: readonly [string, string]) {
+    this.call = call;
+    this.added = added;
   }
-  passed.push([CLIENT_ADDRESS_HEADER, call.peer]);
-  return passed;
+
+  *[Symbol.iterator](): Iterator<readonly [string, string]> {
+    for (const pair of this.call.metadata.entries()) if (isPassedHeader(pair[0])) yield pair;
+    yield [CLIENT_ADDRESS_HEADER, this.call.peer];
+    if (this.added) yield this.added;
+  }
+}
+
+/** The metadata of a client's call, as its broker gets it. @param added a pair that it gets besides */
+export function passedMetadata(call: Call, added?: readonly [string, string]): PassedMetadata {
+  return new PassedMetadata(call, added);
 }

@@ -63,6 +63,13 @@ export interface Sink<Response> {
 }
 
 export type UnaryHandler<Request, Response> = (request: Request, call: Call) => Response | Promise<Response>;
+/** Where the answer of a unary call goes, now or later. The first of the calls counts; once the call has ended, none does. */
+export interface Reply<Response> {
+  respond(response: Response): void;
+  /** Ends the call as an exception of its handler would. */
+  reject(error: unknown): void;
+}
+export type ReplyHandler<Request, Response> = (request: Request, call: Call, reply: Reply<Response>) => void;
 export type ServerStreamHandler<Request, Response> = (
   request: Request,
   call: Call,
@@ -129,14 +136,17 @@ export class UnreachableError extends RpcError {
   }
 }
 
-/** One method with its handler, ready to be registered. Made by `unary`, `serverStream` and `bidi`. */
+/** One method with its handler, ready to be registered. Made by `unary`, `unaryReply`, `serverStream` and `bidi`. */
 export interface BoundMethod {
   readonly kind: 'unary' | 'serverStream' | 'bidi';
   readonly path: string;
   decode(bytes: Uint8Array): unknown;
   encode(response: unknown): Uint8Array;
-  // biome-ignore lint/suspicious/noExplicitAny: the three makers below check the types; engines only pass values through
+  // biome-ignore lint/suspicious/noExplicitAny: the makers below check the types; engines only pass values through
   readonly handler: (...args: any[]) => any;
+  /** Does what `handler` does, without promises. An engine may call either. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly replyHandler?: ReplyHandler<any, any>;
 }
 
 type RequestOf<M> = M extends MethodDefinition<infer Request, infer _Response> ? Request : never;
@@ -173,6 +183,26 @@ export function unary<
   codec: CodecOverride<Request, Response> = {},
 ): BoundMethod {
   return bind('unary', service, name, handler, codec as CodecOverride<unknown, unknown>);
+}
+
+/**
+ * Binds a unary method whose handler answers through a `Reply`: for what is called very often and waits for others, where
+ * promises would cost more than the work itself.
+ */
+export function unaryReply<
+  Service extends ServiceDefinition,
+  Name extends keyof Service['methods'] & string,
+  Request = RequestOf<Service['methods'][Name]>,
+  Response = ResponseOf<Service['methods'][Name]>,
+>(
+  service: Service,
+  name: Name,
+  replyHandler: ReplyHandler<Request, Response>,
+  codec: CodecOverride<Request, Response> = {},
+): BoundMethod {
+  const handler = (request: Request, call: Call): Promise<Response> =>
+    new Promise((respond, reject) => replyHandler(request, call, { respond, reject }));
+  return { ...bind('unary', service, name, handler, codec as CodecOverride<unknown, unknown>), replyHandler };
 }
 
 /** Binds a method with one request and a stream of answers. */

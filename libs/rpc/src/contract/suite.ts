@@ -2,6 +2,7 @@ import { describe } from 'node:test';
 import { describeClient } from './client.ts';
 import type { RpcEngine } from './harness.ts';
 import { describeHttp1 } from './http1.ts';
+import { describePassingOn } from './passing-on.ts';
 import { describeStopping } from './stopping.ts';
 import { describeStreams } from './streams.ts';
 import { describeTransport } from './transport.ts';
@@ -19,5 +20,6 @@ export function describeRpcEngine(name: string, engine: RpcEngine): void {
     describeHttp1(engine);
     describeStopping(engine);
     describeClient(engine);
+    describePassingOn(engine);
   });
 }

@@ -1,7 +1,15 @@
 import type { Client, ClientReadableStream, Metadata as GrpcMetadata } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '@orbitmq/base';
 import { asBuffer } from '../bytes.ts';
-import type { BidiCall, CallOptions, RawRpcClient, RpcClient, RpcClientOptions } from '../client.ts';
+import type {
+  BidiCall,
+  CallOptions,
+  OpenCall,
+  RawRpcClient,
+  RpcClient,
+  RpcClientOptions,
+  UnaryReceiver,
+} from '../client.ts';
 import type { ServiceDefinition } from '../service.ts';
 import { Channels } from './channels.ts';
 import { GrpcJsBidiCall } from './client-bidi.ts';
@@ -12,6 +20,8 @@ const NO_OPTIONS: CallOptions = {};
 
 class GrpcJsClient {
   readonly raw: RawRpcClient;
+  /** What servers announce is not shown. */
+  readonly openCallsMax = 100;
   readonly #clock: Clock;
   readonly #channels: Channels;
   readonly #openCalls = new Set<OutgoingCall>();
@@ -24,6 +34,7 @@ class GrpcJsClient {
     this.raw = {
       unary: (path, request, callOptions = NO_OPTIONS) =>
         this.#unary(rawCodec(path), request, callOptions) as Promise<Uint8Array>,
+      unaryTo: (path, request, callOptions, receiver) => this.#unaryTo(rawCodec(path), request, callOptions, receiver),
       serverStream: (path, request, callOptions = NO_OPTIONS) =>
         this.#serverStream(rawCodec(path), request, callOptions) as AsyncIterable<Uint8Array>,
       bidi: (path, callOptions = NO_OPTIONS) =>
@@ -81,6 +92,16 @@ class GrpcJsClient {
     } finally {
       call.ended();
     }
+  }
+
+  #unaryTo(codec: CallCodec, request: unknown, options: CallOptions, receiver: UnaryReceiver): OpenCall {
+    const abort = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
+    this.#unary(codec, request, { ...options, signal }).then(
+      (response) => receiver.onResponse(response as Uint8Array),
+      (error) => receiver.onFailure(error),
+    );
+    return { cancel: () => abort.abort() };
   }
 
   async *#serverStream(codec: CallCodec, request: unknown, options: CallOptions): AsyncGenerator<unknown> {

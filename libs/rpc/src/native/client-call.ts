@@ -1,13 +1,15 @@
 import type { CallOptions } from '../client.ts';
+import { PassedMetadata } from '../passed-metadata.ts';
 import { RpcError } from '../service.ts';
 import { metadataFields } from './client-headers.ts';
 import { errorOfHeaders, errorOfReset, errorOfTrailers, fieldValue } from './client-status.ts';
 import type { Deadlines, Expiring } from './deadlines.ts';
-import { ReceiveWindow, SendWindow } from './flow-control.ts';
+import { ReceiveWindow } from './flow-control.ts';
+import { readUint32 } from './frames.ts';
 import type { SentField } from './hpack/encoder.ts';
 import type { HeaderField } from './hpack/header-field.ts';
-import { MessageReader } from './message-reader.ts';
-import { ERROR_CODE } from './protocol.ts';
+import { MESSAGE_PREFIX_BYTES, MessageReader } from './message-reader.ts';
+import { ERROR_CODE, WINDOW_BYTES_MAX } from './protocol.ts';
 import type { SendQueue } from './send-queue.ts';
 
 /** How the messages of a call become bytes and back. */
@@ -33,7 +35,6 @@ export interface CallConnection {
 export interface ClientCallHost {
   readonly receiveMessageBytesMax: number;
   readonly deadlines: Deadlines;
-  readonly openCalls: Set<ClientCall>;
   monotonicMs(): number;
   /** Gives the call to a connection at once, or when there is one, or fails it. */
   connect(call: ClientCall): void;
@@ -45,13 +46,15 @@ export interface ClientCallHost {
  */
 export abstract class ClientCall implements Expiring {
   readonly codec: CallCodec;
-  readonly metadata: readonly SentField[] | undefined;
+  readonly metadata: readonly SentField[] | PassedMetadata | undefined;
   /** By the monotonic clock; Infinity = none. */
   readonly deadlineMs: number;
   /** 0 until its headers have been written. */
   streamId = 0;
   /** Nothing more will be sent. Set by the connection. */
   isSendEnded = false;
+  /** What may still be sent; below zero after the server has made its windows smaller. */
+  sendWindowBytes = 0;
   /** What could not be sent at once. */
   unsent: SendQueue | undefined;
   /** The request side is to end when all has been sent. */
@@ -62,7 +65,6 @@ export abstract class ClientCall implements Expiring {
   protected readonly host: ClientCallHost;
   protected isOver = false;
   #connection: CallConnection | undefined;
-  #sendWindow: SendWindow | undefined;
   #receiveWindow: ReceiveWindow | undefined;
   #reader: MessageReader | undefined;
   #hasHeaders = false;
@@ -72,7 +74,8 @@ export abstract class ClientCall implements Expiring {
   constructor(host: ClientCallHost, codec: CallCodec, options: CallOptions) {
     this.host = host;
     this.codec = codec;
-    this.metadata = metadataFields(options.metadata);
+    const { metadata } = options;
+    this.metadata = metadata instanceof PassedMetadata ? metadata : metadataFields(metadata);
     this.deadlineMs =
       options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : host.monotonicMs() + options.timeoutMs;
     this.#signal = options.signal;
@@ -81,7 +84,6 @@ export abstract class ClientCall implements Expiring {
   /** Looks for a connection. */
   start(): void {
     if (this.isOver) return;
-    this.host.openCalls.add(this);
     if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.host.deadlines.add(this, this.deadlineMs);
     const signal = this.#signal;
     if (signal) {
@@ -104,8 +106,16 @@ export abstract class ClientCall implements Expiring {
     return this.#connection;
   }
 
-  get sendWindow(): SendWindow {
-    return this.#sendWindow!;
+  /** Milliseconds until the deadline; Infinity = none. */
+  remainingMs(): number {
+    return this.deadlineMs === Number.POSITIVE_INFINITY ? this.deadlineMs : this.deadlineMs - this.host.monotonicMs();
+  }
+
+  /** The server takes more of the call, or less. @returns false when the window would be too large */
+  openSendWindow(byteCount: number): boolean {
+    if (this.sendWindowBytes + byteCount > WINDOW_BYTES_MAX) return false;
+    this.sendWindowBytes += byteCount;
+    return true;
   }
 
   /** A connection has taken the call over, and may let it wait for a place. */
@@ -116,7 +126,7 @@ export abstract class ClientCall implements Expiring {
   /** The connection has written the headers. */
   opened(streamId: number, sendWindowBytes: number, receiveWindowBytes: number): void {
     this.streamId = streamId;
-    this.#sendWindow = new SendWindow(sendWindowBytes);
+    this.sendWindowBytes = sendWindowBytes;
     this.#receiveWindow = new ReceiveWindow(receiveWindowBytes);
     this.begin();
   }
@@ -169,6 +179,12 @@ export abstract class ClientCall implements Expiring {
       return;
     }
     this.consumed(frameBytes - (end - start));
+    const messageBytes = end - start - MESSAGE_PREFIX_BYTES;
+    const isWhole = this.#reader === undefined && messageBytes >= 0 && readUint32(bytes, start + 1) === messageBytes;
+    if (isWhole && bytes[start] === 0 && messageBytes <= this.host.receiveMessageBytesMax) {
+      this.receive(bytes.subarray(start + MESSAGE_PREFIX_BYTES, end), end - start);
+      return;
+    }
     this.#reader ??= new MessageReader(true);
     const reader = this.#reader;
     for (let at = start; at < end && !this.isOver; ) {
@@ -241,7 +257,6 @@ export abstract class ClientCall implements Expiring {
 
   #end(error: RpcError | undefined, resetCode: number | undefined): void {
     this.isOver = true;
-    this.host.openCalls.delete(this);
     this.host.deadlines.remove(this);
     if (this.#onAbort) this.#signal!.removeEventListener('abort', this.#onAbort);
     this.unsent = undefined;

@@ -11,6 +11,7 @@ import { type FrameListener, FrameReader, type PayloadRange, readUint32, unpad }
 import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
+import type { OwnHeaders } from './own-headers.ts';
 import { ConnectionError, ERROR_CODE, FLAG, FRAME, FRAME_BYTES_MAX, SETTING, STREAM_ID_MAX } from './protocol.ts';
 
 /** All headers of an answer, as HTTP/2 counts them. Bytes. */
@@ -30,6 +31,8 @@ export interface ClientConnectionOptions {
   readonly receiveWindowBytes: number;
   readonly keepAliveMs: number;
   readonly clock: Clock;
+  /** Where the fields of each call's own are put together. */
+  readonly own: OwnHeaders;
   /** The server has sent its settings: calls may be made. Called once. */
   readonly onReady: () => void;
   /** No new calls may be made: the server goes away, or the connection has ended. Called once. */
@@ -102,6 +105,11 @@ export class ClientConnection implements CallConnection, FrameListener {
     return !this.#isGone;
   }
 
+  /** Calls that the server takes at a time. */
+  get openCallsMax(): number {
+    return this.#settings.concurrentStreamsMax;
+  }
+
   /** Sends a call, at once or when the server takes one more. The connection must not be gone. */
   take(call: ClientCall): void {
     call.taken(this);
@@ -134,6 +142,10 @@ export class ClientConnection implements CallConnection, FrameListener {
     if (this.#isGone && this.#calls.size === 0) this.close();
     else this.#openWaiting();
     if (this.#calls.size === 0 && this.#waiting.size === 0) this.#options.socket.unref?.();
+  }
+
+  cancelCalls(): void {
+    for (const call of [...this.#waiting, ...this.#calls.values()]) call.cancel();
   }
 
   /** Says goodbye and closes, at once; its calls have to be ended before. */
@@ -196,9 +208,9 @@ export class ClientConnection implements CallConnection, FrameListener {
     this.#nextStreamId += 2;
     if (this.#calls.size === 0) this.#options.socket.ref?.();
     this.#calls.set(streamId, call);
-    const common = this.#headers.commonOf(call.codec.path);
-    const remainingMs = call.deadlineMs - this.#options.clock.monotonicMs();
-    this.#sender.writeHeaders(streamId, common, this.#headers.ownOf(call.metadata, remainingMs));
+    const { own } = this.#options;
+    own.fill(call.metadata, call.remainingMs());
+    this.#sender.writeHeaders(streamId, this.#headers.commonOf(call.codec.path), own);
     call.opened(streamId, this.#settings.initialWindowBytes, this.#options.receiveWindowBytes);
     if (this.#nextStreamId > STREAM_ID_MAX) this.#leave();
   }

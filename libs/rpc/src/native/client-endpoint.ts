@@ -3,6 +3,7 @@ import type { ClientTls } from '../client.ts';
 import type { ClientCall } from './client-call.ts';
 import { ClientConnection } from './client-connection.ts';
 import { dial, type Target, targetOf } from './client-dial.ts';
+import type { OwnHeaders } from './own-headers.ts';
 
 /** How long an address may take to answer before the next is tried. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -19,6 +20,7 @@ export interface EndpointOptions {
   readonly reconnectPauseMsMax: number;
   readonly clock: Clock;
   readonly random: Random;
+  readonly own: OwnHeaders;
   /** A call that a connection gives back unsent. */
   readonly onUnsent: (call: ClientCall) => void;
 }
@@ -56,9 +58,10 @@ export class Endpoint {
     return this.#connecting;
   }
 
-  /** Its calls have to be ended before. */
+  /** Cancels all calls. */
   close(): void {
     this.#abortConnecting?.();
+    for (const connection of this.#connections) connection.cancelCalls();
     for (const connection of this.#connections) connection.close();
   }
 
@@ -75,7 +78,7 @@ export class Endpoint {
   }
 
   #open(): Promise<ClientConnection | undefined> {
-    const { clock, tls, receiveWindowBytes, keepAliveMs, onUnsent } = this.#options;
+    const { clock, tls, receiveWindowBytes, keepAliveMs, own, onUnsent } = this.#options;
     return new Promise((resolve) => {
       let connection: ClientConnection | undefined;
       let readyMs: number | undefined;
@@ -91,6 +94,7 @@ export class Endpoint {
           receiveWindowBytes,
           keepAliveMs,
           clock,
+          own,
           onReady: () => {
             ended();
             readyMs = clock.monotonicMs();

@@ -21,7 +21,7 @@ const RESERVED: ReadonlySet<string> = new Set([
 /** The longest number that grpc-timeout may have. */
 const TIMEOUT_MAX = 99_999_999;
 
-/** Makes the header blocks of the calls of one connection. */
+/** Makes what the header blocks of the calls of one connection begin with. */
 export class RequestHeaders {
   readonly #encoder: HpackEncoder;
   readonly #scheme: string;
@@ -42,15 +42,6 @@ export class RequestHeaders {
     const block = new PreparedBlock(this.#commonFields(path, isKept));
     if (isKept) this.#blocks.set(path, block);
     return block.blockFor(this.#encoder);
-  }
-
-  /** What only one call has; undefined when it has nothing of its own. */
-  ownOf(metadata: readonly SentField[] | undefined, remainingMs: number): Buffer | undefined {
-    if (metadata === undefined && remainingMs === Number.POSITIVE_INFINITY) return undefined;
-    const fields = metadata === undefined ? [] : [...metadata];
-    if (remainingMs !== Number.POSITIVE_INFINITY)
-      fields.push({ name: 'grpc-timeout', value: timeoutText(remainingMs) });
-    return this.#encoder.encode(fields);
   }
 
   #commonFields(path: string, isRepeated: boolean): SentField[] {

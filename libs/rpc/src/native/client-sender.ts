@@ -5,6 +5,7 @@ import { SendWindow } from './flow-control.ts';
 import { writeFrameHead, writeUint32 } from './frames.ts';
 import { MESSAGE_PREFIX_BYTES } from './message-reader.ts';
 import { Output } from './output.ts';
+import type { OwnHeaders } from './own-headers.ts';
 import {
   ConnectionError,
   FLAG,
@@ -73,16 +74,22 @@ export class ClientSender {
   }
 
   /** @param own follows `common` in the same block */
-  writeHeaders(streamId: number, common: Buffer, own: Buffer | undefined): void {
+  writeHeaders(streamId: number, common: Uint8Array, own: OwnHeaders): void {
     this.#openedThroughId = streamId;
-    const blockBytes = common.length + (own?.length ?? 0);
+    const blockBytes = common.length + own.byteCount;
     if (blockBytes > FRAME_BYTES_MAX) {
-      this.#writeLargeHeaders(streamId, Buffer.concat([common, own!]));
+      this.#writeLargeHeaders(streamId, Buffer.concat([common, ...own.parts.slice(0, own.partCount)]));
       return;
     }
     const at = this.#frame(blockBytes, FRAME.HEADERS, FLAG.END_HEADERS, streamId);
-    this.#output.slab.set(common, at);
-    if (own) this.#output.slab.set(own, at + common.length);
+    const { slab } = this.#output;
+    slab.set(common, at);
+    let end = at + common.length;
+    for (let index = 0; index < own.partCount; index++) {
+      const part = own.parts[index]!;
+      slab.set(part, end);
+      end += part.length;
+    }
   }
 
   send(call: ClientCall, message: Uint8Array, isLast: boolean): void {
@@ -146,8 +153,8 @@ export class ClientSender {
 
   /** @returns false when the window would be too large */
   openWindow(call: ClientCall, byteCount: number): boolean {
-    if (!call.sendWindow.open(byteCount)) return false;
-    if (call.unsent !== undefined && call.sendWindow.availableBytes > 0) {
+    if (!call.openSendWindow(byteCount)) return false;
+    if (call.unsent !== undefined && call.sendWindowBytes > 0) {
       this.#senders.add(call);
       this.#sendWaiting();
     }
@@ -218,7 +225,7 @@ export class ClientSender {
   #room(call: ClientCall): number {
     if (this.#isSocketFull || this.#isStopped) return 0;
     const socketBytes = SOCKET_BYTES_MAX - this.#output.bytes;
-    return Math.min(this.#window.availableBytes, call.sendWindow.availableBytes, socketBytes);
+    return Math.min(this.#window.availableBytes, call.sendWindowBytes, socketBytes);
   }
 
   /** One frame each, in turn, until nothing more may be sent. */
@@ -250,7 +257,7 @@ export class ClientSender {
 
   #sent(call: ClientCall, byteCount: number): void {
     this.#window.sent(byteCount);
-    call.sendWindow.sent(byteCount);
+    call.sendWindowBytes -= byteCount;
   }
 
   #flush(): void {

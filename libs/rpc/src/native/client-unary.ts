@@ -5,26 +5,23 @@ import { ERROR_CODE } from './protocol.ts';
 
 const UNREADABLE = 'the response is not a readable protobuf message of its type';
 
+/** Gets what the call ends with, once. */
+export interface UnaryResult {
+  onResponse(response: unknown): void;
+  onFailure(error: RpcError): void;
+}
+
 /** A call with one request and one response. */
 export class UnaryClientCall extends ClientCall {
   #request: Uint8Array | undefined;
   #response: Buffer | undefined;
-  readonly #resolve: (response: unknown) => void;
-  readonly #reject: (error: RpcError) => void;
+  readonly #result: UnaryResult;
 
   /** @param request encoded; not to be changed until the call has ended */
-  constructor(
-    host: ClientCallHost,
-    codec: CallCodec,
-    options: CallOptions,
-    request: Uint8Array,
-    resolve: (response: unknown) => void,
-    reject: (error: RpcError) => void,
-  ) {
+  constructor(host: ClientCallHost, codec: CallCodec, options: CallOptions, request: Uint8Array, result: UnaryResult) {
     super(host, codec, options);
     this.#request = request;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#result = result;
   }
 
   protected override begin(): void {
@@ -52,8 +49,9 @@ export class UnaryClientCall extends ClientCall {
     const response = this.#response;
     this.#response = undefined;
     this.#request = undefined;
-    if (error) this.#reject(error);
-    else if (!response) this.#reject(new RpcError('UNIMPLEMENTED', 'the server has sent no response message'));
+    if (error) this.#result.onFailure(error);
+    else if (!response)
+      this.#result.onFailure(new RpcError('UNIMPLEMENTED', 'the server has sent no response message'));
     else this.#decode(response);
   }
 
@@ -62,9 +60,9 @@ export class UnaryClientCall extends ClientCall {
     try {
       decoded = this.codec.decode(response);
     } catch (error) {
-      this.#reject(new RpcError('INTERNAL', UNREADABLE, error));
+      this.#result.onFailure(new RpcError('INTERNAL', UNREADABLE, error));
       return;
     }
-    this.#resolve(decoded);
+    this.#result.onResponse(decoded);
   }
 }

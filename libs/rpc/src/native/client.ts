@@ -5,13 +5,17 @@ import type { CallCodec, ClientCall, ClientCallHost } from './client-call.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { Endpoint } from './client-endpoint.ts';
 import { NativeBidiCall, StreamClientCall } from './client-stream.ts';
-import { UnaryClientCall } from './client-unary.ts';
+import { UnaryClientCall, type UnaryResult } from './client-unary.ts';
 import { Deadlines } from './deadlines.ts';
+import { OwnHeaders } from './own-headers.ts';
 
 const RECEIVE_MESSAGE_DEFAULT_BYTES = 64 * MIB;
 const RECEIVE_WINDOW_DEFAULT_BYTES = 64 * KIB;
 const KEEP_ALIVE_DEFAULT_MS = 30_000;
 const RECONNECT_PAUSE_DEFAULT_MS_MAX = 5_000;
+
+/** A server that says nothing else takes so many calls (RFC 9113 asks for no less). */
+const OPEN_CALLS_UNKNOWN_MAX = 100;
 
 const NO_OPTIONS: CallOptions = {};
 
@@ -19,7 +23,8 @@ class NativeClient implements ClientCallHost {
   readonly raw: RawRpcClient;
   readonly receiveMessageBytesMax: number;
   readonly deadlines: Deadlines;
-  readonly openCalls = new Set<ClientCall>();
+  /** Calls that wait for a connection to be made. */
+  readonly #unplaced = new Set<ClientCall>();
   readonly #clock: Clock;
   readonly #endpoints: readonly Endpoint[];
   readonly #codecs = new WeakMap<ServiceDefinition, Map<string, CallCodec>>();
@@ -39,12 +44,18 @@ class NativeClient implements ClientCallHost {
       reconnectPauseMsMax: options.reconnectPauseMsMax ?? RECONNECT_PAUSE_DEFAULT_MS_MAX,
       clock: this.#clock,
       random: systemRandom,
+      own: new OwnHeaders(),
       onUnsent: (call: ClientCall) => this.connect(call),
     };
     this.#endpoints = options.addresses.map((address) => new Endpoint(address, endpointOptions));
     this.raw = {
       unary: (path, request, callOptions = NO_OPTIONS) =>
         this.#unary(rawCodec(path), request, callOptions) as Promise<Uint8Array>,
+      unaryTo: (path, request, callOptions, receiver) => {
+        const call = new UnaryClientCall(this, rawCodec(path), callOptions, request, receiver as UnaryResult);
+        call.start();
+        return call;
+      },
       serverStream: (path, request, callOptions = NO_OPTIONS) =>
         this.#serverStream(rawCodec(path), request, callOptions) as AsyncIterable<Uint8Array>,
       bidi: (path, callOptions = NO_OPTIONS) =>
@@ -71,7 +82,7 @@ class NativeClient implements ClientCallHost {
 
   close(): void {
     this.#isClosed = true;
-    for (const call of [...this.openCalls]) call.cancel();
+    for (const call of [...this.#unplaced]) call.cancel();
     for (const endpoint of this.#endpoints) endpoint.close();
     this.deadlines.close();
   }
@@ -91,11 +102,17 @@ class NativeClient implements ClientCallHost {
     else void this.#connectLater(call);
   }
 
+  get openCallsMax(): number {
+    return this.#endpoints[this.#current]!.connection?.openCallsMax ?? OPEN_CALLS_UNKNOWN_MAX;
+  }
+
   async #connectLater(call: ClientCall): Promise<void> {
+    this.#unplaced.add(call);
     this.#connecting ??= this.#reach().finally(() => {
       this.#connecting = undefined;
     });
     const connection = await this.#connecting;
+    this.#unplaced.delete(call);
     if (!call.isOpen) return;
     if (connection?.takesCalls) {
       connection.take(call);
@@ -119,9 +136,9 @@ class NativeClient implements ClientCallHost {
   }
 
   #unary(codec: CallCodec, request: unknown, options: CallOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
+    return new Promise((onResponse, onFailure) => {
       const bytes = encoded(codec, request);
-      new UnaryClientCall(this, codec, options, bytes, resolve, reject).start();
+      new UnaryClientCall(this, codec, options, bytes, { onResponse, onFailure }).start();
     });
   }
 
@@ -173,8 +190,11 @@ function codecOf(service: ServiceDefinition, name: string): CallCodec {
   };
 }
 
+const encodeRaw = (bytes: unknown): Uint8Array => bytes as Uint8Array;
+const decodeRaw = (bytes: Buffer): unknown => bytes;
+
 function rawCodec(path: string): CallCodec {
-  return { path, encode: (bytes) => bytes as Uint8Array, decode: (bytes) => bytes };
+  return { path, encode: encodeRaw, decode: decodeRaw };
 }
 
 /** A client of the given addresses over HTTP/2 of our own. Nothing is sent before the first call. */

@@ -44,6 +44,8 @@ export abstract class ServerCall extends ServerStream implements Call, Expiring 
   #deadlineMs = Number.POSITIVE_INFINITY;
   #metadata: Metadata | undefined;
   #cancelled = false;
+  /** The first, which is the only one as a rule, and all others. */
+  #cancelListener: Listener | undefined;
   #cancelListeners: Set<Listener> | undefined;
   #drainListeners: Set<Listener> | undefined;
 
@@ -81,6 +83,12 @@ export abstract class ServerCall extends ServerStream implements Call, Expiring 
     if (this.#cancelled) {
       listener();
       return ignore;
+    }
+    if (this.#cancelListener === undefined) {
+      this.#cancelListener = listener;
+      return () => {
+        if (this.#cancelListener === listener) this.#cancelListener = undefined;
+      };
     }
     this.#cancelListeners ??= new Set();
     this.#cancelListeners.add(listener);
@@ -208,11 +216,14 @@ export abstract class ServerCall extends ServerStream implements Call, Expiring 
     host.intake.forget(this);
     if (this.deadlineSlot !== undefined) host.deadlines.remove(this);
     this.#drainListeners = undefined;
-    const listeners = this.#cancelListeners;
+    const first = this.#cancelListener;
+    const others = this.#cancelListeners;
+    this.#cancelListener = undefined;
     this.#cancelListeners = undefined;
     this.#cancelled = cancelled;
     this.ended(status);
-    if (cancelled && listeners) for (const listener of listeners) this.guarded(listener);
+    if (cancelled && first) this.guarded(first);
+    if (cancelled && others) for (const listener of others) this.guarded(listener);
     host.onCallEnd?.(this.path, status, host.nowMs() - this.#startedAtMs);
   }
 }

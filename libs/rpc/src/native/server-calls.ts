@@ -1,5 +1,4 @@
-import type { RpcStatus } from '../service.ts';
-import { RpcError } from '../service.ts';
+import { type Reply, RpcError, type RpcStatus } from '../service.ts';
 import { CallSink } from './call-sink.ts';
 import { MessageReader } from './message-reader.ts';
 import { Requests } from './requests.ts';
@@ -8,24 +7,29 @@ import { SingleRequestCall } from './single-request-call.ts';
 import { UnreadData } from './unread-data.ts';
 
 /** One request, one response. */
-export class UnaryCall extends SingleRequestCall {
+export class UnaryCall extends SingleRequestCall implements Reply<unknown> {
   protected override run(request: unknown): void {
     try {
+      const { replyHandler } = this.method;
+      if (replyHandler !== undefined) {
+        replyHandler(request, this, this);
+        return;
+      }
       const result = this.method.handler(request, this);
       if (result instanceof Promise) {
         result.then(
-          (response) => this.#respond(response),
+          (response) => this.respond(response),
           (error) => this.fail(error),
         );
       } else {
-        this.#respond(result);
+        this.respond(result);
       }
     } catch (error) {
       this.fail(error);
     }
   }
 
-  #respond(response: unknown): void {
+  respond(response: unknown): void {
     if (this.isEnded) return;
     let bytes: Uint8Array;
     try {
@@ -35,6 +39,10 @@ export class UnaryCall extends SingleRequestCall {
       return;
     }
     this.answer(bytes);
+  }
+
+  reject(error: unknown): void {
+    this.fail(error);
   }
 }
 

@@ -9,6 +9,8 @@ export class HeaderField {
   readonly sizeBytes: number;
   /** What the field means to a request; 0 = not looked at yet. Kept here as the same field comes with every call. */
   role = 0;
+  /** The field as it is passed on to another server; undefined = not looked at yet. Kept here likewise. */
+  passed: Uint8Array | undefined = undefined;
 
   constructor(name: string, value: string) {
     this.name = name;

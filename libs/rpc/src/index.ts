@@ -11,13 +11,9 @@ export type {
 export { EndableRequests } from './endable-requests.ts';
 export { createRpcClient, RPC_ENGINE_DEFAULT, RPC_ENGINES, type RpcEngineName, startRpcServer } from './engine.ts';
 export { HealthService } from './health.ts';
-<<<<<<< Updated upstream
 export { limitMetrics } from './limit-metrics.ts';
-export { passedMetadata } from './passed-metadata.ts';
-export { configuredLimits, configuredPages, limitProblems, type RpcPortConfig, rpcPortKeys } from './port-keys.ts';
-=======
 export { type PassedMetadata, passedMetadata } from './passed-metadata.ts';
->>>>>>> Stashed changes
+export { configuredLimits, configuredPages, limitProblems, type RpcPortConfig, rpcPortKeys } from './port-keys.ts';
 export { reflectionMethods } from './reflection.ts';
 export { boundRequests } from './request-bound.ts';
 export type { Http1Handler, RpcLimit, RpcServer, RpcServerLimits, RpcServerOptions, TlsIdentity } from './server.ts';

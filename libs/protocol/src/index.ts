@@ -1,3 +1,4 @@
+export { type AckRequest, type AckRequestEntry, decodeAckRequest, encodeAckAnswer } from './ack-request.ts';
 export { CLIENT_ADDRESS_HEADER } from './client-address.ts';
 export {
   type DeadLetterOrigin,

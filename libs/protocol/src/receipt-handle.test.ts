@@ -38,6 +38,9 @@ test('a handle gives back what it was made from', () => {
         const text = codec.encode(handle);
         assert.match(text, /^[A-Za-z0-9_-]+$/);
         assert.deepEqual(codec.decode(text), handle);
+        assert.deepEqual(new ReceiptHandleCodec(brokerName, key).decode(text), handle, 'also after a restart');
+        const line = Buffer.from(`> ${text} <`);
+        assert.deepEqual(codec.decodeAt(line, 2, line.length - 2), handle);
         assert.equal(brokerNameOfHandle(text), brokerName);
 
         const bytes = Buffer.from(text, 'base64url');
@@ -79,6 +82,11 @@ test('any other text is refused', () => {
     isRefused(() => brokerNameOfHandle(text));
   }
   fc.assert(fc.property(fc.string(), (text) => isRefused(() => codec.decode(text))));
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 250 }), (bytes) => {
+      isRefused(() => codec.decodeAt(Buffer.from(bytes), 0, bytes.length));
+    }),
+  );
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 250 }), (bytes) => {
       isRefused(() => codec.decode(Buffer.from(bytes).toString('base64url')));

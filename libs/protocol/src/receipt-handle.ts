@@ -20,15 +20,23 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import { assert, MqError, quoted } from '@orbitmq/base';
+import { decodeBase64url } from './base64url.ts';
 import { MAC_SIZE, Mac } from './mac.ts';
+import { KEPT_BYTES, RecentHandles } from './recent-handles.ts';
 
 const VERSION = 1;
 const NAME_LENGTH_MAX = 127;
 const NUMBERS_SIZE = 29;
 const TWO_POW_48 = 2 ** 48;
-const TEXT_LENGTH_MAX = Math.ceil(((2 + NAME_LENGTH_MAX + NUMBERS_SIZE + MAC_SIZE) * 4) / 3);
-const BASE64URL = /^[A-Za-z0-9_-]+$/;
+const HANDLE_SIZE_MAX = 2 + NAME_LENGTH_MAX + NUMBERS_SIZE + MAC_SIZE;
+const TEXT_LENGTH_MAX = Math.ceil((HANDLE_SIZE_MAX * 4) / 3);
 const BROKER_NAME = /^[\x21-\x7e]{1,127}$/;
+
+assert(KEPT_BYTES === NUMBERS_SIZE + MAC_SIZE, 'of a handle all behind the name of the broker is kept');
+
+/** The text of a handle that is being read, in UTF-8, and its bytes. */
+const textBytes = Buffer.alloc(TEXT_LENGTH_MAX * 3);
+const handleBytes = Buffer.alloc(HANDLE_SIZE_MAX);
 
 /** What a receipt handle is bound to. */
 export interface ReceiptHandle {
@@ -51,8 +59,8 @@ export interface ReceiptHandle {
  * @throws MqError INVALID_RECEIPT_HANDLE when the text is no handle
  */
 export function brokerNameOfHandle(text: string): string {
-  const bytes = decodeText(text);
-  return bytes.toString('latin1', 2, 2 + bytes[1]!);
+  readText(text);
+  return handleBytes.toString('latin1', 2, 2 + handleBytes[1]!);
 }
 
 /** Knows the receipt handles of one broker where they lie, by what they begin with. */
@@ -95,6 +103,7 @@ export class ReceiptHandleCodec {
   readonly #handle: Buffer;
   // the code that the handle being read should have
   readonly #expected = Buffer.alloc(MAC_SIZE);
+  readonly #recent = new RecentHandles();
 
   /**
    * @param brokerName 1…127 visible ASCII characters
@@ -111,28 +120,43 @@ export class ReceiptHandleCodec {
     this.#handle.set(this.#prefix);
   }
 
-  encode(handle: ReceiptHandle): string {
+  encode({ groupUid, topicUid, queueId, queueOffset, leaseId, epoch }: ReceiptHandle): string {
     const bytes = this.#handle;
     const at = this.#prefix.length;
-    bytes.writeUInt32BE(handle.groupUid, at);
-    bytes.writeUInt32BE(handle.topicUid, at + 4);
-    bytes.writeUInt32BE(handle.queueId, at + 8);
-    bytes.writeUIntBE(handle.queueOffset, at + 12, 6);
-    bytes[at + 18] = Math.floor(handle.leaseId / TWO_POW_48);
-    bytes.writeUIntBE(handle.leaseId % TWO_POW_48, at + 19, 6);
-    bytes.writeUInt32BE(handle.epoch, at + 25);
+    bytes.writeUInt32BE(groupUid, at);
+    bytes.writeUInt32BE(topicUid, at + 4);
+    bytes.writeUInt32BE(queueId, at + 8);
+    bytes.writeUIntBE(queueOffset, at + 12, 6);
+    bytes[at + 18] = Math.floor(leaseId / TWO_POW_48);
+    bytes.writeUIntBE(leaseId % TWO_POW_48, at + 19, 6);
+    bytes.writeUInt32BE(epoch, at + 25);
     this.#mac.write(bytes, bytes, this.#macStart);
+    this.#recent.note(bytes, at, placeOf(groupUid, topicUid, queueId, queueOffset));
     return bytes.toString('base64url');
   }
 
   /** @throws MqError INVALID_RECEIPT_HANDLE when this shard has not made the handle, or one character of it was altered */
   decode(text: string): ReceiptHandle {
-    const bytes = decodeText(text);
+    const size = readText(text);
+    return this.#genuine(size) ?? refuse(notOurs(text));
+  }
+
+  /**
+   * The handle whose text lies at [start, end) of some bytes.
+   * @throws MqError as `decode` does
+   */
+  decodeAt(bytes: Buffer, start: number, end: number): ReceiptHandle {
+    const size = readBytes(bytes, start, end);
+    if (size === 0) throw noHandle(bytes.toString('utf8', start, end));
+    return this.#genuine(size) ?? refuse(notOurs(bytes.toString('utf8', start, end)));
+  }
+
+  /** The handle that has just been read, when it was made here. */
+  #genuine(size: number): ReceiptHandle | undefined {
+    const bytes = handleBytes;
     const at = this.#prefix.length;
-    if (bytes.length !== this.#handle.length || this.#prefix.compare(bytes, 0, at) !== 0) throw notOurs(text);
-    this.#mac.write(bytes, this.#expected, 0);
-    if (!timingSafeEqual(this.#expected, bytes.subarray(this.#macStart))) throw notOurs(text);
-    return {
+    if (size !== this.#handle.length || this.#prefix.compare(bytes, 0, at) !== 0) return undefined;
+    const handle = {
       groupUid: bytes.readUInt32BE(at),
       topicUid: bytes.readUInt32BE(at + 4),
       queueId: bytes.readUInt32BE(at + 8),
@@ -140,17 +164,44 @@ export class ReceiptHandleCodec {
       leaseId: bytes[at + 18]! * TWO_POW_48 + bytes.readUIntBE(at + 19, 6),
       epoch: bytes.readUInt32BE(at + 25),
     };
+    const { groupUid, topicUid, queueId, queueOffset } = handle;
+    if (this.#recent.has(bytes, at, placeOf(groupUid, topicUid, queueId, queueOffset))) return handle;
+    return this.#hasCode(bytes) ? handle : undefined;
+  }
+
+  #hasCode(bytes: Buffer): boolean {
+    const expected = this.#expected;
+    this.#mac.write(bytes, expected, 0);
+    return timingSafeEqual(expected, bytes.subarray(this.#macStart, this.#macStart + MAC_SIZE));
   }
 }
 
-/** Bytes of a handle, its lengths checked; refuses every text that `encode` would not write, to the last bit. */
-function decodeText(text: string): Buffer {
-  if (text.length > TEXT_LENGTH_MAX || !BASE64URL.test(text)) throw noHandle(text);
-  const bytes = Buffer.from(text, 'base64url');
-  const nameLength = bytes.length > 2 && bytes[0] === VERSION ? bytes[1]! : 0;
-  if (nameLength === 0 || bytes.length !== 2 + nameLength + NUMBERS_SIZE + MAC_SIZE) throw noHandle(text);
-  if (bytes.toString('base64url') !== text) throw noHandle(text);
-  return bytes;
+/** Neighbours in a queue, and in neighbouring queues, have places side by side, so that they don't displace each other. */
+function placeOf(groupUid: number, topicUid: number, queueId: number, queueOffset: number): number {
+  const pair = Math.imul(Math.imul(groupUid, 31) + topicUid, 0x9e3779b1);
+  return (pair + queueOffset * 8 + queueId) | 0;
+}
+
+/** Reads a text into `handleBytes`. @returns bytes of the handle @throws MqError INVALID_RECEIPT_HANDLE */
+function readText(text: string): number {
+  const size = text.length > TEXT_LENGTH_MAX ? 0 : readBytes(textBytes, 0, textBytes.write(text));
+  if (size === 0) throw noHandle(text);
+  return size;
+}
+
+/**
+ * Reads the text at [start, end) into `handleBytes`; refuses every text that `encode` would not write, to the last bit.
+ * @returns bytes of the handle, 0 when the text is none
+ */
+function readBytes(source: Uint8Array, start: number, end: number): number {
+  if (end - start > TEXT_LENGTH_MAX) return 0;
+  const size = decodeBase64url(source, start, end, handleBytes);
+  const nameLength = size > 2 && handleBytes[0] === VERSION ? handleBytes[1]! : 0;
+  return nameLength > 0 && size === 2 + nameLength + NUMBERS_SIZE + MAC_SIZE ? size : 0;
+}
+
+function refuse(error: MqError): never {
+  throw error;
 }
 
 function noHandle(text: string): MqError {

@@ -1,40 +1,48 @@
 import { MqError } from '@orbitmq/base';
-import {
-  type AckMessageEntry,
-  type AckMessageRequest,
-  type AckMessageResponse,
-  type AckMessageResultEntry,
-  Code,
-  type Status,
-} from '@orbitmq/protocol/apache.rocketmq.v2';
+import { type AckRequest, type AckRequestEntry, encodeAckAnswer } from '@orbitmq/protocol';
+import { AckMessageResponse, Code, Status } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
+import type { LeaseOutcome, LeaseRef } from '@orbitmq/shard';
 import { OK_STATUS, statusOf, stored } from './answers.ts';
-import { type ClientLanguage, clientIdOf, languageOf } from './caller.ts';
+import { clientIdOf, languageOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
-import { type Consumption, consumptionOf, isForgiven, leaseOf, staleHandle } from './leases.ts';
+import { type Consumption, consumptionOf, isForgiven, leaseAt, staleHandle } from './leases.ts';
+
+/** The answer to an AckMessage. */
+export interface AckAnswer {
+  readonly status: Status;
+  /** Undefined when the call was refused as a whole. */
+  readonly request: AckRequest | undefined;
+  /** One for each entry of the request. */
+  readonly results: readonly Status[];
+}
 
 /**
  * AckMessage: each entry is settled by itself and has its own result. A handle whose lease has ended is as good as long
  * as the message has not been handed out again; one that was acknowledged before is OK.
  */
-export async function ackMessage(
-  context: MessagingContext,
-  request: AckMessageRequest,
-  call: Call,
-): Promise<AckMessageResponse> {
+export async function ackMessage(context: MessagingContext, request: AckRequest, call: Call): Promise<AckAnswer> {
   context.sessions.seen(clientIdOf(call));
-  const language = languageOf(call);
-  const consumption = consumptionOf(context, request.group, request.topic);
+  const consumption = consumptionOf(context, request.groupName, request.topicName);
   checkCount(request.entries.length, context.config.limits.ackEntriesMax);
-  const statuses = request.entries.map((entry) => settle(context, consumption, entry, language));
+  const results = new Acknowledgement(context, consumption, request, call).settle();
   await stored(context.shard);
-  const settledCount = statuses.filter((status) => status === OK_STATUS).length;
+  const settledCount = countOk(results);
   const { group, topic } = consumption;
   if (group && topic) context.events.messagesAcknowledged(topic, group, settledCount);
-  return {
-    status: overall(statuses),
-    entries: request.entries.map((entry, index) => resultOf(entry, statuses[index])),
-  };
+  return { status: overall(results, settledCount), request, results };
+}
+
+/** Encodes the answer to an AckMessage: ids and handles go back as they came. */
+export function encodeAckMessage({ status, request, results }: AckAnswer): Uint8Array {
+  if (!request) return AckMessageResponse.encode({ status, entries: [] }).finish();
+  return encodeAckAnswer(contentOf(status), request, results.map(contentOf));
+}
+
+const OK_CONTENT = Status.encode(OK_STATUS).finish();
+
+function contentOf(status: Status): Uint8Array {
+  return status === OK_STATUS ? OK_CONTENT : Status.encode(status).finish();
 }
 
 function checkCount(count: number, countMax: number): void {
@@ -42,33 +50,80 @@ function checkCount(count: number, countMax: number): void {
   throw new MqError('BAD_REQUEST', `an ack has 1 to ${countMax} entries; found ${count}; send them in several calls`);
 }
 
-function settle(
-  context: MessagingContext,
-  consumption: Consumption,
-  entry: AckMessageEntry,
-  language: ClientLanguage,
-): Status {
-  try {
-    const lease = leaseOf(context, consumption, entry.receiptHandle);
-    const outcome = lease ? context.shard.acknowledge(lease) : 'gone';
-    if (lease) context.renewals.remove(lease);
-    if (outcome === 'done' || outcome === 'settled' || isForgiven(language)) return OK_STATUS;
-    return statusOf(staleHandle(outcome, entry.receiptHandle));
-  } catch (error) {
-    if (!(error instanceof MqError)) throw error;
-    return statusOf(error);
+/** One AckMessage on its way: what its entries name is settled together. */
+class Acknowledgement {
+  private readonly context: MessagingContext;
+  private readonly consumption: Consumption;
+  private readonly request: AckRequest;
+  private readonly call: Call;
+  private readonly results: Status[] = [];
+  private readonly leases: LeaseRef[] = [];
+  /** Which entry each lease is of. */
+  private readonly positions: number[] = [];
+
+  constructor(context: MessagingContext, consumption: Consumption, request: AckRequest, call: Call) {
+    this.context = context;
+    this.consumption = consumption;
+    this.request = request;
+    this.call = call;
+  }
+
+  /** Settles what can be settled. @returns a result for each entry */
+  settle(): readonly Status[] {
+    const { entries } = this.request;
+    for (let position = 0; position < entries.length; position++) this.look(position, entries[position]!);
+    if (this.leases.length > 0) this.settleLeases();
+    return this.results;
+  }
+
+  private look(position: number, { handleStart, handleEnd }: AckRequestEntry): void {
+    try {
+      const lease = leaseAt(this.context, this.consumption, this.request.bytes, handleStart, handleEnd);
+      // Those with a lease have their results set when all are settled.
+      this.results.push(lease ? OK_STATUS : this.stale(position, 'gone'));
+      if (!lease) return;
+      this.leases.push(lease);
+      this.positions.push(position);
+    } catch (error) {
+      if (!(error instanceof MqError)) throw error;
+      this.results.push(statusOf(error));
+    }
+  }
+
+  private settleLeases(): void {
+    const { renewals, shard } = this.context;
+    try {
+      const outcomes = shard.acknowledgeAll(this.leases);
+      for (let index = 0; index < outcomes.length; index++) {
+        renewals.remove(this.leases[index]!);
+        const outcome = outcomes[index]!;
+        if (outcome === 'done' || outcome === 'settled') continue;
+        const position = this.positions[index]!;
+        this.results[position] = this.stale(position, outcome);
+      }
+    } catch (error) {
+      if (!(error instanceof MqError)) throw error;
+      for (const position of this.positions) this.results[position] = statusOf(error);
+    }
+  }
+
+  private stale(position: number, outcome: LeaseOutcome | 'gone'): Status {
+    if (isForgiven(languageOf(this.call))) return OK_STATUS;
+    const { handleStart, handleEnd } = this.request.entries[position]!;
+    return statusOf(staleHandle(outcome, this.request.bytes.toString('utf8', handleStart, handleEnd)));
   }
 }
 
-function resultOf(entry: AckMessageEntry, status: Status | undefined): AckMessageResultEntry {
-  return { messageId: entry.messageId, receiptHandle: entry.receiptHandle, status };
+function countOk(results: readonly Status[]): number {
+  let count = 0;
+  for (const status of results) if (status === OK_STATUS) count++;
+  return count;
 }
 
 /** The code that all entries have, or MULTIPLE_RESULTS. */
-function overall(statuses: readonly Status[]): Status {
-  const first = statuses[0] ?? OK_STATUS;
-  if (statuses.every(({ code }) => code === first.code)) return first;
-  const done = statuses.filter((status) => status === OK_STATUS).length;
-  const message = `${done} of ${statuses.length} messages were acknowledged; read the entries`;
+function overall(results: readonly Status[], settledCount: number): Status {
+  const first = results[0] ?? OK_STATUS;
+  if (settledCount === results.length || results.every(({ code }) => code === first.code)) return first;
+  const message = `${settledCount} of ${results.length} messages were acknowledged; read the entries`;
   return { code: Code.MULTIPLE_RESULTS, message };
 }

@@ -24,7 +24,7 @@ export async function changeInvisibleDuration(
   call: Call,
 ): Promise<ChangeInvisibleDurationResponse> {
   context.sessions.seen(clientIdOf(call));
-  const consumption = consumptionOf(context, request.group, request.topic);
+  const consumption = consumptionOf(context, request.group?.name ?? '', request.topic?.name ?? '');
   const invisibleMs = invisibleMsOf(request.invisibleDuration);
   const lease = leaseOf(context, consumption, request.receiptHandle);
   const changed = lease ? change(context, lease, invisibleMs, request.suspend === true) : undefined;

@@ -22,7 +22,7 @@ export async function forwardToDeadLetterQueue(
   call: Call,
 ): Promise<ForwardMessageToDeadLetterQueueResponse> {
   context.sessions.seen(clientIdOf(call));
-  const consumption = consumptionOf(context, request.group, request.topic);
+  const consumption = consumptionOf(context, request.group?.name ?? '', request.topic?.name ?? '');
   const lease = leaseOf(context, consumption, request.receiptHandle);
   if (lease) {
     await context.shard.deadLetter(lease);

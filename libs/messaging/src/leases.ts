@@ -1,6 +1,5 @@
 import { MqError, quoted } from '@orbitmq/base';
-import { checkGroupName, checkTopicForm } from '@orbitmq/protocol';
-import type { Resource } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { checkGroupName, checkTopicForm, type ReceiptHandle } from '@orbitmq/protocol';
 import { isLiteQueueId, type LeaseOutcome, type LeaseRef } from '@orbitmq/shard';
 import type { Group, Topic } from '@orbitmq/views';
 import type { ClientLanguage } from './caller.ts';
@@ -21,13 +20,7 @@ export interface Consumption {
 }
 
 /** @throws MqError ILLEGAL_TOPIC, ILLEGAL_CONSUMER_GROUP */
-export function consumptionOf(
-  context: MessagingContext,
-  group: Resource | undefined,
-  topic: Resource | undefined,
-): Consumption {
-  const groupName = group?.name ?? '';
-  const topicName = topic?.name ?? '';
+export function consumptionOf(context: MessagingContext, groupName: string, topicName: string): Consumption {
   checkGroupName(groupName);
   checkTopicForm(topicName);
   const { metadata } = context.shard;
@@ -40,13 +33,36 @@ export function consumptionOf(
  * @throws MqError INVALID_RECEIPT_HANDLE
  */
 export function leaseOf(context: MessagingContext, consumption: Consumption, text: string): LeaseRef | undefined {
-  const { groupUid, topicUid, queueId, queueOffset, leaseId, epoch } = context.handles.decode(text);
-  const { group, topic } = consumption;
+  const lease = boundLease(context, consumption, context.handles.decode(text));
+  if (lease === 'foreign group') throw foreign('consumer group', consumption.groupName, text);
+  if (lease === 'foreign topic') throw foreign('topic', consumption.topicName, text);
+  return lease;
+}
+
+/** As `leaseOf`, of the handle whose text lies at [start, end) of some bytes. */
+export function leaseAt(
+  context: MessagingContext,
+  consumption: Consumption,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): LeaseRef | undefined {
+  const lease = boundLease(context, consumption, context.handles.decodeAt(bytes, start, end));
+  if (typeof lease !== 'string') return lease;
+  // For the error's text.
+  return leaseOf(context, consumption, bytes.toString('utf8', start, end));
+}
+
+function boundLease(
+  context: MessagingContext,
+  { group, topic }: Consumption,
+  { groupUid, topicUid, queueId, queueOffset, leaseId, epoch }: ReceiptHandle,
+): LeaseRef | 'foreign group' | 'foreign topic' | undefined {
   const { metadata } = context.shard;
   const owner = metadata.groupByUid(groupUid);
   const source = metadata.topicByUid(topicUid);
-  if (owner && owner !== group) throw foreign('consumer group', consumption.groupName, text);
-  if (source && source !== topic) throw foreign('topic', consumption.topicName, text);
+  if (owner && owner !== group) return 'foreign group';
+  if (source && source !== topic) return 'foreign topic';
   if (!owner || !source || !group || !topic || !hasQueue(topic, queueId)) return undefined;
   if (!context.shard.isKept(epoch, leaseId)) return undefined;
   return { group, topic, queueId, queueOffset, leaseId };

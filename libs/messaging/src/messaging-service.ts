@@ -1,5 +1,7 @@
 import { type Clock, MIB, type Random, type Timer } from '@orbitmq/base';
 import {
+  type AckRequest,
+  decodeAckRequest,
   decodeSendMessageRequest,
   type IncomingMessage,
   RecallHandleCodec,
@@ -7,7 +9,6 @@ import {
   TransactionIdCodec,
 } from '@orbitmq/protocol';
 import {
-  type AckMessageRequest,
   type ChangeInvisibleDurationRequest,
   type EndTransactionRequest,
   type ForwardMessageToDeadLetterQueueRequest,
@@ -29,7 +30,7 @@ import { type BoundMethod, bidi, boundRequests, type Sink, serverStream, unary }
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
 import type { HalfRef, Topic, TransactionEnd } from '@orbitmq/views';
-import { ackMessage } from './ack.ts';
+import { type AckAnswer, ackMessage, encodeAckMessage } from './ack.ts';
 import { Agreements } from './agreements.ts';
 import { answering } from './answers.ts';
 import { changeInvisibleDuration } from './change-invisible.ts';
@@ -247,9 +248,10 @@ function methodsOf(context: MessagingContext, { telemetry, receiving, ending, el
       answering(
         'AckMessage',
         events,
-        (request: AckMessageRequest, call) => ackMessage(context, request, call),
-        (status) => ({ status, entries: [] }),
+        (request: AckRequest, call) => ackMessage(context, request, call),
+        (status): AckAnswer => ({ status, request: undefined, results: [] }),
       ),
+      { decode: decodeAckRequest, encode: encodeAckMessage },
     ),
     unary(
       MessagingServiceDefinition,

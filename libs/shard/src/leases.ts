@@ -43,10 +43,22 @@ export class Leases {
   }
 
   acknowledgeAll(leases: readonly LeaseRef[]): LeaseOutcome[] {
-    const found = leases.map((lease) => this.#find(lease));
-    const keys = found.map(({ key }) => key).filter((key) => key !== undefined);
+    if (leases.length === 1) return [this.acknowledge(leases[0]!)];
+    const outcomes: LeaseOutcome[] = [];
+    const keys: LeaseKey[] = [];
+    for (const lease of leases) {
+      const { outcome, key } = this.#find(lease);
+      if (key !== undefined) keys.push(key);
+      outcomes.push(outcome === 'superseded' && this.#isAmong(keys, lease) ? 'settled' : outcome);
+    }
     if (keys.length > 0) this.#settle(leases[0]!, keys);
-    return found.map(({ outcome }) => outcome);
+    return outcomes;
+  }
+
+  /** Whether the message is settled together with it, by its newer lease. */
+  #isAmong(keys: readonly LeaseKey[], { topic, queueId, queueOffset }: LeaseRef): boolean {
+    const queueUid = this.#core.state.metadata.queueById(topic.uid, queueId)?.uid;
+    return keys.some((key) => key.queueUid === queueUid && key.queueOffset === queueOffset);
   }
 
   /** @param keys of messages of one topic that are handed out to one group; the same one may be there twice */
@@ -56,7 +68,11 @@ export class Leases {
     this.#core.append(RECORD.acks, [encodeAcks(keys)]);
     const subscription = this.#core.subscription(group, topic);
     subscription.counters.acknowledgedCount += heldCount - progress.entryCount;
-    for (const queueUid of new Set(keys.map((key) => key.queueUid))) this.#core.wake(subscription, queueUid);
+    let wokenUid = 0;
+    for (const { queueUid } of keys) {
+      if (queueUid !== wokenUid) this.#core.wake(subscription, queueUid);
+      wokenUid = queueUid;
+    }
   }
 
   /** Makes a message a dead letter of its group, as its consumer wishes. Await `settled()` before answering. */

@@ -185,6 +185,7 @@ describe('a shard', () => {
     assert.equal(bench.shard.acknowledge(leases[0]!), 'done');
     const nacked = bench.shard.changeInvisible(leases[1]!, 500);
     const unknown = { ...leases[2]!, queueOffset: 7 };
+    const newer = { ...leases[1]!, leaseId: nacked.leaseId };
     const before = bench.shard.checksum();
     assert.deepEqual(bench.shard.acknowledgeAll([]), []);
     assert.deepEqual(bench.shard.acknowledgeAll([leases[0]!, leases[1]!, unknown]), [
@@ -214,7 +215,10 @@ describe('a shard', () => {
       'done',
       'settled',
     ]);
-    assert.deepEqual(bench.shard.acknowledgeAll([{ ...leases[1]!, ...left, leaseId: nacked.leaseId }]), ['done']);
+    assert.deepEqual(
+      bench.shard.acknowledgeAll([leases[1]!, newer, leases[1]!].map((lease) => ({ ...lease, ...left }))),
+      ['superseded', 'done', 'settled'],
+    );
     await bench.clock.advance(2000);
     assert.deepEqual(await bench.receive(sameGroup, sameTopic), []);
   });

@@ -429,7 +429,7 @@ export interface Shard extends LiteShard {
   /**
    * Settles messages of one topic for one group, all together by one record. Await `settled()` before answering.
    * @param leases up to 65,535
-   * @returns outcomes in the order of the leases; of a lease that is named twice both are `done`
+   * @returns outcomes as if they had been settled one after the other, but that a lease named twice is `done` twice
    * @throws MqError TOO_MANY_REQUESTS when the log is behind: then none is settled
    */
   acknowledgeAll(leases: readonly LeaseRef[]): LeaseOutcome[];

@@ -1,8 +1,8 @@
 import type { LoadFigures } from './measurement.ts';
 import { type FlushDiskType, isNoop, type TargetName } from './targets.ts';
 
-/** What is measured. */
-export type Operation = 'send' | 'receive+ack';
+/** What is measured. Receives take 32 messages; each is acknowledged by a call of its own, or all of them by one. */
+export type Operation = 'send' | 'receive, ack each' | 'receive, ack all';
 
 /** One row of the comparison of whole paths: medians of its rounds. */
 export interface Row extends LoadFigures {
@@ -15,7 +15,7 @@ export interface Row extends LoadFigures {
 
 const COLUMNS: readonly (readonly [title: string, width: number, text: (row: Row) => string])[] = [
   ['target', 16, (row) => row.target],
-  ['operation', 13, (row) => row.operation],
+  ['operation', 19, (row) => row.operation],
   ['flush', 7, (row) => row.flushDiskType.slice(0, 5).replace('_', '')],
   ['calls', 6, (row) => String(row.concurrency)],
   ['msgs/s', 9, (row) => row.messagesPerSecond.toFixed(0)],

@@ -27,6 +27,15 @@ describe('what can be observed of a running cluster', () => {
     }
   });
 
+  it('tells those who look by HTTP/1.1 at the port of clients whether it serves, and nothing of the inside', async () => {
+    for (const member of members()) {
+      const url = `http://127.0.0.1:${member.clientPort}`;
+      assert.equal((await fetch(`${url}/healthz`)).status, 200, member.name);
+      assert.deepEqual(await (await fetch(`${url}/readyz`)).json(), { ready: true }, member.name);
+      assert.equal((await fetch(`${url}/metrics`)).status, 404, member.name);
+    }
+  });
+
   it('counts messages under the names of RocketMQ 5', async () => {
     const broker = cluster.brokers[0]!;
     using client = new MessagingClient(broker.endpoint);

@@ -69,6 +69,7 @@ function chunkOf(window: ByteWindow, from: number, { bytes, endOffset }: Run): L
 
 /** Records from memory, as many as fit. They were checked when they came there. */
 function readHeld(chunk: TailChunk, from: number, limit: number, bytesMax: number): LogChunk {
+  chunk.lend();
   const at = from - chunk.startOffset;
   const isWhole = chunk.logEndOffset <= limit;
   const end = isWhole ? chunk.usedBytes : limit - chunk.startOffset;

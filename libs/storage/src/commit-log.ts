@@ -357,6 +357,8 @@ class SegmentedLog implements CommitLog {
       at + HEADER_BYTES <= chunk.usedBytes ? claimedLength(chunk.view, at, physicalOffset, chunk.usedBytes - at) : 0;
     if (claimed === 0 || (length !== undefined && length !== claimed))
       throw notARecord(chunk.segment, physicalOffset, length);
+    // Its payload may be looked at later.
+    chunk.lend();
     return new StoredRecord(chunk, at);
   }
 

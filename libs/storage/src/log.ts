@@ -22,7 +22,10 @@ export interface LogRecord {
    * process runs; at a start it is set to the wall clock, but not back. Durations in records are measured on it.
    */
   readonly shardTimeMs: number;
-  /** Content. A view of a buffer that the log owns and never changes: copy it to keep a small part for long. */
+  /**
+   * Content. A view of a buffer that the log owns and never changes: copy it to keep a small part for long. Of a record that `append`
+   * returned or `scanTail` showed, it is asked for in the same step, or not at all.
+   */
   readonly payload: Uint8Array;
   /**
    * Memory in which the content lies at present, in [payloadStart, payloadEnd): to be read in the step in which the record was

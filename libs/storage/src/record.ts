@@ -68,6 +68,9 @@ export class ByteWindow {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
+
+  /** Called before somebody is given a view of the bytes that he may keep. */
+  lend(): void {}
 }
 
 /**
@@ -173,6 +176,7 @@ export class StoredRecord implements LogRecord {
   readonly bytes: Uint8Array;
   readonly payloadStart: number;
   readonly payloadEnd: number;
+  readonly #window: ByteWindow;
   #payload: Uint8Array | undefined;
 
   /** @param at begin of the record in `window` */
@@ -187,13 +191,17 @@ export class StoredRecord implements LogRecord {
     const lag = view.getUint32(at + 36, true);
     this.flushedOffset = lag === FLUSH_LAG_MAX ? 0 : this.physicalOffset - lag * 8;
     this.formatVersion = view.getUint8(at + 21);
+    this.#window = window;
     this.bytes = window.bytes;
     this.payloadStart = at + HEADER_BYTES;
     this.payloadEnd = at + this.length - view.getUint16(at + 22, true);
   }
 
   get payload(): Uint8Array {
-    this.#payload ??= this.bytes.subarray(this.payloadStart, this.payloadEnd);
+    if (this.#payload === undefined) {
+      this.#window.lend();
+      this.#payload = this.bytes.subarray(this.payloadStart, this.payloadEnd);
+    }
     return this.#payload;
   }
 }

@@ -1,7 +1,10 @@
+import { assert } from '@orbitmq/base';
 import { ByteWindow } from './record.ts';
 import type { Segment } from './segment.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
+/** Memory of so many chunks is kept for the next ones. */
+const SPARE_COUNT_MAX = 4;
 
 /** A run of bytes of one segment, in memory. Records lie in it whole. */
 export class TailChunk extends ByteWindow {
@@ -13,12 +16,26 @@ export class TailChunk extends ByteWindow {
   logEndOffset: number;
   /** Bytes that have been handed to the disk. */
   takenBytes = 0;
+  /** Somebody may keep a view of its bytes. */
+  isLent = false;
+  #isGone = false;
 
-  constructor(segment: Segment, startOffset: number, sizeBytes: number) {
-    super(Buffer.allocUnsafeSlow(sizeBytes));
+  constructor(segment: Segment, startOffset: number, bytes: Uint8Array) {
+    super(bytes);
     this.segment = segment;
     this.startOffset = startOffset;
     this.logEndOffset = startOffset;
+  }
+
+  /** A view of its bytes is given to somebody who may keep it. */
+  override lend(): void {
+    assert(!this.#isGone, 'a record is asked for its payload when the memory it lay in is used for others');
+    this.isLent = true;
+  }
+
+  /** Its memory is used for another chunk. */
+  end(): void {
+    this.#isGone = true;
   }
 }
 
@@ -32,12 +49,15 @@ export interface TailWrite {
 
 /**
  * The newest bytes of the log in memory: the batch that is being gathered, and behind it what readers want most. Chunks
- * are never changed where they have been filled, nor used again, so views on them stay right as long as anybody keeps one.
+ * are never changed where they have been filled, and the memory of one is only used again when nobody was given a view that he may keep:
+ * so views stay right as long as anybody keeps one. New memory for each would have the whole heap marked several times a second.
  */
 export class Tail {
   readonly #chunks: TailChunk[] = [];
   readonly #cacheBytes: number;
   #heldBytes = 0;
+  /** Memory of chunks that are gone, for the next ones. */
+  readonly #spare: Uint8Array[] = [];
 
   constructor(cacheBytes: number) {
     this.#cacheBytes = cacheBytes;
@@ -48,7 +68,9 @@ export class Tail {
     const last = this.#chunks.at(-1);
     if (last !== undefined && last.segment === segment && last.usedBytes + sizeBytes <= last.bytes.length) return last;
     const room = Math.min(CHUNK_BYTES, segment.endOffset - physicalOffset);
-    const chunk = new TailChunk(segment, physicalOffset, Math.max(room, sizeBytes));
+    const spare = room === CHUNK_BYTES && sizeBytes <= room ? this.#spare.pop() : undefined;
+    const bytes = spare ?? Buffer.allocUnsafeSlow(Math.max(room, sizeBytes));
+    const chunk = new TailChunk(segment, physicalOffset, bytes);
     this.#chunks.push(chunk);
     this.#heldBytes += chunk.bytes.length;
     return chunk;
@@ -93,9 +115,17 @@ export class Tail {
       const chunk = this.#chunks[count]!;
       if (chunk.startOffset + chunk.usedBytes > writtenOffset) break;
       this.#heldBytes -= chunk.bytes.length;
+      this.#keepSpare(chunk);
       count++;
     }
     if (count > 0) this.#chunks.splice(0, count);
+  }
+
+  #keepSpare(chunk: TailChunk): void {
+    const { bytes, isLent } = chunk;
+    if (isLent || bytes.length !== CHUNK_BYTES || this.#spare.length === SPARE_COUNT_MAX) return;
+    chunk.end();
+    this.#spare.push(bytes);
   }
 
   #untaken(): TailChunk[] {

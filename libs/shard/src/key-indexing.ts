@@ -46,6 +46,8 @@ export class KeyIndexing {
   #unreadSinceMs: number | undefined;
   #timer: Timer | undefined;
   #work: Promise<void> | undefined;
+  /** The file of a part is being written, and the next part is there to be added to. */
+  #isFiling = false;
   #stopListening: () => void = () => {};
   readonly #visit = (record: LogRecord): void => this.#note(record);
 
@@ -130,10 +132,12 @@ export class KeyIndexing {
   #keepUp(): void {
     const { log, confirmedOffset } = this.#core;
     const isFarBehind = confirmedOffset - this.#position >= HURRY_BYTES;
-    if (!isFarBehind || this.#work !== undefined || this.#index.isFull || this.#redoFrom < this.#position) return;
+    const isReading = this.#work !== undefined && !this.#isFiling;
+    if (!isFarBehind || isReading || this.#index.isFull || this.#redoFrom < this.#position) return;
     if (this.#partEnd === Number.POSITIVE_INFINITY || this.#position < log.startOffset) return;
     const to = Math.min(this.#position + 2 * SLICE_BYTES, this.#partEnd, confirmedOffset);
     this.#position = log.scanTail(this.#position, to, this.#visit);
+    if (this.#isPartDone && !this.#index.hasClosed) this.#closePart();
   }
 
   /** One slice. @returns the pause before the next one; undefined when there is nothing to do */
@@ -148,7 +152,7 @@ export class KeyIndexing {
       this.#redoFrom = Number.POSITIVE_INFINITY;
       // The log may not have begun the segment yet when the one before ended.
       if (this.#partEnd === Number.POSITIVE_INFINITY) this.#goTo(this.#position);
-      if (this.#position >= this.#partEnd || this.#index.isFull) await this.#filePart();
+      await this.#fileParts();
       const { confirmedOffset } = this.#core;
       const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, confirmedOffset);
       if (to <= this.#position) return undefined;
@@ -185,11 +189,29 @@ export class KeyIndexing {
     return true;
   }
 
-  async #filePart(): Promise<void> {
-    await this.#index.file(this.#position);
-    // At once: what comes next may fail, and there must always be a part to add to.
+  get #isPartDone(): boolean {
+    return this.#position >= this.#partEnd || this.#index.isFull;
+  }
+
+  /** Ends the part and begins the next one: there must always be one to add to. */
+  #closePart(): void {
+    this.#index.close(this.#position);
     this.#goTo(this.#position);
-    await this.#index.removeBefore(this.#core.log.startOffset);
+  }
+
+  /** Writes the files of parts that are done. It takes a while, in which the next part is added to. */
+  async #fileParts(): Promise<void> {
+    for (;;) {
+      if (this.#isPartDone && !this.#index.hasClosed) this.#closePart();
+      if (!this.#index.hasClosed) return;
+      this.#isFiling = true;
+      try {
+        await this.#index.fileClosed();
+        await this.#index.removeBefore(this.#core.log.startOffset);
+      } finally {
+        this.#isFiling = false;
+      }
+    }
   }
 
   /** Begins a part at the first byte from `position` on that has no file. */

@@ -26,8 +26,8 @@ export interface KeyPlaces {
 
 /**
  * Where in the log keys occur: one sorted file for each range of the log (a segment, or a part of one), and what is
- * behind them in memory. It is filled by somebody who follows the log; nothing waits for it, and all of it can be made
- * again from the log. Memory: 12 bytes a key of the open part, 12 bytes for each 4096 in files.
+ * behind them in memory, also while the next file is being written. It is filled by somebody who follows the log; nothing waits for it, and all of it can be made
+ * again from the log. Memory: 12 bytes a key of the open part and the one before, 12 bytes for each 4096 in files.
  */
 export class KeyIndex {
   readonly #vfs: Vfs;
@@ -35,6 +35,8 @@ export class KeyIndex {
   /** In the order of the log; they never overlap. */
   #files: KeyFile[] = [];
   #open: KeyPart | undefined;
+  /** A part that gets no more, until its file is written. */
+  #closed: { readonly part: KeyPart; readonly end: number } | undefined;
 
   /** @param directory for its files; it exists */
   constructor(vfs: Vfs, directory: string) {
@@ -42,14 +44,14 @@ export class KeyIndex {
     this.#directory = directory;
   }
 
-  /** Keys in memory. */
-  get openCount(): number {
-    return this.#open?.count ?? 0;
-  }
-
   /** The open part has as many keys as it may. */
   get isFull(): boolean {
-    return this.openCount >= PART_COUNT_MAX;
+    return this.#open !== undefined && this.#open.count >= PART_COUNT_MAX;
+  }
+
+  /** A part is closed and has no file yet. */
+  get hasClosed(): boolean {
+    return this.#closed !== undefined;
   }
 
   /** Takes over the files that are whole and lie in [logStart, logEnd); removes the others. */
@@ -65,16 +67,16 @@ export class KeyIndex {
     this.#files = found;
   }
 
-  /** First byte at or behind `position` that no file stands for. */
+  /** First byte at or behind `position` that neither a file nor a closed part stands for. */
   uncoveredFrom(position: number): number {
     let from = position;
-    for (const { start, end } of this.#files) if (start <= from && from < end) from = end;
+    for (const { start, end } of this.#covered()) if (start <= from && from < end) from = end;
     return from;
   }
 
-  /** First byte behind `position` that a file stands for; Infinity when there is none. */
+  /** First byte behind `position` that a file or a closed part stands for; Infinity when there is none. */
   coveredFrom(position: number): number {
-    return this.#files.find(({ start }) => start >= position)?.start ?? Number.POSITIVE_INFINITY;
+    return this.#covered().find(({ start }) => start >= position)?.start ?? Number.POSITIVE_INFINITY;
   }
 
   /** Begins a part, which must not be covered by a file. What an unfinished one held is dropped. */
@@ -86,13 +88,19 @@ export class KeyIndex {
     this.#open!.add(low, high, physicalOffset);
   }
 
-  /** Writes the open part, which ends at `end`, to a file. */
-  async file(end: number): Promise<void> {
-    const part = this.#open!;
+  /** Ends the open part at `end`, so that the next one can be begun; there must be no other closed one. */
+  close(end: number): void {
+    this.#closed = { part: this.#open!, end };
+    this.#open = undefined;
+  }
+
+  /** Writes the closed part to a file. When that fails it stays, and it can be tried again. */
+  async fileClosed(): Promise<void> {
+    const { part, end } = this.#closed!;
     const file = await writeKeyFile(this.#vfs, this.#directory, part, end);
     const at = this.#files.findLastIndex(({ start }) => start < file.start) + 1;
     this.#files.splice(at, 0, file);
-    this.#open = undefined;
+    this.#closed = undefined;
   }
 
   /** Forgets parts that end at or before `logStart`, and removes their files. */
@@ -115,7 +123,9 @@ export class KeyIndex {
   ): Promise<KeyPlaces> {
     const { low, high, from, to, filesMax } = search;
     const places: number[] = [];
-    if (this.#open !== undefined && this.#open.start < to) places.push(...this.#open.find(low, high).reverse());
+    for (const part of [this.#open, this.#closed?.part]) {
+      if (part !== undefined && part.start < to) places.push(...part.find(low, high).reverse());
+    }
     let searchedFrom = from;
     let left = filesMax;
     for (const file of this.#files.toReversed()) {
@@ -136,6 +146,15 @@ export class KeyIndex {
     }
     const physicalOffsets = places.filter((place) => place >= from && place < to).sort((a, b) => b - a);
     return { physicalOffsets, searchedFrom };
+  }
+
+  /** In the order of the log. */
+  #covered(): { readonly start: number; readonly end: number }[] {
+    const closed = this.#closed;
+    if (closed === undefined) return this.#files;
+    return [...this.#files, { start: closed.part.start, end: closed.end }].sort(
+      (one, other) => one.start - other.start,
+    );
   }
 
   async #tryRead(path: string, onDamage: (error: Error) => void): Promise<KeyFile | undefined> {

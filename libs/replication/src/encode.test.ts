@@ -23,6 +23,31 @@ describe('messages of a leader', () => {
     }
   });
 
+  it('are written before records where there is room, so that these stay where they are', () => {
+    for (const [headroomBytes, isMoved] of [
+      [128, false],
+      [3, true],
+    ] as const) {
+      const memory = Buffer.alloc(headroomBytes + 100_000, 'record');
+      const records = {
+        ...{ startOffset: 4096n, endOffset: 104_096n },
+        ...{ records: memory.subarray(headroomBytes), headroomBytes },
+      };
+      const encoded = encodeLeaderMessage({ ...HEAD, records });
+      const decoded = LeaderMessage.decode(new Uint8Array(encoded));
+      assert.equal(encoded.buffer === memory.buffer, !isMoved);
+      assert.equal(
+        Buffer.compare(
+          decoded.records!.records,
+          Buffer.alloc(headroomBytes + 100_000, 'record').subarray(headroomBytes),
+        ),
+        0,
+      );
+      assert.equal(decoded.records!.endOffset, 104_096n);
+      assert.equal(decoded.confirmedOffset, HEAD.confirmedOffset);
+    }
+  });
+
   it('may hold no records', () => {
     const message: LeaderMessage = { ...HEAD, heartbeat: { startOffset: 0n, endOffset: 8n, inSync: [0, 1] } };
     assert.deepEqual(

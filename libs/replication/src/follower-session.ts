@@ -9,6 +9,7 @@ import type {
 import type { Logger } from '@orbitmq/runtime';
 import type { LogChunk, ReplicatedLog } from '@orbitmq/storage';
 import type { Continuation } from './divergence.ts';
+import type { SentRecords } from './encode.ts';
 import { SessionReads } from './session-reads.ts';
 import type { LeaderStream } from './stream.ts';
 import type { ReplicationSettings } from './times.ts';
@@ -219,13 +220,13 @@ export class FollowerSession {
 
   #sendRecords(chunk: LogChunk): Promise<void> | undefined {
     this.#sentOffset = chunk.endOffset;
-    return this.#send({
-      records: {
-        startOffset: BigInt(chunk.startOffset),
-        endOffset: BigInt(chunk.endOffset),
-        records: chunk.bytes,
-      },
-    });
+    const records: SentRecords = {
+      startOffset: BigInt(chunk.startOffset),
+      endOffset: BigInt(chunk.endOffset),
+      records: chunk.bytes,
+      headroomBytes: chunk.headroomBytes,
+    };
+    return this.#send({ records });
   }
 
   #send(

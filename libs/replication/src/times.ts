@@ -12,7 +12,10 @@ export interface ReplicationSettings {
   readonly graceMs: number;
   /** Records of one message; a single larger record goes alone. Bytes; RocketMQ's `haTransferBatchSize`. */
   readonly chunkBytes: number;
-  /** Bytes on their way to one follower that it has not stored yet. */
+  /**
+   * Bytes on their way to one follower that it has not stored yet: less than a log keeps in memory, so that a follower whose disk
+   * has stood still still has what it is to apply.
+   */
   readonly windowBytes: number;
   /** A larger record no follower reads for its leader, which would not take the answer. Bytes. */
   readonly readBytesMax: number;
@@ -25,6 +28,6 @@ export const REPLICATION_DEFAULTS: ReplicationSettings = {
   notCaughtUpMs: 3000,
   graceMs: 500,
   chunkBytes: 512 * 1024,
-  windowBytes: 32 * 1024 * 1024,
+  windowBytes: 8 * 1024 * 1024,
   readBytesMax: 512 * 1024,
 };

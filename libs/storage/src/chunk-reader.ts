@@ -7,6 +7,8 @@ import type { Segment } from './segment.ts';
 import type { Tail, TailChunk } from './tail.ts';
 
 const NOTHING = new Uint8Array(0);
+/** Room before what is read from the disk, for what a message says before its records. */
+const HEADROOM_BYTES = 128;
 
 /** What the reader of chunks works with. */
 export interface ChunkReaderArguments {
@@ -57,14 +59,14 @@ export class ChunkReader {
   }
 
   async #load(segment: Segment, from: number, sizeBytes: number): Promise<ByteWindow> {
-    const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+    const bytes = Buffer.allocUnsafeSlow(HEADROOM_BYTES + sizeBytes).subarray(HEADROOM_BYTES);
     const count = await this.#args.use(segment, (file) => file.read(bytes, from - segment.startOffset));
     return new ByteWindow(bytes.subarray(0, count));
   }
 }
 
 function chunkOf(window: ByteWindow, from: number, { bytes, endOffset }: Run): LogChunk {
-  return { startOffset: from, endOffset, bytes: window.bytes.subarray(0, bytes) };
+  return { startOffset: from, endOffset, bytes: window.bytes.subarray(0, bytes), headroomBytes: HEADROOM_BYTES };
 }
 
 /** Records from memory, as many as fit. They were checked when they came there. */

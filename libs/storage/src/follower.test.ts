@@ -62,6 +62,40 @@ async function assertEqualLogs(
 }
 
 describe('a follower', () => {
+  it('keeps large chunks where they lie, and has the same bytes among small ones and over the ends of segments', async () => {
+    const options = { flushDiskType: 'SYNC_FLUSH', segmentSizeBytes: 256 * 1024 } as const;
+    const size = fc.oneof(fc.integer({ min: 40, max: 2000 }), fc.integer({ min: 16_000, max: 120_000 }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(size, { minLength: 1, maxLength: 15 }), fc.boolean(), async (sizes, restarts) => {
+        const [leaderVfs, followerVfs] = [memoryVfs(), memoryVfs()];
+        const leader = await openTestLog(leaderVfs, { options });
+        let follower = await openTestLog(followerVfs, { role: 'follower', options });
+        for (const [index, payloadBytes] of sizes.entries()) {
+          appendMany(leader, 1, payloadBytes, index);
+          const from = follower.logId === undefined ? leader.startOffset : follower.endOffset;
+          const read = await leader.readChunk(from, MEBIBYTE);
+          const chunk = { ...read, bytes: Uint8Array.from(read.bytes) };
+          follower.receive(chunk);
+          await follower.settled();
+          const held = await follower.readChunk(from, MEBIBYTE);
+          assert.equal(Buffer.compare(held.bytes, chunk.bytes.subarray(0, held.bytes.length)), 0);
+          const isKept = chunk.bytes.length >= 16 * 1024 && held.endOffset === chunk.endOffset;
+          assert.equal(held.bytes.buffer === chunk.bytes.buffer, isKept);
+          while (follower.endOffset < leader.endOffset) await catchUp(leader, follower);
+        }
+        if (restarts) {
+          await follower.close();
+          follower = await openTestLog(followerVfs, { role: 'follower', options });
+        }
+        await leader.settled();
+        await assertEqualLogs([leader, leaderVfs], [follower, followerVfs]);
+        await leader.close();
+        await follower.close();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it('has the same bytes as its leader, whatever the batches and chunks are', async () => {
     const action = fc.oneof(
       fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 9 }), bytes: fc.nat(3900) }),

@@ -21,7 +21,12 @@ export interface LogChunk {
   readonly endOffset: number;
   /** Views of what the log holds: never changed, to be sent or copied. */
   readonly bytes: Uint8Array;
+  /** So many bytes before `bytes` in the same memory are whoever's who has read the chunk. Default 0. */
+  readonly headroomBytes?: number;
 }
+
+/** Why another copy is asked: this one has lost what was there, or its disk is to be spared. */
+export type CopyReason = 'lost' | 'far';
 
 /** Copies of a leader's log on other nodes, asked for what this node's disk has lost, or is to be spared. */
 export interface LogCopies {
@@ -31,9 +36,10 @@ export interface LogCopies {
    * Whole records from `from` on, all of them confirmed. Never rejects, and waits no longer than a bound of its own.
    * @param from begin of a record
    * @param bytesMax most bytes; one record is given even when it is larger
+   * @param why what has been lost here any copy may give that has it; only copies in sync are to spare this one's disk
    * @returns undefined when no copy gives it in time
    */
-  read(from: number, bytesMax: number): Promise<LogChunk | undefined>;
+  read(from: number, bytesMax: number, why: CopyReason): Promise<LogChunk | undefined>;
 }
 
 /** How a leader leads. */

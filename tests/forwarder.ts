@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
 /** A port that leads to another one: what `kubectl port-forward`, a node port or a load balancer are to a client. */
 export interface Forwarder extends AsyncDisposable {
@@ -14,8 +15,12 @@ export interface Forwarder extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Forwards a free port of the loopback interface. @param target `host:port` */
-export async function startForwarder(target: string): Promise<Forwarder> {
+/**
+ * Forwards a free port of the loopback interface.
+ * @param target `host:port`
+ * @param bytesPerSecond of each connection and direction, as a tunnel that is slow; default: as it comes
+ */
+export async function startForwarder(target: string, bytesPerSecond = Number.POSITIVE_INFINITY): Promise<Forwarder> {
   const sockets = new Set<Socket>();
   let [address, connectionCount] = [target, 0];
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
@@ -27,7 +32,8 @@ export async function startForwarder(target: string): Promise<Forwarder> {
       [far, near],
     ] as const) {
       sockets.add(one);
-      one.pipe(other);
+      if (bytesPerSecond === Number.POSITIVE_INFINITY) one.pipe(other);
+      else one.pipe(atRate(bytesPerSecond)).pipe(other);
       one.on('error', () => other.destroy());
       one.once('close', () => {
         sockets.delete(one);
@@ -64,4 +70,15 @@ export async function startForwarder(target: string): Promise<Forwarder> {
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Lets bytes through no faster than that. */
+function atRate(bytesPerSecond: number): Transform {
+  let freeMs = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      freeMs = Math.max(freeMs, performance.now()) + (1000 * chunk.length) / bytesPerSecond;
+      setTimeout(() => done(null, chunk), Math.max(0, freeMs - performance.now()));
+    },
+  });
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { MIB } from '@orbitmq/base';
 import { AddressScheme, Code, type Endpoints } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { RpcError } from '@orbitmq/rpc';
 import { type Cluster, type Member, startCluster } from '../cluster.ts';
@@ -64,6 +66,51 @@ describe('what a client dialled', () => {
     assert.equal(await shownTo(direct.nameServers[0]!, 'mq.example.com:443'), direct.brokers[0]!.endpoint);
   });
 });
+
+describe('a slow tunnel to a name server', () => {
+  const LARGE_BYTES = 4 * MIB - 4096;
+  const COUNT = 3;
+
+  it('takes the largest messages, several at once, and keeps nobody else waiting', async () => {
+    await using cluster = await startCluster({});
+    const [server, broker] = [cluster.nameServers[0]!, cluster.brokers[0]!];
+    await using tunnel = await startForwarder(server.endpoint, 8 * MIB);
+    using slow = new MessagingClient(tunnel.endpoint, 'slow', 60_000);
+    using quick = new MessagingClient(server.endpoint, 'quick');
+    assert.equal((await quick.send({ topic: 'small' })).status?.code, Code.OK);
+
+    const body = (index: number): Buffer => Buffer.alloc(LARGE_BYTES, `body ${index} `);
+    let isSent = false;
+    const sending = Promise.all(
+      Array.from({ length: COUNT }, (_, index) => slow.send({ topic: TOPIC, body: body(index) })),
+    );
+    const sent = sending.finally(() => {
+      isSent = true;
+    });
+    let meanwhile = 0;
+    while (!isSent) {
+      assert.equal((await quick.send({ topic: 'small' })).status?.code, Code.OK);
+      if (!isSent) meanwhile++;
+    }
+    for (const { status } of await sent) assert.equal(status?.code, Code.OK, status?.message);
+    assert.ok(meanwhile > 0, 'somebody else is answered meanwhile');
+
+    const wanted = new Set(Array.from({ length: COUNT }, (_, index) => sha256(body(index))));
+    while (wanted.size > 0) {
+      const fields = { topic: TOPIC, group: 'slow-readers', brokerName: broker.name, invisibleMs: 60_000 };
+      const received = await slow.receive(fields);
+      assert.ok(
+        received.some(({ message }) => message !== undefined),
+        'messages come as long as some are missing',
+      );
+      for (const { message } of received) if (message) wanted.delete(sha256(message.body));
+    }
+  });
+});
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
 
 describe('applications that know a forwarded port only', () => {
   let directory: string;

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { KIB, MIB, seededRandom } from '@orbitmq/base';
 import type { FollowerMessage } from '@orbitmq/protocol/orbitmq.replication.v1';
 import type { Logger } from '@orbitmq/runtime';
-import { type CommitLog, type LogChunk, type LogRecord, openCommitLog } from '@orbitmq/storage';
+import { type CommitLog, type CopyReason, type LogChunk, type LogRecord, openCommitLog } from '@orbitmq/storage';
 import { SimClock, SimDisk, SimNetwork, type SimSocket } from '@orbitmq/testkit';
 import type { FollowerCopy } from './copy.ts';
 import { FollowerReplication } from './follower.ts';
@@ -108,8 +108,8 @@ class Bench {
     replication.follow('m0');
   }
 
-  read(from: number, bytesMax = 4096): Promise<LogChunk | undefined> {
-    return this.clock.settle(this.leader.copies.read(from, bytesMax), BOUND_MS + 50);
+  read(from: number, bytesMax = 4096, why: CopyReason = 'far'): Promise<LogChunk | undefined> {
+    return this.clock.settle(this.leader.copies.read(from, bytesMax, why), BOUND_MS + 50);
   }
 
   async close(): Promise<void> {
@@ -150,7 +150,7 @@ describe('reads at followers', () => {
     bench.network.link('m1', 'm0', { isCut: true });
     const unconfirmed = log.append(8, [Buffer.alloc(100)]);
     await bench.clock.runUntil(() => copy.storedOffset === log.endOffset);
-    const reading = bench.leader.copies.read(unconfirmed.physicalOffset, 4096);
+    const reading = bench.leader.copies.read(unconfirmed.physicalOffset, 4096, 'lost');
     await bench.clock.advance(20);
     bench.network.heal();
     assert.equal(await bench.clock.settle(reading, BOUND_MS), undefined);
@@ -184,12 +184,34 @@ describe('reads at followers', () => {
     await bench.close();
   });
 
+  it('ask who is behind only for what is lost, and only for what it has', async () => {
+    const bench = await Bench.open({ recordCount: 200, payloadBytes: 5_000 });
+    const { clock, network, records, leader, log } = bench;
+    // It leaves the in-sync set, and catches up slowly when it is back.
+    network.link('m0', 'm1', { isCut: true });
+    network.link('m1', 'm0', { isCut: true });
+    for (let index = 0; index < 50; index++) log.append(8, [Buffer.alloc(5_000)]);
+    await clock.runUntil(() => leader.inSync.length === 1);
+    const [{ disk }] = bench.followers as [Follower];
+    disk.inject({ operation: 'write', path: 'commitlog', count: 1e9, delayMs: 60_000 });
+    network.heal();
+    await clock.runUntil(() => leader.followers().some(({ storedOffset }) => storedOffset > 0));
+    assert.deepEqual(leader.inSync, [0]);
+    const old = records[0]!.physicalOffset;
+    assert.equal(await bench.read(old, 4096, 'far'), undefined);
+    assert.equal((await bench.read(old, 4096, 'lost'))?.startOffset, old);
+    const answersBefore = bench.followers[0]!.answers.length;
+    assert.equal(await bench.read(log.endOffset - 5_040, 4096, 'lost'), undefined);
+    assert.equal(bench.followers[0]!.answers.length, answersBefore);
+    await bench.close();
+  });
+
   it('end when the stream ends, and are expected again for a while', async () => {
     const bench = await Bench.open();
     const { clock, leader, network, followers, records } = bench;
     const { physicalOffset } = records[0]!;
     followers[0]!.isMute = true;
-    const reading = leader.copies.read(physicalOffset, 4096);
+    const reading = leader.copies.read(physicalOffset, 4096, 'far');
     await clock.advance(10);
     await clock.settle(followers[0]!.replication.close());
     const beginMs = clock.monotonicMs();
@@ -209,7 +231,7 @@ describe('reads at followers', () => {
     const { physicalOffset } = bench.records[0]!;
     const settled: (LogChunk | undefined)[] = [];
     for (let count = 0; count < READS_MAX + 3; count++) {
-      void bench.leader.copies.read(physicalOffset, 4096).then((chunk) => settled.push(chunk));
+      void bench.leader.copies.read(physicalOffset, 4096, 'far').then((chunk) => settled.push(chunk));
     }
     await bench.clock.advance(1);
     assert.deepEqual(settled, [undefined, undefined, undefined]);

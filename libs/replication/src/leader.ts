@@ -60,7 +60,7 @@ const REFUSAL_TOLD_MS = 60_000;
 
 /** The replication of one tenure of a leader: its followers, the in-sync set, and what is confirmed. */
 export class LeaderReplication {
-  /** What followers in sync read for this leader. */
+  /** What followers read for this leader. */
   readonly copies: FollowerReads;
   readonly #options: LeaderReplicationOptions;
   readonly #inSync: InSyncSet;
@@ -94,9 +94,8 @@ export class LeaderReplication {
     });
     this.copies = new FollowerReads({
       clock: options.clock,
-      isFollowed: () => this.#sessions.size > 0,
-      inSync: () =>
-        this.#inSync.members.map((member) => this.#sessions.get(member)?.reads).filter((reads) => reads !== undefined),
+      followers: () => [...this.#sessions.values()],
+      isInSync: ({ member }) => this.#inSync.members.includes(member),
     });
     this.#stops.push(
       log.onTaken(() => {

@@ -47,7 +47,7 @@ export class ColdReader {
    */
   async copiedChunk(segment: Segment, from: number, bytesMax: number, error: unknown): Promise<LogChunk> {
     if (!(error instanceof CorruptionError) && !(error instanceof VfsError)) throw error;
-    const chunk = await this.#args.copies.chunk(segment, from, bytesMax);
+    const chunk = await this.#args.copies.chunk(segment, from, bytesMax, 'lost');
     if (chunk === undefined) throw error;
     return chunk;
   }
@@ -65,7 +65,7 @@ export class ColdReader {
       const found = this.#blocks.find(physicalOffset);
       if (found !== undefined && found.length === (length ?? found.length)) return found;
     } else if (copies.isWanted(physicalOffset)) {
-      const copied = await copies.record(segment, physicalOffset, length);
+      const copied = await copies.record(segment, physicalOffset, length, 'far');
       if (copied !== undefined && copied.length === (length ?? copied.length)) return copied;
     }
     totals.diskReadCount++;
@@ -78,7 +78,7 @@ export class ColdReader {
 
   async #readBlock(segment: Segment, from: number, to: number): Promise<Uint8Array> {
     const { copies, totals, use } = this.#args;
-    const copied = copies.isWanted(from) ? await copies.chunk(segment, from, to - from) : undefined;
+    const copied = copies.isWanted(from) ? await copies.chunk(segment, from, to - from, 'far') : undefined;
     if (copied !== undefined && copied.bytes.length <= to - from) return copied.bytes;
     const bytes = Buffer.allocUnsafeSlow(to - from);
     totals.diskReadCount++;

@@ -371,7 +371,7 @@ class SegmentedLog implements CommitLog {
   }
 
   async readCopy(physicalOffset: number, length?: number): Promise<LogRecord | undefined> {
-    const record = await this.#copies.record(this.#segmentOf(physicalOffset), physicalOffset, length);
+    const record = await this.#copies.record(this.#segmentOf(physicalOffset), physicalOffset, length, 'lost');
     return record === undefined || record.length === (length ?? record.length) ? record : undefined;
   }
 

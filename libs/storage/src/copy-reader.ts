@@ -1,7 +1,7 @@
 import type { Epochs } from './epochs.ts';
 import type { LogState, LogTotals } from './log-state.ts';
 import { ByteWindow, claimedLength, HEADER_BYTES, isIntact, meaningfulLength, StoredRecord } from './record.ts';
-import type { LogChunk, LogCopies } from './replica.ts';
+import type { CopyReason, LogChunk, LogCopies } from './replica.ts';
 import type { Segment } from './segment.ts';
 
 /** What the reader of copies works with. */
@@ -35,8 +35,8 @@ export class CopyReader {
    * Records from `from` on, at most `bytesMax` of them; one is given even when it is larger.
    * @returns undefined when no copy has even the first one
    */
-  async chunk(segment: Segment, from: number, bytesMax: number): Promise<LogChunk | undefined> {
-    const bytes = await this.#ask(from, bytesMax);
+  async chunk(segment: Segment, from: number, bytesMax: number, why: CopyReason): Promise<LogChunk | undefined> {
+    const bytes = await this.#ask(from, bytesMax, why);
     if (bytes === undefined) return undefined;
     const window = new ByteWindow(bytes);
     let at = 0;
@@ -61,9 +61,10 @@ export class CopyReader {
   async record(
     segment: Segment,
     physicalOffset: number,
-    length = RECORD_HINT_BYTES,
+    length: number | undefined,
+    why: CopyReason,
   ): Promise<StoredRecord | undefined> {
-    const bytes = await this.#ask(physicalOffset, length);
+    const bytes = await this.#ask(physicalOffset, length ?? RECORD_HINT_BYTES, why);
     if (bytes === undefined) return undefined;
     const window = new ByteWindow(bytes);
     if (this.#intactLength(window, 0, segment, physicalOffset) === 0) return undefined;
@@ -71,10 +72,10 @@ export class CopyReader {
     return new StoredRecord(window, 0);
   }
 
-  async #ask(from: number, sizeBytes: number): Promise<Uint8Array | undefined> {
+  async #ask(from: number, sizeBytes: number, why: CopyReason): Promise<Uint8Array | undefined> {
     const confirmedBytes = this.#state.confirmedOffset - from;
     if (this.copies === undefined || confirmedBytes <= 0) return undefined;
-    const chunk = await this.copies.read(from, Math.min(sizeBytes, confirmedBytes));
+    const chunk = await this.copies.read(from, Math.min(sizeBytes, confirmedBytes), why);
     return chunk?.startOffset === from ? chunk.bytes : undefined;
   }
 

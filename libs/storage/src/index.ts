@@ -11,6 +11,7 @@ export type { CommitLogOptions } from './options.ts';
 export { RECORD_TYPES } from './record.ts';
 export {
   ChunkError,
+  type CopyReason,
   type EpochStart,
   type LeadOptions,
   type LogChunk,

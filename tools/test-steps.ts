@@ -39,6 +39,8 @@ export interface TestFilesOptions {
   readonly timeoutMs: number;
   /** They need the programs as they are shipped. */
   readonly bundles?: boolean;
+  /** Only tests whose names, beginning with those of what they are in, match one of these; default all. */
+  readonly namePatterns?: readonly string[];
   /** Variables for every file. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -66,7 +68,7 @@ export function testFiles(name: string, says: string, options: TestFilesOptions)
 
 async function runTestFiles(
   files: readonly string[],
-  { concurrency, timeoutMs, environment }: TestFilesOptions,
+  { concurrency, timeoutMs, namePatterns = [], environment }: TestFilesOptions,
 ): Promise<readonly TestRecord[]> {
   const directory = mkdtempSync(join(tmpdir(), 'orbitmq-test-'));
   try {
@@ -79,6 +81,7 @@ async function runTestFiles(
         '--test',
         `--test-concurrency=${concurrency}`,
         `--test-timeout=${timeoutMs}`,
+        ...namePatterns.map((pattern) => `--test-name-pattern=${pattern}`),
         `--test-reporter=${ROOT}/tools/test-reporter.ts`,
         '--test-reporter-destination=stdout',
         `--test-reporter=${ROOT}/tools/test-record.ts`,

@@ -62,6 +62,14 @@ const STEPS: readonly TestStep[] = [
     timeoutMs: 10 * MINUTE_MS,
     bundles: true,
   }),
+  testFiles('interop-grpc-js', 'the same over grpc-js: what does not depend on parts of the cluster dying', {
+    patterns: ['tests/interop/{go,java,java-old,node,python,rust,transactions,relayed}.test.ts'],
+    namePatterns: ['on a healthy cluster', 'are committed, rolled back, or ended by a check', 'node has everything'],
+    concurrency: 1,
+    timeoutMs: 10 * MINUTE_MS,
+    bundles: true,
+    environment: { ORBITMQ_RPC_ENGINE: 'grpc-js' },
+  }),
 ];
 
 process.exitCode = await runSteps(STEPS, process.argv.slice(2));

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,8 +55,19 @@ export async function startTarget(brokerProperties: Properties = {}): Promise<Ta
   return process.env.ORBITMQ_INTEROP_TARGET === 'apache' ? startApacheTarget() : startOurTarget(brokerProperties);
 }
 
+/** All members have the engine that `ORBITMQ_RPC_ENGINE` asks for. */
+function assertEngine({ nameServers, brokers }: Cluster): void {
+  const wanted = process.env.ORBITMQ_RPC_ENGINE;
+  if (wanted === undefined) return;
+  for (const member of [...nameServers, ...brokers]) {
+    const config = member.logLines().find((line) => 'config' in line)?.config as Record<string, string> | undefined;
+    assert.equal(config?.rpcEngine, wanted, `the engine of ${member.name}`);
+  }
+}
+
 async function startOurTarget(brokerProperties: Properties): Promise<Target> {
   const cluster = await startCluster({ nameServerCount: 2, brokerCount: 2, brokerProperties });
+  assertEngine(cluster);
   const forEachBroker = async (change: (admin: AdminClient) => Promise<unknown>, brokers = cluster.brokers) => {
     for (const broker of brokers) {
       const admin = new AdminClient({ address: `127.0.0.1:${broker.adminPort}` });

@@ -13,6 +13,7 @@ import { HpackDecoder } from './hpack/decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
 import type { OwnHeaders } from './own-headers.ts';
 import { ConnectionError, ERROR_CODE, FLAG, FRAME, FRAME_BYTES_MAX, SETTING, STREAM_ID_MAX } from './protocol.ts';
+import { StreamTable } from './stream-table.ts';
 
 /** All headers of an answer, as HTTP/2 counts them. Bytes. */
 const HEADER_LIST_BYTES_MAX = 64 * KIB;
@@ -57,7 +58,7 @@ export class ClientConnection implements CallConnection, FrameListener {
   readonly #receiveWindow: ReceiveWindow;
   readonly #keepAlive: KeepAlive;
   readonly #range: PayloadRange = { start: 0, end: 0 };
-  readonly #calls = new Map<number, ClientCall>();
+  readonly #calls = new StreamTable<ClientCall>();
   /** Calls that wait for others to end, as the server takes only so many at once. */
   readonly #waiting = new Set<ClientCall>();
   /** One that comes in several frames, until it is complete. */
@@ -327,7 +328,7 @@ export class ClientConnection implements CallConnection, FrameListener {
 
   /** Calls above `lastStreamId` have not been looked at, and none will be taken any more. */
   #onGoAway(lastStreamId: number): void {
-    const refused = [...this.#calls.values()].filter((call) => call.streamId > lastStreamId);
+    const refused = this.#calls.values().filter((call) => call.streamId > lastStreamId);
     this.#leave();
     for (const call of refused) {
       call.fail(new UnreachableError('the server goes away and has not taken the call'), undefined);
@@ -371,7 +372,7 @@ export class ClientConnection implements CallConnection, FrameListener {
     this.#leave();
     const error = this.#error ?? new RpcError('UNAVAILABLE', 'the connection to the server has broken');
     const sentThroughId = this.#sender.sentThroughId;
-    for (const call of [...this.#calls.values()]) {
+    for (const call of this.#calls.values()) {
       const isSent = call.streamId <= sentThroughId;
       call.fail(isSent ? error : new UnreachableError('the connection broke before the call was sent'), undefined);
     }

@@ -5,6 +5,7 @@ import { meantError } from '../status.ts';
 import type { Deadlines, Expiring } from './deadlines.ts';
 import type { Inflater } from './inflater.ts';
 import { FieldMetadata } from './metadata.ts';
+import type { OpenCall, OpenCalls } from './open-calls.ts';
 import { type RequestHead, timeoutMsOf } from './request-head.ts';
 import { ServerStream, type StreamConnection } from './server-stream.ts';
 import { trailersOf } from './trailers.ts';
@@ -12,7 +13,7 @@ import { trailersOf } from './trailers.ts';
 /** What the calls of one server share. */
 export interface CallHost {
   readonly draining: boolean;
-  readonly openCalls: Set<ServerCall>;
+  readonly openCalls: OpenCalls<ServerCall>;
   readonly intake: Intake;
   readonly deadlines: Deadlines;
   readonly inflater: Inflater;
@@ -30,11 +31,12 @@ const UNREADABLE =
   'the request is not a readable protobuf message of its type; check that client and server use the same API';
 
 /** One call: a stream that carries gRPC, as its handler sees it and as its connection drives it. */
-export abstract class ServerCall extends ServerStream implements Call, Expiring {
+export abstract class ServerCall extends ServerStream implements Call, Expiring, OpenCall {
   readonly path: string;
   previousExpiring: Expiring | undefined;
   nextExpiring: Expiring | undefined;
   deadlineSlot: number | undefined;
+  openSlot = -1;
   protected readonly host: CallHost;
   protected readonly method: BoundMethod;
   protected readonly head: RequestHead;

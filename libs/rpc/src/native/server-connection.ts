@@ -27,6 +27,7 @@ import { areTrailers, type RequestHead, requestHeadOf } from './request-head.ts'
 import type { ServerStream, StreamConnection } from './server-stream.ts';
 import { applySettings, checkFrame } from './settings.ts';
 import { StreamHistory } from './stream-history.ts';
+import { StreamTable } from './stream-table.ts';
 
 const TABLE_BYTES = 4096;
 /** A client that has not answered a ping by then is taken to have heard what came before it. */
@@ -68,7 +69,7 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
   readonly #stream: Duplex;
   readonly #reader: FrameReader;
   readonly #decoder: HpackDecoder;
-  readonly #streams = new Map<number, ServerStream>();
+  readonly #streams = new StreamTable<ServerStream>();
   readonly #history = new StreamHistory();
   readonly #window: ReceiveWindow;
   readonly #controls: RateLimit;
@@ -276,7 +277,7 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
     this.#reader.stop();
     this.writer.close();
     this.#noteQueued();
-    const streams = [...this.#streams.values()];
+    const streams = this.#streams.values();
     this.#streams.clear();
     for (const stream of streams) stream.onClosed();
     this.#host.onConnectionClosed(this);
@@ -451,7 +452,7 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
     this.writer.writeSettingsAck();
     const change = this.writer.peerWindowBytes - windowBefore;
     if (change === 0) return;
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.values()) {
       if (!stream.openSendWindow(change)) {
         throw new ConnectionError('FLOW_CONTROL_ERROR', 'the initial window makes the window of a stream too large');
       }
@@ -529,7 +530,7 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
     this.#stream.end();
     this.#stream.resume();
     this.#host.setTimer(GOODBYE_MS, () => this.destroy());
-    const streams = [...this.#streams.values()];
+    const streams = this.#streams.values();
     this.#streams.clear();
     for (const stream of streams) stream.onClosed();
   }

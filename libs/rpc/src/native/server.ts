@@ -8,6 +8,7 @@ import { type BoundMethod, RpcError } from '../service.ts';
 import { Deadlines } from './deadlines.ts';
 import type { HeaderListLimits } from './hpack/decoder.ts';
 import { Inflater } from './inflater.ts';
+import { OpenCalls } from './open-calls.ts';
 import { QueueBudget } from './queue-budget.ts';
 import { RefusedStream } from './refused-stream.ts';
 import type { RequestHead } from './request-head.ts';
@@ -26,7 +27,7 @@ class NativeServer implements RpcServer, ConnectionHost, CallHost {
   readonly limits: ServerLimits;
   readonly headerLimits: HeaderListLimits;
   readonly messageBytesMax: number;
-  readonly openCalls = new Set<ServerCall>();
+  readonly openCalls = new OpenCalls<ServerCall>();
   readonly intake: Intake;
   readonly queueBudget: QueueBudget;
   readonly deadlines: Deadlines;

@@ -21,8 +21,13 @@ export function heldCalls(methods: readonly BoundMethod[], hold: DeliveryHold): 
 
 function held(method: BoundMethod, hold: DeliveryHold): BoundMethod {
   if (method.kind === 'unary') {
+    const { kind, path } = method;
     return {
-      ...method,
+      kind,
+      path,
+      decode: (bytes) => method.decode(bytes),
+      encode: (response) => method.encode(response),
+      // and no `replyHandler`, which would not wait
       handler: async (request: unknown, call: Call) => {
         if (!hold.isOver) await hold.released;
         return await method.handler(request, call);

@@ -4,6 +4,7 @@ import { systemClock } from '@orbitmq/base';
 import {
   type BoundMethod,
   createRpcClient,
+  type Reply,
   type RpcClient,
   RpcError,
   type RpcServer,
@@ -116,6 +117,36 @@ describe('calls for whoever leads', () => {
     assert.equal(Buffer.from((await answers.next()).value as Uint8Array).toString(), 'one!');
     calls.pause();
     assert.equal((await answers.next()).done, true);
+  });
+
+  it('lets what was begun here be answered when somebody else leads, as it is encoded here', async () => {
+    for (const promises of [true, false]) {
+      const begun = Promise.withResolvers<Reply<unknown>>();
+      const handler = (): Promise<unknown> => new Promise((respond, reject) => begun.resolve({ respond, reject }));
+      const replyHandler = (_request: unknown, _call: unknown, reply: Reply<unknown>): void => begun.resolve(reply);
+      const here = { ...METHODS[0]!, encode: (answer: unknown) => Buffer.from((answer as { text: string }).text) };
+      calls.serveHere([{ ...here, handler, ...(promises ? {} : { replyHandler }) }]);
+      const asked = ask(Buffer.from('one'));
+      const reply = await begun.promise;
+      calls.pause();
+      reply.respond({ text: 'from before' });
+      assert.equal(await asked, 'from before');
+    }
+    assert.deepEqual(unexpected, []);
+  });
+
+  it('answers what can be answered without a promise, refusals too', async () => {
+    const replyHandler = (request: unknown, _call: unknown, reply: Reply<unknown>): void => {
+      if (request === 'no') reply.reject(new RpcError('ABORTED', 'not this one'));
+      else reply.respond(request);
+    };
+    const handler = (): never => assert.fail('nobody needs a promise');
+    calls.serveHere([{ ...METHODS[0]!, handler, replyHandler }]);
+    assert.equal(await ask(Buffer.from('yes')), 'yes');
+    await assert.rejects(
+      ask(Buffer.from('no')),
+      (error: unknown) => error instanceof RpcError && error.status === 'ABORTED',
+    );
   });
 
   /** A leader elsewhere; it answers when it is let. */

@@ -5,6 +5,7 @@ import {
   createRpcClient,
   EndableRequests,
   passedMetadata,
+  type Reply,
   type RpcClient,
   RpcError,
   type Sink,
@@ -44,6 +45,8 @@ export class LeaderCalls {
   /** Connections to former leaders, which end soon. */
   readonly #former = new Set<RpcClient>();
   #server: Server | undefined;
+  /** Methods of the newest tenure here, maybe a former one: what has begun in it may be answered when it has ended. */
+  #lastHere: ReadonlyMap<string, BoundMethod> = new Map();
   #place: LeaderPlace | undefined;
 
   constructor(brokerName: string, clock: Clock) {
@@ -58,7 +61,8 @@ export class LeaderCalls {
 
   /** This member serves from now on. */
   serveHere(methods: readonly BoundMethod[]): void {
-    this.#become({ kind: 'here', methods: new Map(methods.map((method) => [method.path, method])) });
+    this.#lastHere = new Map(methods.map((method) => [method.path, method]));
+    this.#become({ kind: 'here', methods: this.#lastHere });
   }
 
   /** Calls are passed on to a leader from now on; undefined = they wait until somebody leads. */
@@ -149,8 +153,13 @@ export class LeaderCalls {
       path,
       // A stream outlives tenures: what comes on it is decoded when it is known for whom it is.
       decode: (bytes) => (kind === 'bidi' || this.here === undefined ? new Passed(bytes) : local().decode(bytes)),
-      encode: (response) => (response instanceof Passed ? response.bytes : local().encode(response)),
+      encode: (response) =>
+        response instanceof Passed ? response.bytes : (this.#lastHere.get(path) ?? model).encode(response),
       handler,
+      ...(kind === 'unary' && {
+        replyHandler: (request: unknown, call: Call, reply: Reply<unknown>) =>
+          request instanceof Passed ? settle(this.#unary(request, call), reply) : answer(local(), request, call, reply),
+      }),
     };
   }
 
@@ -253,4 +262,22 @@ function decoded(method: BoundMethod, { bytes }: Passed): unknown {
 /** What comes, decoded. */
 async function* decoding(requests: AsyncIterable<unknown>, method: BoundMethod): AsyncIterable<unknown> {
   for await (const request of requests) yield decoded(method, request as Passed);
+}
+
+/** Calls a unary method without a promise where it can do without. */
+function answer(method: BoundMethod, request: unknown, call: Call, reply: Reply<unknown>): void {
+  if (method.replyHandler !== undefined) {
+    method.replyHandler(request, call, reply);
+    return;
+  }
+  const response: unknown = method.handler(request, call);
+  if (response instanceof Promise) settle(response, reply);
+  else reply.respond(response);
+}
+
+function settle(answering: Promise<unknown>, reply: Reply<unknown>): void {
+  answering.then(
+    (response) => reply.respond(response),
+    (error: unknown) => reply.reject(error),
+  );
 }

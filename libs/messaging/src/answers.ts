@@ -1,6 +1,6 @@
 import { CODES, MqError } from '@orbitmq/base';
 import type { Code, Status } from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { Call, UnaryHandler } from '@orbitmq/rpc';
+import type { Call, Reply, UnaryHandler } from '@orbitmq/rpc';
 import type { Shard } from '@orbitmq/shard';
 import type { MessagingEvents } from './events.ts';
 
@@ -39,6 +39,25 @@ export function answering<Request, Response>(
 }
 
 /**
+ * Says no for a method that answers through a reply, as `answering` does for others.
+ * @param refuse makes the response that only carries a status
+ */
+export function refusing<Response>(
+  method: string,
+  events: MessagingEvents,
+  refuse: (status: Status) => Response,
+): (error: unknown, reply: Reply<Response>) => void {
+  return (error, reply) => {
+    if (!(error instanceof MqError)) {
+      reply.reject(error);
+      return;
+    }
+    events.callRefused(method, error.code);
+    reply.respond(refuse(statusOf(error)));
+  };
+}
+
+/**
  * Waits until everything appended before is stored, by slaves too where they are waited for. When it throws, nobody knows
  * whether it is stored.
  * @throws MqError SLAVE_PERSISTENCE_TIMEOUT when slaves did not confirm in time; MASTER_PERSISTENCE_TIMEOUT when the log has
@@ -48,11 +67,16 @@ export async function stored(shard: Shard): Promise<void> {
   try {
     await shard.settled();
   } catch (cause) {
-    if (cause instanceof MqError && cause.code === 'SLAVE_PERSISTENCE_TIMEOUT') throw cause;
-    throw new MqError(
-      'MASTER_PERSISTENCE_TIMEOUT',
-      'the broker could not confirm that this was stored; it may be or may not be; try again',
-      { cause },
-    );
+    throw unknownIfStored(cause);
   }
+}
+
+/** What `stored` throws when waiting for the shard has failed with this. */
+export function unknownIfStored(cause: unknown): MqError {
+  if (cause instanceof MqError && cause.code === 'SLAVE_PERSISTENCE_TIMEOUT') return cause;
+  return new MqError(
+    'MASTER_PERSISTENCE_TIMEOUT',
+    'the broker could not confirm that this was stored; it may be or may not be; try again',
+    { cause },
+  );
 }

@@ -22,11 +22,10 @@ import {
   type QueryRouteRequest,
   type RecallMessageRequest,
   type ReceiveMessageRequest,
-  type SendMessageResponse,
   type SyncLiteSubscriptionRequest,
   type UpdateOffsetRequest,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type BoundMethod, bidi, boundRequests, type Sink, serverStream, unary } from '@orbitmq/rpc';
+import { type BoundMethod, bidi, boundRequests, type Sink, serverStream, unary, unaryReply } from '@orbitmq/rpc';
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
 import type { HalfRef, Topic, TransactionEnd } from '@orbitmq/views';
@@ -225,15 +224,10 @@ function methodsOf(context: MessagingContext, { telemetry, receiving, ending, el
         (status) => ({ status }),
       ),
     ),
-    unary(
+    unaryReply(
       MessagingServiceDefinition,
       'sendMessage',
-      answering(
-        'SendMessage',
-        events,
-        (messages: readonly IncomingMessage[], call) => sending.send(messages, call),
-        (status): SendMessageResponse => ({ status, entries: [] }),
-      ),
+      (messages: readonly IncomingMessage[], call, reply) => sending.send(messages, call, reply),
       { decode: decodeSendMessageRequest, encode: encodeSendAnswer },
     ),
     serverStream(

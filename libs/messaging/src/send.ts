@@ -8,60 +8,31 @@ import {
   type IncomingMessage,
   isDerivedTopic,
 } from '@orbitmq/protocol';
-import {
-  Code,
-  MessageType,
-  type SendMessageResponse,
-  type SendResultEntry,
-  type Status,
-} from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { Call } from '@orbitmq/rpc';
+import { MessageType } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { Call, Reply } from '@orbitmq/rpc';
 import type { EarlierSend, SendRequest } from '@orbitmq/shard';
 import type { Topic, TopicMessageType } from '@orbitmq/views';
-import { OK_STATUS, statusOf, stored } from './answers.ts';
+import { refusing } from './answers.ts';
 import { checkBrokerWrites } from './broker-permission.ts';
 import { clientIdOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
 import { queueOfMessageGroup, queueOfPriority, RoundRobin } from './queue-choice.ts';
 import { ACCEPTED_TYPES, WRITE_BIT } from './route-source.ts';
+import type { SendAnswer } from './send-answer.ts';
+import { type Incoming, type Receipt, type SendHost, SendUnderWay } from './send-under-way.ts';
 import type { SendsElsewhere } from './sends-elsewhere.ts';
 import { checkTransactional, sendHalf } from './transactions.ts';
 
 const TYPE_NAMES: readonly TopicMessageType[] = typeNames();
-
-/** What a producer is told of a message that was appended. */
-interface Receipt {
-  readonly queueOffset: number;
-  /** For what can be committed or rolled back; otherwise empty. */
-  readonly transactionId: string;
-  /** For what can be recalled; otherwise empty. */
-  readonly recallHandle: string;
-  /** It was stored by an earlier send of the same message. */
-  readonly isRepeated: boolean;
-}
-
-/** What became of the messages of a request, and why not all of them were appended. */
-interface Appended {
-  readonly sent: readonly Receipt[];
-  readonly refusal: MqError | undefined;
-}
-
-/** A request whose messages are being appended, one after the other. */
-interface Batch {
-  readonly topic: Topic;
-  readonly messages: readonly IncomingMessage[];
-  readonly call: Call;
-  readonly nowMs: number;
-  readonly sent: Receipt[];
-}
 
 /**
  * SendMessage. A request is checked as a whole before anything is stored; then all its messages are appended in one
  * synchronous step, and the answer waits until the log has stored them. A message that was sent before is not appended
  * again, and answered as then; only where it must be looked up on the disk, others may come in between.
  */
-export class Sending {
-  private readonly context: MessagingContext;
+export class Sending implements SendHost {
+  readonly context: MessagingContext;
+  readonly refuse: (error: unknown, reply: Reply<SendAnswer>) => void;
   private readonly elsewhere: SendsElsewhere;
   private readonly roundRobin: RoundRobin;
 
@@ -69,32 +40,43 @@ export class Sending {
     this.context = context;
     this.elsewhere = elsewhere;
     this.roundRobin = new RoundRobin(context.random);
+    this.refuse = refusing('SendMessage', context.events, (status) => ({ status, entries: [] }));
   }
 
-  async send(messages: readonly IncomingMessage[], call: Call): Promise<SendMessageResponse> {
-    const { clock, events, sessions, shard } = this.context;
-    const startedMs = clock.monotonicMs();
-    sessions.seen(clientIdOf(call));
-    const nowMs = clock.wallMs();
-    const { drainRefusal } = shard;
-    if (drainRefusal !== undefined) return await this.elsewhere.send(messages, call, drainRefusal);
-    this.check(messages, nowMs);
-    const found = this.topicOf(messages);
-    const topic = found instanceof Promise ? await found : found;
-    for (const message of messages) checkType(topic, message);
-    const appended = this.append({ topic, messages, call, nowMs, sent: [] });
-    const { sent, refusal } = appended instanceof Promise ? await appended : appended;
-    await stored(shard);
-    for (let index = 0; index < sent.length; index++) {
-      if (sent[index]!.isRepeated) {
-        events.sendRepeated(topic);
-        continue;
-      }
-      const { system, rest } = messages[index]!;
-      events.messageIn(topic, topic.messageType, system.length + rest.length);
+  send(messages: readonly IncomingMessage[], call: Call, reply: Reply<SendAnswer>): void {
+    try {
+      const late = this.begin(messages, call, reply);
+      late?.catch((error: unknown) => this.refuse(error, reply));
+    } catch (error) {
+      this.refuse(error, reply);
     }
-    events.sendAnswered(clock.monotonicMs() - startedMs);
-    return answerOf(messages, sent, refusal);
+  }
+
+  /** @returns undefined, unless something else has to be waited for before it can be appended */
+  private begin(messages: readonly IncomingMessage[], call: Call, reply: Reply<SendAnswer>): Promise<void> | undefined {
+    const { clock, sessions, shard } = this.context;
+    const startedMs = clock.monotonicMs();
+    sessions.seen(clientIdOf(call), startedMs);
+    const { drainRefusal } = shard;
+    if (drainRefusal !== undefined) {
+      return this.elsewhere.send(messages, call, drainRefusal).then((answer) => reply.respond(answer));
+    }
+    const nowMs = clock.wallMs();
+    this.check(messages, nowMs);
+    const incoming = { messages, call, reply, startedMs, nowMs };
+    const found = this.topicOf(messages);
+    if (found instanceof Promise) return found.then((topic) => this.store(topic, incoming));
+    return this.store(found, incoming);
+  }
+
+  private store(topic: Topic, incoming: Incoming): Promise<void> | undefined {
+    for (const message of incoming.messages) checkType(topic, message);
+    const { shard } = this.context;
+    const send = new SendUnderWay(this, topic, incoming);
+    const appending = this.append(send);
+    if (appending !== undefined) return appending.then(() => shard.whenSettled(send));
+    shard.whenSettled(send);
+    return undefined;
   }
 
   private check(messages: readonly IncomingMessage[], nowMs: number): void {
@@ -126,20 +108,21 @@ export class Sending {
   }
 
   /**
-   * Appends what a batch has still to append. Stops at the first message that the log refuses, so that the order of a
+   * Appends what a request has still to append. Stops at the first message that the log refuses, so that the order of a
    * batch holds.
    * @param from first byte of the log at which the first of them may lie when it was sent before
+   * @returns undefined when that is done
    * @throws MqError when that is the first of all
    */
-  private append(batch: Batch, from = 0): Appended | Promise<Appended> {
-    const { topic, messages, sent, call, nowMs } = batch;
+  private append(send: SendUnderWay, from = 0): Promise<void> | undefined {
+    const { topic, messages, sent, call, nowMs } = send;
     const { shard } = this.context;
     if ((topic.permission & WRITE_BIT) === 0 || topic.writeQueueCount === 0) throw notWritable(topic);
     let repeatedFrom = from;
     while (sent.length < messages.length) {
       const message = messages[sent.length]!;
       const earlier = shard.findSent(topic, message, repeatedFrom);
-      if (earlier instanceof Promise) return this.appendLater(batch, earlier);
+      if (earlier instanceof Promise) return this.appendLater(send, earlier);
       repeatedFrom = 0;
       try {
         sent.push(
@@ -149,35 +132,38 @@ export class Sending {
         );
       } catch (error) {
         if (!(error instanceof MqError) || sent.length === 0) throw error;
-        return { sent, refusal: error };
+        send.refusal = error;
+        return undefined;
       }
     }
-    return { sent, refusal: undefined };
+    return undefined;
   }
 
   /** Goes on when it is known whether the next message was sent before; it may have been once more meanwhile. */
-  private async appendLater(batch: Batch, reading: Promise<EarlierSend | undefined>): Promise<Appended> {
-    const { topic, messages, sent } = batch;
+  private async appendLater(send: SendUnderWay, reading: Promise<EarlierSend | undefined>): Promise<void> {
+    const { topic, messages, sent } = send;
     const { position } = this.context.shard;
     const earlier = await reading;
-    if (earlier === undefined) return await this.append(batch, position);
+    if (earlier === undefined) {
+      await this.append(send, position);
+      return;
+    }
     sent.push(this.receiptOf(topic, messages[sent.length]!, earlier));
-    return await this.append(batch);
+    await this.append(send);
   }
 
   /** What the producer was told, or should have been told, when it sent this message before. */
   private receiptOf(topic: Topic, message: IncomingMessage, earlier: EarlierSend): Receipt {
     const { recallHandles, shard, transactionIds } = this.context;
     const { epoch } = shard;
-    const receipt = { queueOffset: 0, transactionId: '', recallHandle: '', isRepeated: true };
     switch (earlier.kind) {
       case 'message':
-        return { ...receipt, queueOffset: earlier.queueOffset };
+        return receipt(earlier.queueOffset, '', '', true);
       case 'timer':
-        return { ...receipt, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...earlier.timer, epoch }) };
+        return receipt(0, '', recallHandles.encode({ topicUid: topic.uid, ...earlier.timer, epoch }), true);
       case 'half': {
         const place = { topicUid: topic.uid, ...earlier.half, epoch };
-        return { ...receipt, transactionId: transactionIds.encode(place, message.messageId) };
+        return receipt(0, transactionIds.encode(place, message.messageId), '', true);
       }
     }
   }
@@ -205,47 +191,27 @@ export class Sending {
   private appendOne(topic: Topic, message: IncomingMessage, request: SendRequest, nowMs: number): Receipt {
     const { recallHandles, shard } = this.context;
     const { deliveryTimestampMs } = message;
-    const receipt = { queueOffset: 0, transactionId: '', recallHandle: '', isRepeated: false };
     if (topic.messageType === 'LITE') {
       const { tagHash, message: bytes } = request;
       const { queueOffset } = shard.sendLite({ topic, liteTopic: message.liteTopic!, tagHash, message: bytes });
-      return { ...receipt, queueOffset };
+      return receipt(queueOffset, '', '', false);
     }
-    if (isTransactional(message)) return { ...receipt, transactionId: sendHalf(this.context, message, request) };
+    if (isTransactional(message)) return receipt(0, sendHalf(this.context, message, request), '', false);
     // What is due already comes at once, as any other message.
     if (deliveryTimestampMs === undefined || deliveryTimestampMs <= nowMs) {
-      return { ...receipt, queueOffset: shard.send(request).queueOffset };
+      return receipt(shard.send(request).queueOffset, '', '', false);
     }
     const { timer } = shard.sendTimed({ ...request, deliveryTimestampMs });
-    return { ...receipt, recallHandle: recallHandles.encode({ topicUid: topic.uid, ...timer, epoch: shard.epoch }) };
+    return receipt(0, '', recallHandles.encode({ topicUid: topic.uid, ...timer, epoch: shard.epoch }), false);
   }
+}
+
+function receipt(queueOffset: number, transactionId: string, recallHandle: string, isRepeated: boolean): Receipt {
+  return { queueOffset, transactionId, recallHandle, isRepeated };
 }
 
 function isTransactional(message: IncomingMessage): boolean {
   return deriveMessageType(message) === MessageType.TRANSACTION;
-}
-
-/** One entry for each message, in order. */
-function answerOf(
-  messages: readonly IncomingMessage[],
-  sent: readonly Receipt[],
-  refusal: MqError | undefined,
-): SendMessageResponse {
-  const refused = refusal && statusOf(refusal);
-  const entries = messages.map((message, index) => entryOf(message, sent[index], refused));
-  if (!refused) return { status: OK_STATUS, entries };
-  const message = `${sent.length} of ${messages.length} messages were stored; read the entries, and send the others again`;
-  return { status: { code: Code.MULTIPLE_RESULTS, message }, entries };
-}
-
-function entryOf(message: IncomingMessage, sent: Receipt | undefined, refused: Status | undefined): SendResultEntry {
-  return {
-    status: sent ? OK_STATUS : refused,
-    messageId: message.messageId,
-    transactionId: sent?.transactionId ?? '',
-    offset: BigInt(sent?.queueOffset ?? 0),
-    recallHandle: sent?.recallHandle ?? '',
-  };
 }
 
 function typeOf(message: IncomingMessage): TopicMessageType {

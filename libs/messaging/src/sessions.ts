@@ -32,10 +32,10 @@ export class Sessions {
     return this.byClientId.values();
   }
 
-  /** The session of a client, when it has one; a sign of life. */
-  seen(clientId: string): Session | undefined {
+  /** The session of a client, when it has one; a sign of life. @param nowMs by the monotonic clock */
+  seen(clientId: string, nowMs = this.clock.monotonicMs()): Session | undefined {
     const session = this.byClientId.get(clientId);
-    if (session) session.lastSeenMs = this.clock.monotonicMs();
+    if (session) session.lastSeenMs = nowMs;
     return session;
   }
 

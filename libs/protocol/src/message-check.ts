@@ -12,7 +12,7 @@ import { RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
 export function checkMessage(message: IncomingMessage, limits: MessageLimits, nowMs: number): void {
   checkBody(message, limits);
   checkProperties(message, limits);
-  if (message.messageId.trim() === '') {
+  if (message.isMessageIdBlank) {
     throw new MqError(
       'ILLEGAL_MESSAGE_ID',
       'a message has an id of its producer; found none; set system_properties.message_id',

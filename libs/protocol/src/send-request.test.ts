@@ -174,6 +174,27 @@ test('an empty tag, key or message group is none', () => {
   assert.deepEqual(SystemProperties.decode(seen.system), systemOf({ keys: ['a'], messageId: 'id' }));
 });
 
+test('a request that was refused leaves nothing behind', () => {
+  const system = systemOf({ messageId: 'id' });
+  const good = messageOf({
+    topic: { name: 'a', resourceNamespace: '' },
+    body: Buffer.from('body'),
+    systemProperties: system,
+  });
+  const whole = requestOf(good, good);
+  for (let size = 1; size < whole.length; size++) {
+    try {
+      decodeSendMessageRequest(whole.subarray(0, size));
+    } catch (error) {
+      assert.ok(error instanceof WireError);
+    }
+    const [first, second, ...others] = decodeSendMessageRequest(whole);
+    assert.deepEqual([first!.topicName, first!.messageId, first!.rest, others], ['a', 'id', second!.rest, []]);
+    const rest = Message.encode({ ...good, systemProperties: undefined }).finish();
+    assert.deepEqual(Buffer.from(first!.rest), Buffer.from(rest));
+  }
+});
+
 test('texts that are not UTF-8 are refused', () => {
   const bad = Buffer.from([0x61, 0xff]);
   const inSystem = (fieldNumber: number): Buffer => field(3, field(fieldNumber, bad));
@@ -267,6 +288,9 @@ test('messages are checked with the documented codes', () => {
     ['ILLEGAL_MESSAGE_PROPERTY_KEY', { userProperties: new Map([['UNIQ_KEY', '1']]) }],
     ['ILLEGAL_MESSAGE_ID', {}, { messageId: ' ' }],
     ['ILLEGAL_MESSAGE_ID', {}, { messageId: '' }],
+    ['ILLEGAL_MESSAGE_ID', {}, { messageId: '\t\u3000\n' }],
+    ['OK', {}, { messageId: '\u0001' }],
+    ['OK', {}, { messageId: 'ü' }],
     ['OK', {}, { tag: '', keys: [''], messageGroup: '' }],
     ['ILLEGAL_MESSAGE_TAG', {}, { tag: ' ' }],
     ['ILLEGAL_MESSAGE_TAG', {}, { tag: 'a|b' }],

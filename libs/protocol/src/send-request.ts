@@ -2,11 +2,13 @@ import { IncomingMessage } from './incoming-message.ts';
 import { KeptBytes } from './kept-bytes.ts';
 import { mayBeReserved, RESERVED_PROPERTY_NAMES } from './reserved-properties.ts';
 import { isServerOwned, MESSAGE, SYSTEM } from './system-properties.ts';
+import { LastText } from './wire/last-text.ts';
 import { WireError } from './wire/wire-error.ts';
 import { WireReader } from './wire/wire-reader.ts';
 import { bufferOf, readText, scanText, TEXT_HAS_CONTROL, TEXT_IS_NOT_BLANK } from './wire/wire-text.ts';
 import { readMilliseconds } from './wire/wire-time.ts';
 
+const NOTHING = Buffer.alloc(0);
 const SEND_REQUEST_MESSAGES = 1;
 /** Messages beyond this are not even looked at: two bytes on the wire would become an object each. */
 const MESSAGE_COUNT_MAX = 4096;
@@ -19,26 +21,35 @@ const MAY_BE_NONE: ReadonlySet<number> = new Set([SYSTEM.tag, SYSTEM.keys, SYSTE
  * @throws WireError when the bytes are no such request, or hold more than 4096 messages
  */
 export function decodeSendMessageRequest(bytes: Uint8Array): IncomingMessage[] {
-  const decoder = new SendRequestDecoder(bufferOf(bytes));
-  return decoder.messages();
+  return decoder.messages(bufferOf(bytes));
 }
 
+/** One is used again and again. */
 class SendRequestDecoder {
-  readonly #bytes: Buffer;
-  readonly #reader: WireReader;
-  readonly #rest: KeptBytes;
-  readonly #system: KeptBytes;
-  readonly #none: Buffer;
+  readonly #reader = new WireReader(NOTHING);
+  readonly #rest = new KeptBytes();
+  readonly #system = new KeptBytes();
+  /** The topic and the host of one message are mostly those of the next, too. */
+  readonly #topicNames = new LastText();
+  readonly #bornHosts = new LastText();
+  #bytes: Buffer = NOTHING;
 
-  constructor(bytes: Buffer) {
+  messages(bytes: Buffer): IncomingMessage[] {
     this.#bytes = bytes;
-    this.#reader = new WireReader(bytes);
-    this.#rest = new KeptBytes(bytes);
-    this.#system = new KeptBytes(bytes);
-    this.#none = bytes.subarray(0, 0);
+    this.#reader.open(bytes);
+    this.#rest.open(bytes);
+    this.#system.open(bytes);
+    try {
+      return this.#messages();
+    } finally {
+      this.#bytes = NOTHING;
+      this.#reader.open(NOTHING);
+      this.#rest.close();
+      this.#system.close();
+    }
   }
 
-  messages(): IncomingMessage[] {
+  #messages(): IncomingMessage[] {
     const messages: IncomingMessage[] = [];
     while (this.#reader.next()) {
       if (!this.#reader.isBytes(SEND_REQUEST_MESSAGES)) continue;
@@ -52,7 +63,7 @@ class SendRequestDecoder {
 
   #message(): IncomingMessage {
     const reader = this.#reader;
-    const message = new IncomingMessage(this.#none);
+    const message = new IncomingMessage(this.#bytes);
     const outerEnd = reader.enter();
     while (reader.next()) {
       const { fieldStart, valueEnd } = reader;
@@ -76,7 +87,8 @@ class SendRequestDecoder {
     const outerEnd = reader.enter();
     while (reader.next()) {
       if (reader.isBytes(1)) message.topicNamespace = this.#text();
-      else if (reader.isBytes(2)) message.topicName = this.#text();
+      else if (reader.isBytes(2))
+        message.topicName = this.#topicNames.read(this.#bytes, reader.valueStart, reader.valueEnd);
     }
     reader.leave(outerEnd);
   }
@@ -150,13 +162,13 @@ class SendRequestDecoder {
         this.#key(message);
         break;
       case SYSTEM.messageId:
-        message.messageId = this.#text();
+        this.#messageId(message);
         break;
       case SYSTEM.bornTimestamp:
         message.bornTimestampMs = readMilliseconds(this.#reader, message.bornTimestampMs);
         break;
       case SYSTEM.bornHost:
-        message.bornHost = this.#text();
+        message.bornHost = this.#bornHosts.read(this.#bytes, valueStart, valueEnd);
         break;
       case SYSTEM.deliveryTimestamp:
         message.deliveryTimestampMs = readMilliseconds(this.#reader, message.deliveryTimestampMs);
@@ -177,6 +189,12 @@ class SendRequestDecoder {
     }
   }
 
+  #messageId(message: IncomingMessage): void {
+    const { valueStart, valueEnd } = this.#reader;
+    const found = scanText(this.#bytes, valueStart, valueEnd);
+    message.setMessageId(valueStart, valueEnd, (found & TEXT_IS_NOT_BLANK) !== 0 || this.#text().trim() !== '');
+  }
+
   #key(message: IncomingMessage): void {
     const { valueStart, valueEnd } = this.#reader;
     message.keyCount++;
@@ -189,3 +207,5 @@ class SendRequestDecoder {
     return readText(this.#bytes, this.#reader.valueStart, this.#reader.valueEnd);
   }
 }
+
+const decoder = new SendRequestDecoder();

@@ -25,7 +25,7 @@ const TWO_POW_32 = 2 ** 32;
  * Varints are at most 10 bytes and 64 bits; tags at most 32 bits; unknown groups are skipped, at most 64 deep.
  */
 export class WireReader {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   /** Where the next field begins. */
   position: number;
   /** Byte behind the message being walked. */
@@ -48,6 +48,13 @@ export class WireReader {
 
   /** @param bytes never written; the reader keeps them as long as it lives */
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    this.bytes = bytes;
+    this.position = start;
+    this.end = end;
+  }
+
+  /** Begins with another message, as a new reader would. */
+  open(bytes: Uint8Array, start = 0, end = bytes.length): void {
     this.bytes = bytes;
     this.position = start;
     this.end = end;

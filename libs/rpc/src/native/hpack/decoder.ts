@@ -3,6 +3,7 @@ import { ConnectionError } from '../protocol.ts';
 import { DynamicTable } from './dynamic-table.ts';
 import { HeaderField } from './header-field.ts';
 import { decodeHuffman } from './huffman.ts';
+import { SharedFields } from './shared-fields.ts';
 import { STATIC_TABLE } from './static-table.ts';
 
 /** Bounds of one header list. What exceeds them is decoded, as the table must stay in step, but not kept. */
@@ -15,6 +16,9 @@ export interface HeaderListLimits {
 const STATIC_COUNT = STATIC_TABLE.length;
 /** An integer takes at most so many continuation bytes: more than 2^28 is meant for nothing here. */
 const INTEGER_SHIFT_MAX = 28;
+/** So many fields of a table may be those of other connections. */
+const SHARED_COUNT_MAX = 24;
+const sharedFields = new SharedFields();
 
 /** Decodes the header blocks of one direction of a connection (RFC 7541). */
 export class HpackDecoder {
@@ -73,18 +77,19 @@ export class HpackDecoder {
   #readField(first: number): HeaderField {
     if (first & 0x80) return this.#fieldAt(this.#readInteger(0x7f));
     if (first & 0x40) {
-      const field = this.#readLiteral(0x3f);
+      // Clients say the same things first; what comes later is mostly of one call.
+      const field = this.#readLiteral(0x3f, this.#table.count < SHARED_COUNT_MAX);
       this.#table.add(field);
       return field;
     }
     if (first & 0x20) throw malformed('the size of the table changes within a block');
-    return this.#readLiteral(0x0f);
+    return this.#readLiteral(0x0f, false);
   }
 
-  #readLiteral(prefixMask: number): HeaderField {
+  #readLiteral(prefixMask: number, isShared: boolean): HeaderField {
     const index = this.#readInteger(prefixMask);
     const name = index === 0 ? this.#readText() : this.#fieldAt(index).name;
-    return new HeaderField(name, this.#readText());
+    return isShared ? sharedFields.get(name, this.#readText()) : new HeaderField(name, this.#readText());
   }
 
   #fieldAt(index: number): HeaderField {

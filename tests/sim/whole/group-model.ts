@@ -95,6 +95,8 @@ export class GroupModel {
   /** Queues on which nobody knows where the group stands. */
   readonly #looseQueues = new Set<string>();
   readonly #resetting = new Map<string, number>();
+  /** When an attempt to set the offset of a queue was answered last. */
+  readonly #resetAnswered = new Map<string, number>();
   #claims: Claim[] = [];
   #lostCount = 0;
 
@@ -421,20 +423,26 @@ export class GroupModel {
 
   /** @param moves what was done; undefined when nobody knows */
   reset(topic: string, queueIds: readonly number[], called: number, moves: readonly OffsetMove[] | undefined): void {
+    const alone = new Set<number>();
     for (const queueId of queueIds) {
       const queue = `${topic}/${queueId}`;
       const open = this.#resetting.get(queue)! - 1;
       if (open > 0) this.#resetting.set(queue, open);
       else this.#resetting.delete(queue);
       // Two at a time: who knows which was the last.
-      if (moves === undefined || open > 0) this.#looseQueues.add(queue);
+      if (moves === undefined || open > 0 || (this.#resetAnswered.get(queue) ?? 0) > called) {
+        this.#looseQueues.add(queue);
+      } else alone.add(queueId);
+      this.#resetAnswered.set(queue, this.#timeline.next());
     }
-    for (const { queueId, newOffset } of moves ?? []) this.#moved(topic, queueId, newOffset, called);
+    for (const { queueId, newOffset } of moves ?? []) {
+      if (alone.has(queueId)) this.#looseQueues.delete(`${topic}/${queueId}`);
+      this.#moved(topic, queueId, newOffset, called);
+    }
   }
 
   #moved(topic: string, queueId: number, newOffset: number, called: number): void {
     const queue = `${topic}/${queueId}`;
-    if (!this.#resetting.has(queue)) this.#looseQueues.delete(queue);
     this.#skips.set(queue, { offset: newOffset, sequence: this.#timeline.next(), atMs: this.#timeline.nowMs });
     for (const { place, spec } of this.#messages.of(topic)) {
       if (place?.queueId !== queueId) continue;

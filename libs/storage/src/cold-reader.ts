@@ -55,16 +55,21 @@ export class ColdReader {
   /** From another copy what is to be read there, as long as one answers. */
   async #load(segment: Segment, physicalOffset: number, length: number | undefined): Promise<LogRecord> {
     const { copies, totals, use } = this.#args;
-    const limit = Math.min(segment.endOffset, this.#state.writtenOffset);
-    const loaded = this.#blocks.load(physicalOffset, length ?? HEADER_BYTES, limit, (from, to) =>
-      this.#readBlock(segment, from, to),
+    const isFar = copies.isWanted(physicalOffset);
+    const readable = {
+      // A copy is asked for whole records.
+      startOffset: isFar ? physicalOffset : segment.startOffset,
+      endOffset: Math.min(segment.endOffset, this.#state.writtenOffset),
+    };
+    const loaded = this.#blocks.load(physicalOffset, length ?? HEADER_BYTES, readable, (from, to) =>
+      this.#readBlock(segment, from, to, isFar),
     );
     if (loaded !== undefined) {
       // What can't be read of a block may be the bytes of another record.
       await loaded.catch(() => {});
       const found = this.#blocks.find(physicalOffset);
       if (found !== undefined && found.length === (length ?? found.length)) return found;
-    } else if (copies.isWanted(physicalOffset)) {
+    } else if (isFar) {
       const copied = await copies.record(segment, physicalOffset, length, 'far');
       if (copied !== undefined && copied.length === (length ?? copied.length)) return copied;
     }
@@ -76,9 +81,10 @@ export class ColdReader {
     return record;
   }
 
-  async #readBlock(segment: Segment, from: number, to: number): Promise<Uint8Array> {
+  /** @param isFar another copy is asked first */
+  async #readBlock(segment: Segment, from: number, to: number, isFar: boolean): Promise<Uint8Array> {
     const { copies, totals, use } = this.#args;
-    const copied = copies.isWanted(from) ? await copies.chunk(segment, from, to - from, 'far') : undefined;
+    const copied = isFar ? await copies.chunk(segment, from, to - from, 'far') : undefined;
     if (copied !== undefined && copied.bytes.length <= to - from) return copied.bytes;
     const bytes = Buffer.allocUnsafeSlow(to - from);
     totals.diskReadCount++;

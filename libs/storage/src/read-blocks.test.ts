@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { seededRandom } from '@orbitmq/base';
 import { memoryVfs, type Vfs, VfsError, type VfsFile } from '@orbitmq/vfs';
+import type { CommitLog, LogRecord } from './log.ts';
 import { appendMany, openTestLog } from './test-fixture.ts';
 
 describe('reading a backlog', () => {
@@ -21,6 +23,25 @@ describe('reading a backlog', () => {
     assert.ok(!(repeated instanceof Promise), 'what has been read is given at once');
     assert.deepEqual(repeated.payload, appended[7]!.payload);
     await again.close();
+  });
+
+  it('takes each byte from the disk once, in whatever order records are asked for', async () => {
+    const bench = await Backlog.of(700, 3_000);
+    const before = bench.log.statistics.diskReadCount;
+    for (const index of shuffled(bench.payloads.length)) await bench.check(index);
+    const reads = bench.log.statistics.diskReadCount - before;
+    const blocksMax = Math.ceil(bench.log.endOffset / 65_536) + bench.log.segments().length;
+    assert.ok(reads <= blocksMax, `${reads} reads of ${blocksMax} blocks`);
+    await bench.log.close();
+  });
+
+  it('gives records of all sizes, with a large cache, a small one and none', async () => {
+    for (const readCacheBytes of [0, 65_536, 262_144, 16 * 1024 * 1024]) {
+      const bench = await Backlog.of(120, 90_000, readCacheBytes);
+      for (const index of shuffled(bench.payloads.length)) await bench.check(index);
+      await Promise.all(shuffled(bench.payloads.length).map((index) => bench.check(index)));
+      await bench.log.close();
+    }
   });
 
   it('gives what is appended after a block was read', async () => {
@@ -52,6 +73,46 @@ describe('reading a backlog', () => {
     await again.close();
   });
 });
+
+/** Records of random sizes on the disk, none of them in memory. */
+class Backlog {
+  readonly log: CommitLog;
+  readonly payloads: readonly LogRecord[];
+
+  private constructor(log: CommitLog, payloads: readonly LogRecord[]) {
+    this.log = log;
+    this.payloads = payloads;
+  }
+
+  static async of(count: number, sizeMax: number, readCacheBytes?: number): Promise<Backlog> {
+    const vfs = memoryVfs();
+    const random = seededRandom(count);
+    // No multiple of the size of blocks.
+    const segments = { flushDiskType: 'SYNC_FLUSH', segmentSizeBytes: 97 * 4096 } as const;
+    const log = await openTestLog(vfs, { options: segments });
+    const records: LogRecord[] = [];
+    for (let index = 0; index < count; index++) {
+      const [record] = appendMany(log, 1, random.below(sizeMax), index);
+      records.push({ ...record!, payload: Buffer.from(record!.payload) });
+      if (index % 20 === 19) await log.settled();
+    }
+    await log.close();
+    const cache = readCacheBytes === undefined ? {} : { readCacheBytes };
+    return new Backlog(await openTestLog(vfs, { options: { ...segments, ...cache } }), records);
+  }
+
+  async check(index: number): Promise<void> {
+    const { physicalOffset, length, payload } = this.payloads[index]!;
+    const read = await this.log.read(physicalOffset, index % 2 === 0 ? length : undefined);
+    assert.equal(Buffer.compare(read.payload, payload), 0, `record ${index}`);
+  }
+}
+
+function shuffled(count: number): number[] {
+  const random = seededRandom(count);
+  const order = Array.from({ length: count }, (_, index) => ({ index, key: random.below(2 ** 32) }));
+  return order.sort((a, b) => a.key - b.key).map(({ index }) => index);
+}
 
 /** Reads over one byte of any file fail. */
 function withBadSector(vfs: Vfs, badPosition: () => number): Vfs {

@@ -1,7 +1,13 @@
 import { ByteWindow, claimedLength, HEADER_BYTES, isIntact, meaningfulLength, StoredRecord } from './record.ts';
 
-/** Bytes read from the disk at once. */
+/** Blocks begin at multiples of it. */
 const BLOCK_BYTES = 64 * 1024;
+/** So far a block reaches into the next one: most records that lie across their border are whole in the first. */
+const OVERLAP_BYTES = 4 * 1024;
+/** Blocks that may stand in each other's way: of each so many are kept. */
+const SET_SIZE = 4;
+/** Blocks that could not be read of which that is remembered. */
+const FAILED_MAX = 64;
 
 /** A run of bytes of one segment as the disk has them. */
 class ReadBlock extends ByteWindow {
@@ -18,7 +24,7 @@ class ReadBlock extends ByteWindow {
   record(physicalOffset: number): StoredRecord | undefined {
     const at = physicalOffset - this.startOffset;
     const room = this.bytes.length - at;
-    if (room < HEADER_BYTES) return undefined;
+    if (at < 0 || room < HEADER_BYTES) return undefined;
     const length = claimedLength(this.view, at, physicalOffset, room);
     if (length === 0 || !isIntact(this, at, meaningfulLength(this.view, at, length))) return undefined;
     return new StoredRecord(this, at);
@@ -32,65 +38,107 @@ interface Loading {
   readonly done: Promise<void>;
 }
 
+/** What may be read in one piece. */
+export interface ReadableSpan {
+  readonly startOffset: number;
+  /** Exclusive. */
+  readonly endOffset: number;
+}
+
 /**
- * What has lately been read from the disk. Consumers that work off a backlog read records that lie close together, one
- * after the other: a block read for the first one serves the next dozens without a call to the system.
+ * What has lately been read from the disk. Consumers that work off a backlog read records that lie close together, in any
+ * order: a block read for the first one serves the next dozens without a call to the system. Where a block may be kept
+ * depends on its place alone, so that it is found without a search.
  */
 export class ReadBlocks {
-  /** Used last at the end. */
-  readonly #blocks: ReadBlock[] = [];
-  readonly #loading = new Set<Loading>();
-  readonly #countMax: number;
+  /** By number of the block, modulo their count; of each set the one used last at the front. */
+  readonly #sets: ReadBlock[][];
+  readonly #loading: Loading[] = [];
+  /** Where blocks begin that could not be read whole. */
+  readonly #failed: number[] = [];
 
   /** @param cacheBytes all blocks together; 0 keeps none */
   constructor(cacheBytes: number) {
-    this.#countMax = Math.floor(cacheBytes / BLOCK_BYTES);
+    const setCount = Math.floor(cacheBytes / (BLOCK_BYTES * SET_SIZE));
+    this.#sets = Array.from({ length: setCount }, () => []);
   }
 
   /** The record at `physicalOffset`, checked, when a block has it whole. */
   find(physicalOffset: number): StoredRecord | undefined {
-    for (let index = this.#blocks.length - 1; index >= 0; index--) {
-      const block = this.#blocks[index]!;
-      if (physicalOffset < block.startOffset || physicalOffset >= block.endOffset) continue;
+    const set = this.#setOf(physicalOffset);
+    if (set === undefined) return undefined;
+    for (let index = 0; index < set.length; index++) {
+      const block = set[index]!;
       const record = block.record(physicalOffset);
       if (record === undefined) continue;
-      if (index < this.#blocks.length - 1) this.#blocks.push(...this.#blocks.splice(index, 1));
+      if (index > 0) {
+        set.copyWithin(1, 0, index);
+        set[0] = block;
+      }
       return record;
     }
     return undefined;
   }
 
   /**
-   * Reads the block that begins at `physicalOffset`, or waits for one that is being read and covers it.
-   * @param length bytes that it must have at least
-   * @param limit end of what may be read
+   * Reads the block that holds `physicalOffset`, or waits for one that is being read and has all that is wanted.
+   * @param length bytes that it must have from there on at least
+   * @param readable within it all is to lie that is read
    * @param read gives the bytes of a span, or fewer
    * @returns undefined when no block is kept for it: the record is to be read by itself
    */
   load(
     physicalOffset: number,
     length: number,
-    limit: number,
+    readable: ReadableSpan,
     read: (from: number, to: number) => Promise<Uint8Array>,
   ): Promise<void> | undefined {
-    const endOffset = Math.min(physicalOffset + BLOCK_BYTES, limit);
-    if (this.#countMax === 0 || physicalOffset + length > endOffset) return undefined;
-    for (const loading of this.#loading) {
-      if (physicalOffset >= loading.startOffset && physicalOffset + length <= loading.endOffset) return loading.done;
+    const wantedEnd = physicalOffset + length;
+    let startOffset = Math.max(physicalOffset - (physicalOffset % BLOCK_BYTES), readable.startOffset);
+    let endOffset = Math.min(startOffset + BLOCK_BYTES + OVERLAP_BYTES, readable.endOffset);
+    if (wantedEnd > endOffset || this.#failed.includes(startOffset)) {
+      startOffset = physicalOffset;
+      endOffset = Math.min(startOffset + BLOCK_BYTES, readable.endOffset);
     }
-    const loading: Loading = {
-      startOffset: physicalOffset,
-      endOffset,
-      done: read(physicalOffset, endOffset)
-        .then((bytes) => this.#add(physicalOffset, bytes))
-        .finally(() => this.#loading.delete(loading)),
-    };
-    this.#loading.add(loading);
+    if (this.#sets.length === 0 || wantedEnd > endOffset) return undefined;
+    for (const loading of this.#loading) {
+      if (physicalOffset >= loading.startOffset && wantedEnd <= loading.endOffset) return loading.done;
+    }
+    const loading = { startOffset, endOffset, done: this.#load(startOffset, endOffset, read) };
+    this.#loading.push(loading);
     return loading.done;
   }
 
-  #add(startOffset: number, bytes: Uint8Array): void {
-    this.#blocks.push(new ReadBlock(startOffset, bytes));
-    if (this.#blocks.length > this.#countMax) this.#blocks.shift();
+  async #load(from: number, to: number, read: (from: number, to: number) => Promise<Uint8Array>): Promise<void> {
+    try {
+      this.#add(new ReadBlock(from, await read(from, to)));
+    } catch (error) {
+      if (this.#failed.push(from) > FAILED_MAX) this.#failed.shift();
+      throw error;
+    } finally {
+      this.#loading.splice(
+        this.#loading.findIndex((loading) => loading.startOffset === from && loading.endOffset === to),
+        1,
+      );
+    }
+  }
+
+  #add(block: ReadBlock): void {
+    this.#keep(block, block.startOffset);
+    // One that begins anywhere holds the beginning of the next, too.
+    const nextStart = block.startOffset - (block.startOffset % BLOCK_BYTES) + BLOCK_BYTES;
+    if (block.endOffset > nextStart + OVERLAP_BYTES) this.#keep(block, nextStart);
+  }
+
+  #keep(block: ReadBlock, physicalOffset: number): void {
+    const set = this.#setOf(physicalOffset)!;
+    const former = set.findIndex(({ startOffset }) => startOffset === block.startOffset);
+    if (former >= 0) set.splice(former, 1);
+    set.unshift(block);
+    if (set.length > SET_SIZE) set.pop();
+  }
+
+  #setOf(physicalOffset: number): ReadBlock[] | undefined {
+    return this.#sets[Math.floor(physicalOffset / BLOCK_BYTES) % this.#sets.length];
   }
 }

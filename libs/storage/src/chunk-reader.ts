@@ -69,9 +69,8 @@ function chunkOf(window: ByteWindow, from: number, { bytes, endOffset }: Run): L
   return { startOffset: from, endOffset, bytes: window.bytes.subarray(0, bytes), headroomBytes: HEADROOM_BYTES };
 }
 
-/** Records from memory, as many as fit. They were checked when they came there. */
+/** Records from memory, as many as fit, copied: the memory is soon used again. They were checked when they came there. */
 function readHeld(chunk: TailChunk, from: number, limit: number, bytesMax: number): LogChunk {
-  chunk.lend();
   const at = from - chunk.startOffset;
   const isWhole = chunk.logEndOffset <= limit;
   const end = isWhole ? chunk.usedBytes : limit - chunk.startOffset;
@@ -79,7 +78,7 @@ function readHeld(chunk: TailChunk, from: number, limit: number, bytesMax: numbe
     throw damagedRecord(chunk.segment, from, 'where a follower is to go on');
   }
   if (end - at <= bytesMax) {
-    return { startOffset: from, endOffset: isWhole ? chunk.logEndOffset : limit, bytes: chunk.bytes.subarray(at, end) };
+    return copyOf(chunk, at, end, { startOffset: from, endOffset: isWhole ? chunk.logEndOffset : limit });
   }
   let position = from;
   let to = at;
@@ -90,7 +89,18 @@ function readHeld(chunk: TailChunk, from: number, limit: number, bytesMax: numbe
     position += length;
     to = next;
   }
-  return { startOffset: from, endOffset: position, bytes: chunk.bytes.subarray(at, to) };
+  return copyOf(chunk, at, to, { startOffset: from, endOffset: position });
+}
+
+function copyOf(
+  chunk: TailChunk,
+  from: number,
+  to: number,
+  span: Pick<LogChunk, 'startOffset' | 'endOffset'>,
+): LogChunk {
+  const bytes = Buffer.allocUnsafe(HEADROOM_BYTES + to - from).subarray(HEADROOM_BYTES);
+  bytes.set(chunk.bytes.subarray(from, to));
+  return { ...span, bytes, headroomBytes: HEADROOM_BYTES };
 }
 
 /** The whole records at the begin of a window, checked. */

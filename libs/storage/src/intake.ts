@@ -84,7 +84,9 @@ export class Intake {
     const state = this.#state;
     const { segment, from, to } = piece;
     if (segment !== state.segments.at(-1)) state.segments.push(segment);
-    const target = this.#args.tail.add(segment, piece.physicalOffset, bytes.subarray(from, to));
+    const target = this.#args.tail.reserve(segment, piece.physicalOffset, to - from);
+    target.bytes.set(bytes.subarray(from, to), target.usedBytes);
+    target.usedBytes += to - from;
     target.logEndOffset = piece.logEndOffset;
     segment.newestTimestampMs = Math.max(segment.newestTimestampMs, piece.newestTimestampMs);
     state.endOffset = piece.logEndOffset;

@@ -19,9 +19,9 @@ export interface LogChunk {
   readonly startOffset: number;
   /** Physical offset behind the last record; equals `startOffset` when there is nothing. */
   readonly endOffset: number;
-  /** Views of what the log holds: never changed, to be sent or copied. */
+  /** A copy: whoever has read the chunk may keep it. */
   readonly bytes: Uint8Array;
-  /** So many bytes before `bytes` in the same memory are whoever's who has read the chunk. Default 0. */
+  /** So many bytes before `bytes` in the same memory are his, too. Default 0. */
   readonly headroomBytes?: number;
 }
 
@@ -79,7 +79,7 @@ export interface ReplicatedLog {
   /** Where each epoch begins, the oldest first. A leader's own is the last one, also before its first record. */
   epochs(): readonly EpochStart[];
   /**
-   * Reads records for a follower: straight from memory where the tail is still held there, else in one large read from the disk, checked.
+   * Reads records for a follower: from memory where the tail is still held there, else in one large read from the disk, checked.
    * Up to the end for a leader (also what is not written yet), up to what is stored for a follower.
    * @param from begin of a record, or the end of the log, which gives an empty chunk
    * @param bytesMax most bytes of the chunk; one record is given even when it is larger

@@ -3,10 +3,6 @@ import { ByteWindow } from './record.ts';
 import type { Segment } from './segment.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
-/** Runs of records of this size are taken over without copying. */
-const ADOPTED_BYTES_MIN = 16 * 1024;
-/** Behind such a run chunks begin this small, as it may soon be followed by another one. */
-const CHUNK_BYTES_FIRST = 64 * 1024;
 /** Memory of so many chunks is kept for the next ones. */
 const SPARE_COUNT_MAX = 4;
 
@@ -60,8 +56,6 @@ export class Tail {
   readonly #chunks: TailChunk[] = [];
   readonly #cacheBytes: number;
   #heldBytes = 0;
-  /** Size of the next chunk. */
-  #roomBytes = CHUNK_BYTES;
   /** Memory of chunks that are gone, for the next ones. */
   readonly #spare: Uint8Array[] = [];
 
@@ -73,29 +67,12 @@ export class Tail {
   reserve(segment: Segment, physicalOffset: number, sizeBytes: number): TailChunk {
     const last = this.#chunks.at(-1);
     if (last !== undefined && last.segment === segment && last.usedBytes + sizeBytes <= last.bytes.length) return last;
-    const room = Math.min(this.#roomBytes, segment.endOffset - physicalOffset);
-    this.#roomBytes = Math.min(CHUNK_BYTES, 2 * this.#roomBytes);
+    const room = Math.min(CHUNK_BYTES, segment.endOffset - physicalOffset);
     const spare = room === CHUNK_BYTES && sizeBytes <= room ? this.#spare.pop() : undefined;
     const bytes = spare ?? Buffer.allocUnsafeSlow(Math.max(room, sizeBytes));
-    return this.#add(new TailChunk(segment, physicalOffset, bytes));
-  }
-
-  /**
-   * Adds whole records. A large run that has its memory to itself is taken over as a chunk of its own, others are copied.
-   * @param bytes not to be changed any more
-   */
-  add(segment: Segment, physicalOffset: number, bytes: Uint8Array): TailChunk {
-    if (bytes.length >= ADOPTED_BYTES_MIN && bytes.buffer.byteLength - bytes.length <= bytes.length / 4) {
-      this.#roomBytes = CHUNK_BYTES_FIRST;
-      const chunk = this.#add(new TailChunk(segment, physicalOffset, bytes));
-      // It may be anybody else's, too.
-      chunk.lend();
-      chunk.usedBytes = bytes.length;
-      return chunk;
-    }
-    const chunk = this.reserve(segment, physicalOffset, bytes.length);
-    chunk.bytes.set(bytes, chunk.usedBytes);
-    chunk.usedBytes += bytes.length;
+    const chunk = new TailChunk(segment, physicalOffset, bytes);
+    this.#chunks.push(chunk);
+    this.#heldBytes += chunk.bytes.length;
     return chunk;
   }
 
@@ -149,12 +126,6 @@ export class Tail {
     if (isLent || bytes.length !== CHUNK_BYTES || this.#spare.length === SPARE_COUNT_MAX) return;
     chunk.end();
     this.#spare.push(bytes);
-  }
-
-  #add(chunk: TailChunk): TailChunk {
-    this.#chunks.push(chunk);
-    this.#heldBytes += chunk.bytes.length;
-    return chunk;
   }
 
   #untaken(): TailChunk[] {

@@ -129,7 +129,12 @@ export function describeHttp1(engine: RpcEngine): void {
               await until('no more than the client is connected', () => server.connectionCount <= 1);
               assert.deepEqual(exceeded, limit === undefined ? [] : [limit]);
             }),
-          { http1, clock, onLimit: (one) => exceeded.push(one), limits: { ...LIMITS, handshakeTimeoutMs: 1e9 } },
+          {
+            http1,
+            clock,
+            onLimit: (one) => exceeded.push(one),
+            limits: { ...LIMITS, handshakeTimeoutMs: 1e9, idleTimeoutMs: 1e9 },
+          },
         );
       });
     }

@@ -135,7 +135,7 @@ export class ClientConnection implements CallConnection, FrameListener {
   }
 
   forget(call: ClientCall, resetCode: number | undefined): void {
-    this.#waiting.delete(call);
+    if (this.#waiting.size > 0) this.#waiting.delete(call);
     if (call.streamId !== 0 && this.#calls.delete(call.streamId)) {
       this.#sender.forget(call);
       if (resetCode !== undefined && !this.#isClosed) this.#sender.writeReset(call.streamId, resetCode);
@@ -217,7 +217,7 @@ export class ClientConnection implements CallConnection, FrameListener {
   }
 
   #openWaiting(): void {
-    if (this.#isGone) return;
+    if (this.#isGone || this.#waiting.size === 0) return;
     for (const call of this.#waiting) {
       if (!this.#hasPlace()) return;
       this.#waiting.delete(call);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { MovedClock } from '../contract/harness.ts';
 import { Deadlines, type Expiring } from './deadlines.ts';
 
@@ -45,6 +46,33 @@ describe('Deadlines', () => {
     clock.move(100);
     assert.deepEqual(expired.sort(), [1, 3]);
     deadlines.remove(entries[1]!);
+  });
+
+  it('are the same however far away they are, one or all of them, and however late the timer', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ delayMs: fc.oneof(fc.nat(100), fc.nat(40_000)), isRemoved: fc.boolean() })),
+        fc.array(fc.oneof(fc.nat(50), fc.nat(20_000)), { minLength: 1 }),
+        (calls, moves) => {
+          const clock = new MovedClock();
+          const deadlines = new Deadlines(clock);
+          const startMs = clock.monotonicMs();
+          const expired: number[] = [];
+          const entries = calls.map(({ delayMs }, n) => {
+            const entry = new Entry(() => expired.push(n));
+            deadlines.add(entry, startMs + delayMs);
+            return entry;
+          });
+          for (const [n, entry] of entries.entries()) if (calls[n]!.isRemoved) deadlines.remove(entry);
+          for (const move of moves) clock.move(move);
+          const passedMs = clock.monotonicMs() - startMs;
+          for (const [n, { delayMs, isRemoved }] of calls.entries()) {
+            if (isRemoved || delayMs > passedMs) assert.ok(!expired.includes(n), `${delayMs} after ${passedMs}`);
+            else if (delayMs + 16 <= passedMs) assert.ok(expired.includes(n), `${delayMs} after ${passedMs}`);
+          }
+        },
+      ),
+    );
   });
 
   it('may be added to while others expire, and be closed', () => {

@@ -1,28 +1,12 @@
 import { CLIENT_ADDRESS_HEADER } from '@orbitmq/protocol';
 import type { Call } from './service.ts';
+import { isTransportHeader } from './transport-headers.ts';
 
 const INTERNAL_PREFIX = 'x-orbitmq-';
 
-/** Headers that belong to one connection or to gRPC itself. */
-const HOP_HEADERS: ReadonlySet<string> = new Set([
-  'accept-encoding',
-  'connection',
-  'content-length',
-  'content-type',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
-]);
-
 /** Whether a header of a client's call is for its broker. */
 export function isPassedHeader(name: string): boolean {
-  if (HOP_HEADERS.has(name) || name.startsWith(':') || name.startsWith('grpc-')) return false;
-  return !name.startsWith(INTERNAL_PREFIX);
+  return !isTransportHeader(name) && !name.startsWith(INTERNAL_PREFIX);
 }
 
 /** The metadata of a client's call, as its broker gets it: pairs, made when somebody looks. */

@@ -42,6 +42,9 @@ const STATUS_OF_CLASS: ReadonlyMap<number, RpcStatus> = new Map([
 /** Longest `grpc-message`, in UTF-16 units: trailers must stay far below the header limits of clients. */
 const MESSAGE_LENGTH_MAX = 1024;
 
+const UNREADABLE =
+  'the request is not a readable protobuf message of its type; check that client and server use the same API';
+
 /** Number of a status on the wire. */
 export function statusNumber(status: RpcStatus): number {
   return NUMBERS.get(status)!;
@@ -64,6 +67,11 @@ export function meantError(error: unknown): RpcError | undefined {
   if (error instanceof RpcError) return error;
   if (error instanceof MqError) return new RpcError(statusOfError(error), error.message, error);
   return undefined;
+}
+
+/** What the client of a request gets that cannot be decoded. @param error what the decoder has thrown */
+export function unreadableError(error: unknown): RpcError {
+  return meantError(error) ?? new RpcError('INVALID_ARGUMENT', UNREADABLE);
 }
 
 /** A text fit for the `grpc-message` trailer: bounded, and without lone surrogates, which have no UTF-8 form. */

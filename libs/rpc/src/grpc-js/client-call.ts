@@ -5,13 +5,6 @@ import { RpcError } from '../service.ts';
 import { statusName } from '../status.ts';
 import type { Channels } from './channels.ts';
 
-/** How the messages of a call become bytes and back. */
-export interface CallCodec {
-  readonly path: string;
-  encode(request: unknown): Buffer;
-  decode(bytes: Buffer): unknown;
-}
-
 /** What grpc-js's call objects have in common. */
 interface Cancellable {
   cancel(): void;

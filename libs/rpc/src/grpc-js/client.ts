@@ -1,62 +1,25 @@
 import type { Client, ClientReadableStream, Metadata as GrpcMetadata } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '@orbitmq/base';
 import { asBuffer } from '../bytes.ts';
-import type {
-  BidiCall,
-  CallOptions,
-  OpenCall,
-  RawRpcClient,
-  RpcClient,
-  RpcClientOptions,
-  UnaryReceiver,
-} from '../client.ts';
-import type { ServiceDefinition } from '../service.ts';
+import type { BidiCall, CallOptions, OpenCall, RpcClient, RpcClientOptions, UnaryReceiver } from '../client.ts';
+import { type CallCodec, CodecClient } from '../codec-client.ts';
 import { Channels } from './channels.ts';
 import { GrpcJsBidiCall } from './client-bidi.ts';
-import { type CallCodec, OutgoingCall, rpcErrorOf } from './client-call.ts';
+import { OutgoingCall, rpcErrorOf } from './client-call.ts';
 import { sentMetadata } from './metadata.ts';
 
-const NO_OPTIONS: CallOptions = {};
-
-class GrpcJsClient {
-  readonly raw: RawRpcClient;
+class GrpcJsClient extends CodecClient {
   /** What servers announce is not shown. */
   readonly openCallsMax = 100;
   readonly #clock: Clock;
   readonly #channels: Channels;
   readonly #openCalls = new Set<OutgoingCall>();
   #closed = false;
-  readonly #codecs = new WeakMap<ServiceDefinition, Map<string, CallCodec>>();
 
   constructor(options: RpcClientOptions) {
+    super();
     this.#clock = options.clock ?? systemClock;
     this.#channels = new Channels(options, this.#clock);
-    this.raw = {
-      unary: (path, request, callOptions = NO_OPTIONS) =>
-        this.#unary(rawCodec(path), request, callOptions) as Promise<Uint8Array>,
-      unaryTo: (path, request, callOptions, receiver) => this.#unaryTo(rawCodec(path), request, callOptions, receiver),
-      serverStream: (path, request, callOptions = NO_OPTIONS) =>
-        this.#serverStream(rawCodec(path), request, callOptions) as AsyncIterable<Uint8Array>,
-      bidi: (path, callOptions = NO_OPTIONS) =>
-        this.#bidi(rawCodec(path), callOptions) as BidiCall<Uint8Array, Uint8Array>,
-    };
-  }
-
-  unary(service: ServiceDefinition, name: string, request: unknown, options = NO_OPTIONS): Promise<unknown> {
-    return this.#unary(this.#codec(service, name), request, options);
-  }
-
-  serverStream(
-    service: ServiceDefinition,
-    name: string,
-    request: unknown,
-    options = NO_OPTIONS,
-  ): AsyncIterable<unknown> {
-    return this.#serverStream(this.#codec(service, name), request, options);
-  }
-
-  bidi(service: ServiceDefinition, name: string, options = NO_OPTIONS): BidiCall<unknown, unknown> {
-    return this.#bidi(this.#codec(service, name), options);
   }
 
   close(): void {
@@ -71,7 +34,7 @@ class GrpcJsClient {
     return call;
   }
 
-  async #unary(codec: CallCodec, request: unknown, options: CallOptions): Promise<unknown> {
+  protected override async startUnary(codec: CallCodec, request: unknown, options: CallOptions): Promise<unknown> {
     const call = this.#newCall(options);
     try {
       const client = await call.connect(this.#channels);
@@ -80,7 +43,7 @@ class GrpcJsClient {
         call.opened(
           client.makeUnaryRequest(
             codec.path,
-            codec.encode,
+            serializerOf(codec),
             codec.decode,
             request,
             sentMetadata(options.metadata),
@@ -94,24 +57,33 @@ class GrpcJsClient {
     }
   }
 
-  #unaryTo(codec: CallCodec, request: unknown, options: CallOptions, receiver: UnaryReceiver): OpenCall {
+  protected override startUnaryTo(
+    codec: CallCodec,
+    request: Uint8Array,
+    options: CallOptions,
+    receiver: UnaryReceiver,
+  ): OpenCall {
     const abort = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
-    this.#unary(codec, request, { ...options, signal }).then(
+    this.startUnary(codec, request, { ...options, signal }).then(
       (response) => receiver.onResponse(response as Uint8Array),
       (error) => receiver.onFailure(error),
     );
     return { cancel: () => abort.abort() };
   }
 
-  async *#serverStream(codec: CallCodec, request: unknown, options: CallOptions): AsyncGenerator<unknown> {
+  protected override async *startServerStream(
+    codec: CallCodec,
+    request: unknown,
+    options: CallOptions,
+  ): AsyncGenerator<unknown> {
     const call = this.#newCall(options);
     try {
       const client = await call.connect(this.#channels);
       call.checkOpen();
       const stream: ClientReadableStream<unknown> = client.makeServerStreamRequest(
         codec.path,
-        codec.encode,
+        serializerOf(codec),
         codec.decode,
         request,
         sentMetadata(options.metadata),
@@ -127,11 +99,11 @@ class GrpcJsClient {
     }
   }
 
-  #bidi(codec: CallCodec, options: CallOptions): BidiCall<unknown, unknown> {
+  protected override startBidi(codec: CallCodec, options: CallOptions): BidiCall<unknown, unknown> {
     const call = this.#newCall(options);
     const open = (client: Client, metadata: GrpcMetadata) => {
       call.checkOpen();
-      const stream = client.makeBidiStreamRequest(codec.path, codec.encode, codec.decode, metadata, {
+      const stream = client.makeBidiStreamRequest(codec.path, serializerOf(codec), codec.decode, metadata, {
         deadline: call.deadlineMs,
       });
       stream.on('status', () => call.ended());
@@ -143,38 +115,14 @@ class GrpcJsClient {
     opening.catch(() => call.ended());
     return new GrpcJsBidiCall(call, opening);
   }
-
-  #codec(service: ServiceDefinition, name: string): CallCodec {
-    let codecs = this.#codecs.get(service);
-    if (!codecs) {
-      codecs = new Map();
-      this.#codecs.set(service, codecs);
-    }
-    let codec = codecs.get(name);
-    if (!codec) {
-      codec = codecOf(service, name);
-      codecs.set(name, codec);
-    }
-    return codec;
-  }
 }
 
-function codecOf(service: ServiceDefinition, name: string): CallCodec {
-  const method = service.methods[name];
-  if (!method) throw new Error(`service ${service.fullName} has no method ${name}`);
-  return {
-    path: `/${service.fullName}/${method.name}`,
-    encode: (request) => asBuffer(method.requestType.encode(request).finish()),
-    decode: (bytes) => method.responseType.decode(bytes),
-  };
-}
-
-function rawCodec(path: string): CallCodec {
-  return { path, encode: (bytes) => asBuffer(bytes as Uint8Array), decode: (bytes) => bytes };
+/** grpc-js wants Buffers. */
+function serializerOf(codec: CallCodec): (request: unknown) => Buffer {
+  return (request) => asBuffer(codec.encode(request));
 }
 
 /** A client of the given addresses. Nothing is sent before the first call. */
 export function createGrpcJsClient(options: RpcClientOptions): RpcClient {
-  // The class passes messages through as `unknown`; the interface gives them the types of the service definition.
   return new GrpcJsClient(options) as unknown as RpcClient;
 }

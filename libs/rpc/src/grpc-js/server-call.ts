@@ -2,8 +2,8 @@ import type { Metadata as GrpcMetadata, ServerInterceptingCallInterface } from '
 import type { Clock } from '@orbitmq/base';
 import { joinAddress } from '../address.ts';
 import type { Intake } from '../intake.ts';
-import { type BoundMethod, type Call, type Metadata, RpcError, type RpcStatus, type Sink } from '../service.ts';
-import { meantError, statusMessage, statusNumber } from '../status.ts';
+import type { BoundMethod, Call, Metadata, RpcError, RpcStatus, Sink } from '../service.ts';
+import { meantError, statusMessage, statusNumber, unreadableError } from '../status.ts';
 import { streamOf } from './internals.ts';
 import { ReceivedMetadata } from './metadata.ts';
 import type { UnreadStreams } from './unread-streams.ts';
@@ -20,9 +20,6 @@ export interface CallHost {
 }
 
 type Listener = () => void;
-
-const UNREADABLE =
-  'the request is not a readable protobuf message of its type; check that client and server use the same API';
 
 /**
  * One call, as its handler sees it and as the transport drives it. grpc-js's own emitters and streams, which it would
@@ -175,8 +172,8 @@ export abstract class ServerCall implements Call {
     try {
       return { request: this.method.decode(bytes) };
     } catch (error) {
-      const meant = meantError(error) ?? new RpcError('INVALID_ARGUMENT', UNREADABLE);
-      this.finish(meant.status, meant.message);
+      const { status, message } = unreadableError(error);
+      this.finish(status, message);
       return undefined;
     }
   }

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import {
   type ConnectionInjector,
   type Metadata as GrpcMetadata,
@@ -9,12 +10,10 @@ import {
   type ServerOptions,
   setLogVerbosity,
 } from '@grpc/grpc-js';
-import { type Clock, MIB, systemClock } from '@orbitmq/base';
-import { Intake } from '../intake.ts';
-import { Listener } from '../listener.ts';
-import type { RpcServer, RpcServerOptions, TlsIdentity } from '../server.ts';
-import { limitsWithDefaults, type ServerLimits } from '../server-limits.ts';
-import { type BoundMethod, RpcError } from '../service.ts';
+import { MIB } from '@orbitmq/base';
+import { PortServer } from '../port-server.ts';
+import type { RpcServer, RpcServerOptions } from '../server.ts';
+import type { BoundMethod } from '../service.ts';
 import { boundTimeouts, http2OptionsOf, ignoreClosedStreams } from './internals.ts';
 import type { CallHost, ServerCall } from './server-call.ts';
 import { BidiCall, ServerStreamCall, UnaryCall } from './server-calls.ts';
@@ -59,34 +58,24 @@ class CallEvents {
   }
 }
 
-class GrpcJsServer implements RpcServer, CallHost {
-  readonly clock: Clock;
+class GrpcJsServer extends PortServer implements CallHost {
   readonly openCalls = new Set<ServerCall>();
-  readonly intake: Intake;
   readonly unreadStreams: UnreadStreams;
-  readonly onCallEnd: CallHost['onCallEnd'];
-  readonly #options: RpcServerOptions;
-  readonly #limits: ServerLimits;
+  readonly #methods: ReadonlyMap<string, BoundMethod>;
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
-  readonly #listener: Listener;
-  #port = 0;
-  #stopping: Promise<void> | undefined;
 
   constructor(options: RpcServerOptions) {
-    this.#options = options;
-    this.clock = options.clock ?? systemClock;
-    this.onCallEnd = options.onCallEnd;
+    super(options);
+    this.#methods = new Map(options.methods.map((method) => [method.path, method]));
     this.unreadStreams = new UnreadStreams(this.clock);
-    this.#limits = limitsWithDefaults(options.limits);
-    this.intake = new Intake(this.#limits.unfinishedBytesMax, () => options.onLimit?.('unfinishedBytes'));
     setLogVerbosity(logVerbosity.NONE); // it writes texts of clients to the console
     boundTimeouts();
     this.#server = new Server(this.#serverOptions());
     ignoreClosedStreams(this.#server);
     http2OptionsOf(this.#server).settings = {
-      maxConcurrentStreams: options.limits.concurrentStreamsMax,
-      maxHeaderListSize: options.limits.metadataBytesMax,
+      maxConcurrentStreams: this.limits.concurrentStreamsMax,
+      maxHeaderListSize: this.limits.metadataBytesMax,
       enablePush: false,
     };
     for (const method of options.methods) {
@@ -96,85 +85,31 @@ class GrpcJsServer implements RpcServer, CallHost {
       }
     }
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#listener = new Listener({
-      host: options.host,
-      port: options.port,
-      tls: options.tls,
-      limits: this.#limits,
-      http1: options.http1,
-      clock: this.clock,
-      logger: options.logger,
-      onLimit: options.onLimit,
-      onConnection: (connection) => this.#injector.injectConnection(connection),
-    });
   }
 
-  get port(): number {
-    return this.#port;
+  protected override onConnection(stream: Duplex): void {
+    this.#injector.injectConnection(stream);
   }
 
-  get connectionCount(): number {
-    return this.#listener.connectionCount;
-  }
-
-  get draining(): boolean {
-    return this.#stopping !== undefined;
-  }
-
-  async start(): Promise<this> {
-    this.#port = await this.#listener.listen();
-    return this;
-  }
-
-  setTlsIdentity(identity: TlsIdentity): void {
-    if (!this.#options.tls) throw new Error('this port was started without TLS');
-    this.#listener.setTlsIdentity(identity);
-  }
-
-  onUnexpectedError(error: unknown, path: string): void {
-    this.#options.onUnexpectedError(error, path);
-  }
-
-  stop(graceMs: number): Promise<void> {
-    this.#stopping ??= this.#stop(graceMs);
-    return this.#stopping;
-  }
-
-  async #stop(graceMs: number): Promise<void> {
-    await null; // so that `draining` is true for those who are told below
-    this.#listener.close();
+  protected override drainConnections(graceMs: number): void {
     this.#injector.drain(graceMs + DESTROY_DELAY_MS);
-    for (const call of this.openCalls) call.drain();
-    await this.#emptyWithin(graceMs);
-    for (const call of this.openCalls) call.abort(new RpcError('UNAVAILABLE', 'the server has stopped'));
-    await new Promise((resolve) => setImmediate(resolve)); // lets these answers reach the sockets
-    this.#listener.destroy();
-    this.#server.forceShutdown();
-    await this.#listener.whenEmpty();
   }
 
-  async #emptyWithin(graceMs: number): Promise<void> {
-    let onTimeout = ignore;
-    const timeout = new Promise<void>((resolve) => {
-      onTimeout = resolve;
-    });
-    const timer = this.clock.setTimer(graceMs, onTimeout);
-    await Promise.race([this.#listener.whenEmpty(), timeout]);
-    timer.cancel();
+  protected override close(): void {
+    this.#server.forceShutdown();
   }
 
   #serverOptions(): ServerOptions {
-    const { limits } = this.#options;
-    const methods = new Map<string, BoundMethod>(this.#options.methods.map((method) => [method.path, method]));
+    const { limits } = this;
     return {
       'grpc.enable_channelz': 0,
       'grpc.max_receive_message_length': limits.receiveMessageBytesMax,
       'grpc.max_send_message_length': -1,
       // Headers and answers that a client does not take; beyond, its new calls are reset. Megabytes.
-      'grpc-node.max_session_memory': Math.max(1, Math.ceil(this.#limits.queuedBytesMax / MIB)),
+      'grpc-node.max_session_memory': Math.max(1, Math.ceil(limits.queuedBytesMax / MIB)),
       interceptors: [
         ({ path }, base) => {
-          const method = methods.get(path)!;
+          const method = this.#methods.get(path)!;
           const call = new CALL_CLASSES[method.kind](this, method, base);
           return new CallEvents(base, call) as unknown as ServerInterceptingCall;
         },

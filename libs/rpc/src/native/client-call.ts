@@ -1,4 +1,5 @@
 import type { CallOptions } from '../client.ts';
+import type { CallCodec } from '../codec-client.ts';
 import { PassedMetadata } from '../passed-metadata.ts';
 import { RpcError } from '../service.ts';
 import { metadataFields } from './client-headers.ts';
@@ -11,13 +12,6 @@ import type { HeaderField } from './hpack/header-field.ts';
 import { MESSAGE_PREFIX_BYTES, MessageReader } from './message-reader.ts';
 import { ERROR_CODE, WINDOW_BYTES_MAX } from './protocol.ts';
 import type { SendQueue } from './send-queue.ts';
-
-/** How the messages of a call become bytes and back. */
-export interface CallCodec {
-  readonly path: string;
-  encode(request: unknown): Uint8Array;
-  decode(bytes: Buffer): unknown;
-}
 
 /** The connection that has taken a call, as the call sees it. */
 export interface CallConnection {

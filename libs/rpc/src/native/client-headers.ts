@@ -1,22 +1,8 @@
+import { isTransportHeader } from '../transport-headers.ts';
 import { type HpackEncoder, PreparedBlock, type SentField } from './hpack/encoder.ts';
 
 /** Paths whose headers are kept ready; a service has fewer methods. */
 const PATHS_MAX = 256;
-
-/** Fields that belong to a connection or to gRPC itself. */
-const RESERVED: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'content-type',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
-]);
 
 /** The longest number that grpc-timeout may have. */
 const TIMEOUT_MAX = 99_999_999;
@@ -75,7 +61,7 @@ export function metadataFields(pairs: Iterable<readonly [string, string]> | unde
   if (!pairs) return undefined;
   const fields: SentField[] = [];
   for (const [name, value] of pairs) {
-    if (!/^[0-9a-z_.-]+$/.test(name) || name.startsWith('grpc-') || RESERVED.has(name)) continue;
+    if (!/^[0-9a-z_.-]+$/.test(name) || isTransportHeader(name)) continue;
     if (name.endsWith('-bin')) fields.push({ name, value: Buffer.from(value, 'base64').toString('base64') });
     else if (/^[ -~]*$/.test(value)) fields.push({ name, value: value.trim() });
   }

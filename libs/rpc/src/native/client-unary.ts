@@ -1,6 +1,7 @@
 import type { CallOptions } from '../client.ts';
+import type { CallCodec } from '../codec-client.ts';
 import { RpcError } from '../service.ts';
-import { type CallCodec, ClientCall, type ClientCallHost } from './client-call.ts';
+import { ClientCall, type ClientCallHost } from './client-call.ts';
 import { ERROR_CODE } from './protocol.ts';
 
 const UNREADABLE = 'the response is not a readable protobuf message of its type';

@@ -1,7 +1,8 @@
 import { type Clock, KIB, MIB, systemClock, systemRandom } from '@orbitmq/base';
-import type { BidiCall, CallOptions, RawRpcClient, RpcClient, RpcClientOptions } from '../client.ts';
-import { RpcError, type ServiceDefinition, UnreachableError } from '../service.ts';
-import type { CallCodec, ClientCall, ClientCallHost } from './client-call.ts';
+import type { BidiCall, CallOptions, OpenCall, RpcClient, RpcClientOptions, UnaryReceiver } from '../client.ts';
+import { type CallCodec, CodecClient } from '../codec-client.ts';
+import { RpcError, UnreachableError } from '../service.ts';
+import type { ClientCall, ClientCallHost } from './client-call.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { Endpoint } from './client-endpoint.ts';
 import { NativeBidiCall, StreamClientCall } from './client-stream.ts';
@@ -17,22 +18,19 @@ const RECONNECT_PAUSE_DEFAULT_MS_MAX = 5_000;
 /** A server that says nothing else takes so many calls (RFC 9113 asks for no less). */
 const OPEN_CALLS_UNKNOWN_MAX = 100;
 
-const NO_OPTIONS: CallOptions = {};
-
-class NativeClient implements ClientCallHost {
-  readonly raw: RawRpcClient;
+class NativeClient extends CodecClient implements ClientCallHost {
   readonly receiveMessageBytesMax: number;
   readonly deadlines: Deadlines;
   /** Calls that wait for a connection to be made. */
   readonly #unplaced = new Set<ClientCall>();
   readonly #clock: Clock;
   readonly #endpoints: readonly Endpoint[];
-  readonly #codecs = new WeakMap<ServiceDefinition, Map<string, CallCodec>>();
   #current = 0;
   #connecting: Promise<ClientConnection | undefined> | undefined;
   #isClosed = false;
 
   constructor(options: RpcClientOptions) {
+    super();
     if (options.addresses.length === 0) throw new Error('a client needs at least one address');
     this.#clock = options.clock ?? systemClock;
     this.receiveMessageBytesMax = options.receiveMessageBytesMax ?? RECEIVE_MESSAGE_DEFAULT_BYTES;
@@ -48,36 +46,6 @@ class NativeClient implements ClientCallHost {
       onUnsent: (call: ClientCall) => this.connect(call),
     };
     this.#endpoints = options.addresses.map((address) => new Endpoint(address, endpointOptions));
-    this.raw = {
-      unary: (path, request, callOptions = NO_OPTIONS) =>
-        this.#unary(rawCodec(path), request, callOptions) as Promise<Uint8Array>,
-      unaryTo: (path, request, callOptions, receiver) => {
-        const call = new UnaryClientCall(this, rawCodec(path), callOptions, request, receiver as UnaryResult);
-        call.start();
-        return call;
-      },
-      serverStream: (path, request, callOptions = NO_OPTIONS) =>
-        this.#serverStream(rawCodec(path), request, callOptions) as AsyncIterable<Uint8Array>,
-      bidi: (path, callOptions = NO_OPTIONS) =>
-        this.#bidi(rawCodec(path), callOptions) as BidiCall<Uint8Array, Uint8Array>,
-    };
-  }
-
-  unary(service: ServiceDefinition, name: string, request: unknown, options = NO_OPTIONS): Promise<unknown> {
-    return this.#unary(this.#codec(service, name), request, options);
-  }
-
-  serverStream(
-    service: ServiceDefinition,
-    name: string,
-    request: unknown,
-    options = NO_OPTIONS,
-  ): AsyncIterable<unknown> {
-    return this.#serverStream(this.#codec(service, name), request, options);
-  }
-
-  bidi(service: ServiceDefinition, name: string, options = NO_OPTIONS): BidiCall<unknown, unknown> {
-    return this.#bidi(this.#codec(service, name), options);
   }
 
   close(): void {
@@ -135,14 +103,29 @@ class NativeClient implements ClientCallHost {
     return undefined;
   }
 
-  #unary(codec: CallCodec, request: unknown, options: CallOptions): Promise<unknown> {
+  protected override startUnary(codec: CallCodec, request: unknown, options: CallOptions): Promise<unknown> {
     return new Promise((onResponse, onFailure) => {
       const bytes = encoded(codec, request);
       new UnaryClientCall(this, codec, options, bytes, { onResponse, onFailure }).start();
     });
   }
 
-  #serverStream(codec: CallCodec, request: unknown, options: CallOptions): AsyncIterable<unknown> {
+  protected override startUnaryTo(
+    codec: CallCodec,
+    request: Uint8Array,
+    options: CallOptions,
+    receiver: UnaryReceiver,
+  ): OpenCall {
+    const call = new UnaryClientCall(this, codec, options, request, receiver as UnaryResult);
+    call.start();
+    return call;
+  }
+
+  protected override startServerStream(
+    codec: CallCodec,
+    request: unknown,
+    options: CallOptions,
+  ): AsyncIterable<unknown> {
     return {
       [Symbol.asyncIterator]: () => {
         const call = new StreamClientCall(this, codec, options);
@@ -153,22 +136,8 @@ class NativeClient implements ClientCallHost {
     };
   }
 
-  #bidi(codec: CallCodec, options: CallOptions): BidiCall<unknown, unknown> {
+  protected override startBidi(codec: CallCodec, options: CallOptions): BidiCall<unknown, unknown> {
     return new NativeBidiCall(new StreamClientCall(this, codec, options));
-  }
-
-  #codec(service: ServiceDefinition, name: string): CallCodec {
-    let codecs = this.#codecs.get(service);
-    if (!codecs) {
-      codecs = new Map();
-      this.#codecs.set(service, codecs);
-    }
-    let codec = codecs.get(name);
-    if (!codec) {
-      codec = codecOf(service, name);
-      codecs.set(name, codec);
-    }
-    return codec;
   }
 }
 
@@ -180,25 +149,7 @@ function encoded(codec: CallCodec, request: unknown): Uint8Array {
   }
 }
 
-function codecOf(service: ServiceDefinition, name: string): CallCodec {
-  const method = service.methods[name];
-  if (!method) throw new Error(`service ${service.fullName} has no method ${name}`);
-  return {
-    path: `/${service.fullName}/${method.name}`,
-    encode: (request) => method.requestType.encode(request).finish(),
-    decode: (bytes) => method.responseType.decode(bytes),
-  };
-}
-
-const encodeRaw = (bytes: unknown): Uint8Array => bytes as Uint8Array;
-const decodeRaw = (bytes: Buffer): unknown => bytes;
-
-function rawCodec(path: string): CallCodec {
-  return { path, encode: encodeRaw, decode: decodeRaw };
-}
-
 /** A client of the given addresses over HTTP/2 of our own. Nothing is sent before the first call. */
 export function createNativeClient(options: RpcClientOptions): RpcClient {
-  // The class passes messages through as `unknown`; the interface gives them the types of the service definition.
   return new NativeClient(options) as unknown as RpcClient;
 }

@@ -1,7 +1,7 @@
 import type { Intake } from '../intake.ts';
 import type { RpcLimit } from '../server.ts';
 import { type BoundMethod, type Call, type Metadata, RpcError, type RpcStatus, type Sink } from '../service.ts';
-import { meantError } from '../status.ts';
+import { meantError, unreadableError } from '../status.ts';
 import type { Deadlines, Expiring } from './deadlines.ts';
 import type { Inflater } from './inflater.ts';
 import { FieldMetadata } from './metadata.ts';
@@ -26,9 +26,6 @@ export interface CallHost {
 }
 
 type Listener = () => void;
-
-const UNREADABLE =
-  'the request is not a readable protobuf message of its type; check that client and server use the same API';
 
 /** One call: a stream that carries gRPC, as its handler sees it and as its connection drives it. */
 export abstract class ServerCall extends ServerStream implements Call, Expiring, OpenCall {
@@ -182,8 +179,8 @@ export abstract class ServerCall extends ServerStream implements Call, Expiring,
     try {
       return { request: this.method.decode(bytes) };
     } catch (error) {
-      const meant = meantError(error) ?? new RpcError('INVALID_ARGUMENT', UNREADABLE);
-      this.finish(meant.status, meant.message);
+      const { status, message } = unreadableError(error);
+      this.finish(status, message);
       return undefined;
     }
   }

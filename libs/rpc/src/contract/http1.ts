@@ -99,6 +99,20 @@ export function describeHttp1(engine: RpcEngine): void {
       );
     });
 
+    it('stays what it is when a client offers to go on with HTTP/2', async () => {
+      await withServer(
+        engine,
+        HANDLERS,
+        ({ server }) =>
+          withSocket(server.port, async (socket) => {
+            const offer = 'Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk';
+            socket.write(`GET /healthz HTTP/1.1\r\nHost: a\r\n${offer}\r\n\r\n`);
+            assert.match(await restOf(socket), /^HTTP\/1\.1 200 .*GET \/healthz/s);
+          }),
+        { http1 },
+      );
+    });
+
     /** Beginnings that are never answered well, and the limit that ends them. */
     const abuses: Readonly<Record<string, readonly [first: string, RpcLimit | undefined, RegExp]>> = {
       'a head that does not end': ['GET / HTTP/1.1\r\nHost: a\r\n', 'http1', /^$/],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { constants } from 'node:http2';
 import { describe, it } from 'node:test';
 import { KIB, MIB } from '@orbitmq/base';
+import type { RpcLimit } from '../server.ts';
 import { RpcError } from '../service.ts';
 import {
   answerOf,
@@ -193,19 +194,44 @@ export function describeStreams(engine: RpcEngine): void {
     for (const [which, message] of Object.entries(messages)) {
       it(`${which} are ended, the oldest first, before they fill the memory`, async () => {
         const echo = (request: string): string => request;
-        await withServer(engine, { unary: { echo } }, (fixture) =>
-          withSession(fixture, async (session) => {
-            session.setLocalWindowSize(MIB);
-            const begun = Array.from({ length: 40 }, () => {
-              const stream = openStream(session, 'echo');
-              stream.write(message);
-              return answerOf(stream);
-            });
-            const first = await begun[0]!;
-            assert.equal(first.grpcStatus, 8);
-            assert.match(first.grpcMessage, /unfinished requests/);
-            assert.equal(await fixture.text('echo', 'neighbour'), 'neighbour');
-          }),
+        const exceeded: RpcLimit[] = [];
+        await withServer(
+          engine,
+          { unary: { echo } },
+          (fixture) =>
+            withSession(fixture, async (session) => {
+              session.setLocalWindowSize(MIB);
+              const begun = Array.from({ length: 40 }, () => {
+                const stream = openStream(session, 'echo');
+                stream.write(message);
+                return answerOf(stream);
+              });
+              const first = await begun[0]!;
+              assert.equal(first.grpcStatus, 8);
+              assert.match(first.grpcMessage, /unfinished requests/);
+              assert.equal(await fixture.text('echo', 'neighbour'), 'neighbour');
+              assert.equal(exceeded[0], 'unfinishedBytes');
+            }),
+          { onLimit: (one) => exceeded.push(one) },
+        );
+      });
+
+      it(`${which} have the limit that is given`, async () => {
+        const exceeded: RpcLimit[] = [];
+        await withServer(
+          engine,
+          { unary: { echo: (request) => request } },
+          (fixture) =>
+            withSession(fixture, async (session) => {
+              const begun = Array.from({ length: 3 }, () => {
+                const stream = openStream(session, 'echo');
+                stream.write(message.subarray(0, 40 * KIB));
+                return answerOf(stream);
+              });
+              assert.equal((await begun[0]!).grpcStatus, 8);
+              assert.deepEqual(exceeded, ['unfinishedBytes']);
+            }),
+          { limits: { ...LIMITS, unfinishedBytesMax: 100 * KIB }, onLimit: (one) => exceeded.push(one) },
         );
       });
     }

@@ -6,6 +6,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import { KIB, systemClock } from '@orbitmq/base';
 import fc from 'fast-check';
 import { selfSignedIdentity } from '../self-signed.ts';
+import type { RpcLimit } from '../server.ts';
 import {
   answerOf,
   closed,
@@ -189,6 +190,7 @@ function describeLimits(engine: RpcEngine): void {
   describe('connections', () => {
     it('are limited in total and for each address', async () => {
       for (const limit of ['connectionsMax', 'connectionsPerAddressMax'] as const) {
+        const exceeded: RpcLimit[] = [];
         await withServer(
           engine,
           HANDLERS,
@@ -199,11 +201,12 @@ function describeLimits(engine: RpcEngine): void {
               await withSocket(server.port, closed);
               assert.equal(server.connectionCount, 2);
               assert.equal(await text('echo', 'still here'), 'still here');
+              assert.deepEqual(exceeded, ['connections']);
             });
             await until('the place is free', () => server.connectionCount === 1);
             await withSocket(server.port, () => until('the next is counted', () => server.connectionCount === 2));
           },
-          { limits: { ...LIMITS, [limit]: 2 } },
+          { limits: { ...LIMITS, [limit]: 2 }, onLimit: (one) => exceeded.push(one) },
         );
       }
     });
@@ -216,6 +219,7 @@ function describeLimits(engine: RpcEngine): void {
         Buffer.from([0x16]),
         Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]),
       ];
+      const exceeded: RpcLimit[] = [];
       await withServer(
         engine,
         HANDLERS,
@@ -236,8 +240,13 @@ function describeLimits(engine: RpcEngine): void {
             await new Promise((resolve) => setTimeout(resolve, 150)); // longer than the limit
             assert.equal(gone, false, 'a connection that has begun stays');
           });
+          assert.deepEqual(exceeded, Array(beginnings.length).fill('handshake'));
         },
-        { tls: identity, limits: { ...LIMITS, handshakeTimeoutMs: 50 } },
+        {
+          tls: identity,
+          limits: { ...LIMITS, handshakeTimeoutMs: 50 },
+          onLimit: (one) => exceeded.push(one),
+        },
       );
     });
 
@@ -295,6 +304,7 @@ function describeLimits(engine: RpcEngine): void {
 
     it('are closed after long silence, but not while they ping', async () => {
       const clock = new MovedClock();
+      const exceeded: RpcLimit[] = [];
       await withServer(
         engine,
         HANDLERS,
@@ -313,8 +323,9 @@ function describeLimits(engine: RpcEngine): void {
             });
             await until('one is left', () => fixture.server.connectionCount === 1);
             assert.equal(session.destroyed, false);
+            assert.deepEqual(exceeded, ['idle']);
           }),
-        { clock, limits: { ...LIMITS, idleTimeoutMs: 120_000 } },
+        { clock, limits: { ...LIMITS, idleTimeoutMs: 120_000 }, onLimit: (one) => exceeded.push(one) },
       );
     });
 

@@ -43,7 +43,7 @@ export const rpcPortKeys = {
     max: SETTABLE_MS_MAX,
     unit: 'ms',
     description:
-      'A connection that is older is told to go, and ends with its last call, so that its client looks for a server anew; 0 = never. Engine `native` only.',
+      'A connection that is older is told to go, and ends with its last call, so that its client looks for a server anew; 0 = never.',
   }),
   grpcMaxInboundMessageSize: wholeNumber({
     default: 0,

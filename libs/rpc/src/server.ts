@@ -38,6 +38,8 @@ export interface RpcServerLimits {
    * connection holds with it. Bytes; default 64 MiB.
    */
   readonly queuedBytesMax?: number;
+  /** A connection older than this is drained, so that its client looks for a server anew. Milliseconds; default never. */
+  readonly connectionAgeMsMax?: number;
   /** Only the native engine knows the limits that follow. Fields of one header list; default 256. */
   readonly headerCountMax?: number;
   /** Streams of one connection that are reset, by either side. Each second, and five times as many at once; default 200. */
@@ -58,8 +60,6 @@ export interface RpcServerLimits {
    * Bytes; default 512 MiB.
    */
   readonly queuedBytesTotalMax?: number;
-  /** A connection older than this is drained, so that its client looks for a server anew. Milliseconds; default never. */
-  readonly connectionAgeMsMax?: number;
 }
 
 /** Limits of which metrics tell how often they have been exceeded. */

@@ -12,6 +12,7 @@ import {
   closed,
   type Fixture,
   framed,
+  gate,
   LIMITS,
   MovedClock,
   openStream,
@@ -326,6 +327,29 @@ function describeLimits(engine: RpcEngine): void {
             assert.deepEqual(exceeded, ['idle']);
           }),
         { clock, limits: { ...LIMITS, idleTimeoutMs: 120_000 }, onLimit: (one) => exceeded.push(one) },
+      );
+    });
+
+    it('go when they are old, and finish their calls', async () => {
+      const answer = gate();
+      const late = async (): Promise<string> => {
+        await answer.opened;
+        return 'late';
+      };
+      await withServer(
+        engine,
+        { unary: { late } },
+        (fixture) =>
+          withSession(fixture, async (session) => {
+            const goneAway = new Promise((resolve) => session.once('goaway', resolve));
+            const stream = openStream(session, 'late');
+            stream.end(framed(Buffer.alloc(0)));
+            await goneAway;
+            answer.open();
+            assert.equal((await answerOf(stream)).grpcStatus, 0);
+            await until('the connection is closed', () => fixture.server.connectionCount === 0);
+          }),
+        { limits: { ...LIMITS, connectionAgeMsMax: 1_000 } },
       );
     });
 

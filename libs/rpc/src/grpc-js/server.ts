@@ -103,6 +103,9 @@ class GrpcJsServer extends PortServer implements CallHost {
     const { limits } = this;
     return {
       'grpc.enable_channelz': 0,
+      ...(limits.connectionAgeMsMax < Number.POSITIVE_INFINITY && {
+        'grpc.max_connection_age_ms': limits.connectionAgeMsMax,
+      }),
       'grpc.max_receive_message_length': limits.receiveMessageBytesMax,
       'grpc.max_send_message_length': -1,
       // Headers and answers that a client does not take; beyond, its new calls are reset. Megabytes.

@@ -1,9 +1,9 @@
 import { MqError } from '@orbitmq/base';
 import { type AckRequest, type AckRequestEntry, encodeAckAnswer } from '@orbitmq/protocol';
 import { AckMessageResponse, Code, Status } from '@orbitmq/protocol/apache.rocketmq.v2';
-import type { Call } from '@orbitmq/rpc';
-import type { LeaseOutcome, LeaseRef } from '@orbitmq/shard';
-import { OK_STATUS, statusOf, stored } from './answers.ts';
+import type { Call, Reply } from '@orbitmq/rpc';
+import type { LeaseOutcome, LeaseRef, SettleWaiter } from '@orbitmq/shard';
+import { OK_STATUS, refusing, statusOf, unknownIfStored } from './answers.ts';
 import { clientIdOf, languageOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
 import { type Consumption, consumptionOf, isForgiven, leaseAt, staleHandle } from './leases.ts';
@@ -21,16 +21,28 @@ export interface AckAnswer {
  * AckMessage: each entry is settled by itself and has its own result. A handle whose lease has ended is as good as long
  * as the message has not been handed out again; one that was acknowledged before is OK.
  */
-export async function ackMessage(context: MessagingContext, request: AckRequest, call: Call): Promise<AckAnswer> {
-  context.sessions.seen(clientIdOf(call));
-  const consumption = consumptionOf(context, request.groupName, request.topicName);
-  checkCount(request.entries.length, context.config.limits.ackEntriesMax);
-  const results = new Acknowledgement(context, consumption, request, call).settle();
-  await stored(context.shard);
-  const settledCount = countOk(results);
-  const { group, topic } = consumption;
-  if (group && topic) context.events.messagesAcknowledged(topic, group, settledCount);
-  return { status: overall(results, settledCount), request, results };
+export class Acknowledging {
+  readonly context: MessagingContext;
+  readonly refuse: (error: unknown, reply: Reply<AckAnswer>) => void;
+
+  constructor(context: MessagingContext) {
+    this.context = context;
+    this.refuse = refusing('AckMessage', context.events, (status) => ({ status, request: undefined, results: [] }));
+  }
+
+  acknowledge(request: AckRequest, call: Call, reply: Reply<AckAnswer>): void {
+    const { config, sessions, shard } = this.context;
+    try {
+      sessions.seen(clientIdOf(call));
+      const consumption = consumptionOf(this.context, request.groupName, request.topicName);
+      checkCount(request.entries.length, config.limits.ackEntriesMax);
+      const ack = new AckUnderWay(this, consumption, { request, call, reply });
+      ack.settle();
+      shard.whenSettled(ack);
+    } catch (error) {
+      this.refuse(error, reply);
+    }
+  }
 }
 
 /** Encodes the answer to an AckMessage: ids and handles go back as they came. */
@@ -50,35 +62,58 @@ function checkCount(count: number, countMax: number): void {
   throw new MqError('BAD_REQUEST', `an ack has 1 to ${countMax} entries; found ${count}; send them in several calls`);
 }
 
-/** One AckMessage on its way: what its entries name is settled together. */
-class Acknowledgement {
-  private readonly context: MessagingContext;
+/** An AckMessage as it came. */
+interface Incoming {
+  readonly request: AckRequest;
+  readonly call: Call;
+  readonly reply: Reply<AckAnswer>;
+}
+
+/** An AckMessage on its way: what its entries name is settled together, and answered when the log has stored it. */
+class AckUnderWay implements SettleWaiter {
+  private readonly host: Acknowledging;
   private readonly consumption: Consumption;
   private readonly request: AckRequest;
   private readonly call: Call;
+  private readonly reply: Reply<AckAnswer>;
+  /** One for each entry. */
   private readonly results: Status[] = [];
   private readonly leases: LeaseRef[] = [];
   /** Which entry each lease is of. */
   private readonly positions: number[] = [];
 
-  constructor(context: MessagingContext, consumption: Consumption, request: AckRequest, call: Call) {
-    this.context = context;
+  constructor(host: Acknowledging, consumption: Consumption, { request, call, reply }: Incoming) {
+    this.host = host;
     this.consumption = consumption;
     this.request = request;
     this.call = call;
+    this.reply = reply;
   }
 
-  /** Settles what can be settled. @returns a result for each entry */
-  settle(): readonly Status[] {
+  /** Settles what can be settled. */
+  settle(): void {
     const { entries } = this.request;
     for (let position = 0; position < entries.length; position++) this.look(position, entries[position]!);
     if (this.leases.length > 0) this.settleLeases();
-    return this.results;
+  }
+
+  /** For the shard: what was settled is stored. */
+  settled(): void {
+    const { request, results } = this;
+    const { group, topic } = this.consumption;
+    const settledCount = countOk(results);
+    if (group && topic) this.host.context.events.messagesAcknowledged(topic, group, settledCount);
+    this.reply.respond({ status: overall(results, settledCount), request, results });
+  }
+
+  /** For the shard: nobody knows what is stored. */
+  unsettled(error: unknown): void {
+    this.host.refuse(unknownIfStored(error), this.reply);
   }
 
   private look(position: number, { handleStart, handleEnd }: AckRequestEntry): void {
     try {
-      const lease = leaseAt(this.context, this.consumption, this.request.bytes, handleStart, handleEnd);
+      const lease = leaseAt(this.host.context, this.consumption, this.request.bytes, handleStart, handleEnd);
       // Those with a lease have their results set when all are settled.
       this.results.push(lease ? OK_STATUS : this.stale(position, 'gone'));
       if (!lease) return;
@@ -91,7 +126,7 @@ class Acknowledgement {
   }
 
   private settleLeases(): void {
-    const { renewals, shard } = this.context;
+    const { renewals, shard } = this.host.context;
     try {
       const outcomes = shard.acknowledgeAll(this.leases);
       for (let index = 0; index < outcomes.length; index++) {

@@ -21,10 +21,12 @@ export interface Consumption {
 
 /** @throws MqError ILLEGAL_TOPIC, ILLEGAL_CONSUMER_GROUP */
 export function consumptionOf(context: MessagingContext, groupName: string, topicName: string): Consumption {
-  checkGroupName(groupName);
-  checkTopicForm(topicName);
   const { metadata } = context.shard;
-  return { groupName, topicName, group: metadata.group(groupName), topic: metadata.topic(topicName) };
+  const [group, topic] = [metadata.group(groupName), metadata.topic(topicName)];
+  // What is there has a good name.
+  if (!group) checkGroupName(groupName);
+  if (!topic) checkTopicForm(topicName);
+  return { groupName, topicName, group, topic };
 }
 
 /**

@@ -29,7 +29,7 @@ import { type BoundMethod, bidi, boundRequests, type Sink, serverStream, unary, 
 import type { Logger } from '@orbitmq/runtime';
 import type { Shard } from '@orbitmq/shard';
 import type { HalfRef, Topic, TransactionEnd } from '@orbitmq/views';
-import { type AckAnswer, ackMessage, encodeAckMessage } from './ack.ts';
+import { Acknowledging, encodeAckMessage } from './ack.ts';
 import { Agreements } from './agreements.ts';
 import { answering } from './answers.ts';
 import { changeInvisibleDuration } from './change-invisible.ts';
@@ -182,6 +182,7 @@ function methodsOf(context: MessagingContext, { telemetry, receiving, ending, el
   const { events } = context;
   const sending = new Sending(context, elsewhere);
   const liteSubscribing = new LiteSubscribing(context);
+  const acknowledging = new Acknowledging(context);
   const pulling = new Pulling(context, receiving.polls);
   return [
     unary(
@@ -236,15 +237,10 @@ function methodsOf(context: MessagingContext, { telemetry, receiving, ending, el
       (request: ReceiveMessageRequest, call, sink: Sink<Uint8Array>) => receiving.receive(request, call, sink),
       { encode: (response: Uint8Array) => response },
     ),
-    unary(
+    unaryReply(
       MessagingServiceDefinition,
       'ackMessage',
-      answering(
-        'AckMessage',
-        events,
-        (request: AckRequest, call) => ackMessage(context, request, call),
-        (status): AckAnswer => ({ status, request: undefined, results: [] }),
-      ),
+      (request: AckRequest, call, reply) => acknowledging.acknowledge(request, call, reply),
       { decode: decodeAckRequest, encode: encodeAckMessage },
     ),
     unary(

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
+import { LastText } from './wire/last-text.ts';
 import { WireError } from './wire/wire-error.ts';
 import { WireReader } from './wire/wire-reader.ts';
-import { bufferOf, readText } from './wire/wire-text.ts';
+import { bufferOf } from './wire/wire-text.ts';
 import { bytesFieldSize, writeBytesHeader } from './wire/wire-writer.ts';
 
 const REQUEST = { group: 1, topic: 2, entries: 3 } as const;
@@ -10,6 +11,12 @@ const RESOURCE_NAME = 2;
 const ENTRY = { messageId: 1, receiptHandle: 2, status: 3 } as const;
 const ANSWER = { status: 1, entries: 2 } as const;
 const ASCII_MAX = 0x7f;
+const NOTHING = Buffer.alloc(0);
+
+/** Used again and again; what is read in between names the same group and topic most of the time. */
+const reader = new WireReader(NOTHING);
+const groupNames = new LastText();
+const topicNames = new LastText();
 
 /** Where the texts of an entry lie in the bytes of its request; empty where it lacks one. */
 export interface AckRequestEntry {
@@ -37,16 +44,24 @@ export interface AckRequest {
  */
 export function decodeAckRequest(bytes: Uint8Array): AckRequest {
   const buffer = bufferOf(bytes);
-  const reader = new WireReader(buffer);
+  reader.open(buffer);
+  try {
+    return readRequest(buffer);
+  } finally {
+    reader.open(NOTHING);
+  }
+}
+
+function readRequest(bytes: Buffer): AckRequest {
   let groupName = '';
   let topicName = '';
   const entries: AckRequestEntry[] = [];
   while (reader.next()) {
-    if (reader.isBytes(REQUEST.group)) groupName = readName(reader, buffer);
-    else if (reader.isBytes(REQUEST.topic)) topicName = readName(reader, buffer);
-    else if (reader.isBytes(REQUEST.entries)) entries.push(readEntry(reader, buffer));
+    if (reader.isBytes(REQUEST.group)) groupName = readName(groupNames, bytes);
+    else if (reader.isBytes(REQUEST.topic)) topicName = readName(topicNames, bytes);
+    else if (reader.isBytes(REQUEST.entries)) entries.push(readEntry(bytes));
   }
-  return { groupName, topicName, bytes: buffer, entries };
+  return { groupName, topicName, bytes, entries };
 }
 
 /**
@@ -98,15 +113,15 @@ function writeBytesField(
 }
 
 /** Name of the current field, a `Resource`. */
-function readName(reader: WireReader, bytes: Buffer): string {
+function readName(names: LastText, bytes: Buffer): string {
   let name = '';
   const outerEnd = reader.enter();
-  while (reader.next()) if (reader.isBytes(RESOURCE_NAME)) name = readText(bytes, reader.valueStart, reader.valueEnd);
+  while (reader.next()) if (reader.isBytes(RESOURCE_NAME)) name = names.read(bytes, reader.valueStart, reader.valueEnd);
   reader.leave(outerEnd);
   return name;
 }
 
-function readEntry(reader: WireReader, bytes: Buffer): AckRequestEntry {
+function readEntry(bytes: Buffer): AckRequestEntry {
   const entry = { idStart: 0, idEnd: 0, handleStart: 0, handleEnd: 0 };
   const outerEnd = reader.enter();
   while (reader.next()) {

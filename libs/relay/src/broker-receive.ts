@@ -1,7 +1,7 @@
 import { RECEIVE_MODE_HEADER, type ReceiveMode } from '@orbitmq/protocol';
 import { type Call, passedMetadata } from '@orbitmq/rpc';
 import type { Broker } from './brokers.ts';
-import { timeoutFor, withConnection } from './forward.ts';
+import { forwardStream, timeoutFor } from './forward.ts';
 import type { ReceiveRequest } from './receive-request.ts';
 
 /** Longest receive where the client sets no limit. Milliseconds. */
@@ -21,13 +21,7 @@ export function receiveFrom(
   stop: AbortSignal | undefined,
   take: (response: Uint8Array) => Promise<void> | undefined,
 ): Promise<void> {
-  return withConnection(broker, call, async (client, cancelled) => {
-    const signal = stop === undefined ? cancelled : AbortSignal.any([cancelled, stop]);
-    const metadata = passedMetadata(call, mode === 'wait' ? undefined : [RECEIVE_MODE_HEADER, mode]);
-    const options = { timeoutMs: timeoutFor(call, WAIT_MAX_MS), metadata, signal };
-    for await (const response of client.raw.serverStream(call.path, request.bytes, options)) {
-      const room = take(response);
-      if (room) await room;
-    }
-  });
+  const metadata = passedMetadata(call, mode === 'wait' ? undefined : [RECEIVE_MODE_HEADER, mode]);
+  const options = { timeoutMs: timeoutFor(call, WAIT_MAX_MS), metadata };
+  return forwardStream(broker, request.bytes, call, options, stop, take);
 }

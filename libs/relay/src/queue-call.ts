@@ -5,7 +5,7 @@ import { statusOf, unknownBroker } from './answers.ts';
 import type { Candidates } from './broker-choice.ts';
 import type { Broker } from './brokers.ts';
 import { firstReachable } from './first-reachable.ts';
-import { timeoutFor, withConnection } from './forward.ts';
+import { forwardStream, timeoutFor } from './forward.ts';
 import { passOn } from './pass-on.ts';
 import type { RelayContext } from './relay-context.ts';
 
@@ -65,29 +65,23 @@ export async function relayPull(
 /** What a client hears whose pull is given up because this server stops: nothing is wrong, it asks again elsewhere. */
 const NOTHING_CAME = new MqError('MESSAGE_NOT_FOUND', 'No message came before this name server stopped; pull again.');
 
-function pass(
+async function pass(
   broker: Broker,
   request: QueueRequest,
   call: Call,
   sink: Sink<Uint8Array>,
   hasResponses: () => boolean,
 ): Promise<void> {
-  return withConnection(broker, call, async (client, cancelled) => {
-    const drained = new AbortController();
-    const stopWaiting = call.onDrain(() => {
-      if (!hasResponses()) drained.abort();
-    });
-    const signal = AbortSignal.any([cancelled, drained.signal]);
-    const options = { timeoutMs: timeoutFor(call, WAIT_MAX_MS), metadata: passedMetadata(call), signal };
-    try {
-      for await (const response of client.raw.serverStream(call.path, request.bytes, options)) {
-        const room = sink.write(response);
-        if (room) await room;
-      }
-    } finally {
-      stopWaiting();
-    }
+  const drained = new AbortController();
+  const stopWaiting = call.onDrain(() => {
+    if (!hasResponses()) drained.abort();
   });
+  const options = { timeoutMs: timeoutFor(call, WAIT_MAX_MS), metadata: passedMetadata(call) };
+  try {
+    await forwardStream(broker, request.bytes, call, options, drained.signal, (response) => sink.write(response));
+  } finally {
+    stopWaiting();
+  }
 }
 
 /**

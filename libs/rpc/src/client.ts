@@ -65,6 +65,14 @@ export interface UnaryReceiver {
   onFailure(error: RpcError): void;
 }
 
+/** Gets the responses of a call, and its end. */
+export interface StreamReceiver {
+  /** @returns undefined when more may follow at once, else a promise: until it settles, nothing more is told */
+  onResponse(response: Uint8Array): Promise<void> | undefined;
+  /** The call has ended, behind all of its responses; told once. @param error undefined = well */
+  onEnd(error: RpcError | undefined): void;
+}
+
 /** A call that may still be ended. */
 export interface OpenCall {
   /** Ends the call, if it has not ended: its receiver is told CANCELLED at once. */
@@ -78,6 +86,8 @@ export interface RawRpcClient {
   unaryTo(path: string, request: Uint8Array, options: CallOptions, receiver: UnaryReceiver): OpenCall;
   /** The call is sent when the loop over the responses begins; leaving the loop cancels it. */
   serverStream(path: string, request: Uint8Array, options?: CallOptions): AsyncIterable<Uint8Array>;
+  /** As `serverStream`, sent at once, without promises. @param request not to be changed until the call has ended */
+  serverStreamTo(path: string, request: Uint8Array, options: CallOptions, receiver: StreamReceiver): OpenCall;
   bidi(path: string, options?: CallOptions): BidiCall<Uint8Array, Uint8Array>;
 }
 

@@ -1,4 +1,4 @@
-import type { BidiCall, CallOptions, OpenCall, RawRpcClient, UnaryReceiver } from './client.ts';
+import type { BidiCall, CallOptions, OpenCall, RawRpcClient, StreamReceiver, UnaryReceiver } from './client.ts';
 import type { ServiceDefinition } from './service.ts';
 
 /** What of a method a client needs. */
@@ -21,6 +21,8 @@ export abstract class CodecClient {
     unaryTo: (path, request, options, receiver) => this.startUnaryTo(rawCodec(path), request, options, receiver),
     serverStream: (path, request, options = NO_OPTIONS) =>
       this.startServerStream(rawCodec(path), request, options) as AsyncIterable<Uint8Array>,
+    serverStreamTo: (path, request, options, receiver) =>
+      this.startServerStreamTo(rawCodec(path), request, options, receiver),
     bidi: (path, options = NO_OPTIONS) => this.startBidi(rawCodec(path), options) as BidiCall<Uint8Array, Uint8Array>,
   };
   readonly #codecs = new WeakMap<ServiceDefinition, Map<string, CallCodec>>();
@@ -55,6 +57,13 @@ export abstract class CodecClient {
     request: unknown,
     options: CallOptions,
   ): AsyncIterable<unknown>;
+  /** @param request bytes, as the codec is a raw one */
+  protected abstract startServerStreamTo(
+    codec: CallCodec,
+    request: Uint8Array,
+    options: CallOptions,
+    receiver: StreamReceiver,
+  ): OpenCall;
   protected abstract startBidi(codec: CallCodec, options: CallOptions): BidiCall<unknown, unknown>;
 
   #codec(service: ServiceDefinition, name: string): CallCodec {

@@ -6,6 +6,7 @@ export type {
   RawRpcClient,
   RpcClient,
   RpcClientOptions,
+  StreamReceiver,
   UnaryReceiver,
 } from './client.ts';
 export { EndableRequests } from './endable-requests.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CLIENT_ADDRESS_HEADER } from '@orbitmq/protocol';
-import type { OpenCall, RpcClient, UnaryReceiver } from '../client.ts';
+import type { OpenCall, RpcClient, StreamReceiver, UnaryReceiver } from '../client.ts';
 import { passedMetadata } from '../passed-metadata.ts';
-import { type BoundMethod, type Call, type Reply, RpcError, UnreachableError } from '../service.ts';
+import { type BoundMethod, type Call, type Reply, RpcError, type Sink, UnreachableError } from '../service.ts';
 import { gate, LIMITS, type RpcEngine, type TextHandlers, textMethod, until, withServer } from './harness.ts';
 
 /** What a receiver was told. */
@@ -19,6 +19,26 @@ class Told implements UnaryReceiver {
 
   onFailure(error: RpcError): void {
     this.count++;
+    this.error = error;
+  }
+}
+
+/** What the receiver of a stream was told. */
+class StreamTold implements StreamReceiver {
+  readonly responses: string[] = [];
+  error: RpcError | undefined;
+  endCount = 0;
+  call: OpenCall | undefined;
+  /** What the receiver says to its nth response. */
+  room: (count: number) => Promise<void> | undefined = () => undefined;
+
+  onResponse(response: Uint8Array): Promise<void> | undefined {
+    this.responses.push(Buffer.from(response).toString());
+    return this.room(this.responses.length);
+  }
+
+  onEnd(error: RpcError | undefined): void {
+    this.endCount++;
     this.error = error;
   }
 }
@@ -184,6 +204,105 @@ export function describePassingOn(engine: RpcEngine): void {
         },
         { limits },
       );
+    });
+  });
+
+  describe('streams with a receiver', () => {
+    it('tell all responses in order, then the end', async () => {
+      const count = async (request: string, _call: Call, sink: Sink<string>): Promise<void> => {
+        for (let number = 0; number < 100; number++)
+          await sink.write(`${request} ${number} ${'x'.repeat(number * 100)}`);
+      };
+      await withServer(engine, { serverStream: { count } }, async ({ client }) => {
+        const told = new StreamTold();
+        client.raw.serverStreamTo('/contract.Texts/count', Buffer.from('number'), {}, told);
+        await until('the end is told', () => told.endCount > 0);
+        assert.equal(told.error, undefined);
+        assert.deepEqual(
+          told.responses.map((text) => text.split(' ')[1]),
+          Array.from({ length: 100 }, (_, number) => String(number)),
+        );
+      });
+    });
+
+    it('tell nothing while the receiver takes no more, and hold the server back', async () => {
+      let sentCount = 0;
+      const text = 'x'.repeat(100_000);
+      const flood = async (_request: string, call: Call, sink: Sink<string>): Promise<void> => {
+        for (; sentCount < 300 && !call.cancelled; sentCount++) await sink.write(text);
+      };
+      await withServer(engine, { serverStream: { flood } }, async ({ client }) => {
+        const room = gate();
+        const told = new StreamTold();
+        told.room = (count) => (count === 2 ? room.opened : undefined);
+        client.raw.serverStreamTo('/contract.Texts/flood', Buffer.alloc(0), {}, told);
+        await until('two were told', () => told.responses.length === 2);
+        let before = -1;
+        await until('the server is held back', () => {
+          const isSame = before === sentCount;
+          before = sentCount;
+          return isSame;
+        });
+        assert.ok(sentCount < 300, `${sentCount}`);
+        assert.deepEqual([told.responses.length, told.endCount], [2, 0]);
+        room.open();
+        await until('the end is told', () => told.endCount > 0);
+        assert.deepEqual([told.responses.length, told.error], [300, undefined]);
+        assert.ok(told.responses.every((response) => response === text));
+      });
+    });
+
+    it('tell an error behind the responses that came before it, however late these are taken', async () => {
+      const fail = async (_request: string, _call: Call, sink: Sink<string>): Promise<void> => {
+        for (const text of ['one', 'two', 'three']) await sink.write(text);
+        throw new RpcError('RESOURCE_EXHAUSTED', 'enough');
+      };
+      await withServer(engine, { serverStream: { fail } }, async ({ client, ended }) => {
+        const room = gate();
+        const told = new StreamTold();
+        told.room = (count) => (count === 1 ? room.opened : undefined);
+        client.raw.serverStreamTo('/contract.Texts/fail', Buffer.alloc(0), {}, told);
+        await until('the server has ended it', () => ended.length > 0 && told.responses.length > 0);
+        assert.deepEqual([told.responses, told.endCount], [['one'], 0]);
+        room.open();
+        await until('the end is told', () => told.endCount > 0);
+        assert.deepEqual([told.responses, told.error?.status], [['one', 'two', 'three'], 'RESOURCE_EXHAUSTED']);
+      });
+    });
+
+    it('end once when they are cancelled, also by the receiver itself and while it takes no more', async () => {
+      let cancelledCount = 0;
+      const wait = (_request: string, call: Call, sink: Sink<string>): Promise<void> => {
+        void sink.write('here');
+        return new Promise((resolve) => {
+          call.onCancel(() => {
+            cancelledCount++;
+            resolve();
+          });
+        });
+      };
+      await withServer(engine, { serverStream: { wait } }, async ({ client }) => {
+        const begin = (room: () => Promise<void> | undefined): StreamTold => {
+          const told = new StreamTold();
+          told.room = room;
+          told.call = client.raw.serverStreamTo('/contract.Texts/wait', Buffer.alloc(0), {}, told);
+          return told;
+        };
+        const late = gate();
+        const calls = [begin(() => undefined), begin(() => late.opened)];
+        const self: StreamTold = begin(() => {
+          self.call!.cancel();
+          return late.opened;
+        });
+        calls.push(self);
+        await until('all have a response', () => calls.every(({ responses }) => responses.length === 1));
+        for (const { call } of calls) call!.cancel();
+        late.open();
+        await until('all have ended', () => calls.every(({ endCount }) => endCount > 0));
+        for (const { call } of calls) call!.cancel();
+        await until('the server knows', () => cancelledCount === 3);
+        for (const { error, endCount } of calls) assert.deepEqual([error?.status, endCount], ['CANCELLED', 1]);
+      });
     });
   });
 }

@@ -1,8 +1,17 @@
 import type { Client, ClientReadableStream, Metadata as GrpcMetadata } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '@orbitmq/base';
 import { asBuffer } from '../bytes.ts';
-import type { BidiCall, CallOptions, OpenCall, RpcClient, RpcClientOptions, UnaryReceiver } from '../client.ts';
+import type {
+  BidiCall,
+  CallOptions,
+  OpenCall,
+  RpcClient,
+  RpcClientOptions,
+  StreamReceiver,
+  UnaryReceiver,
+} from '../client.ts';
 import { type CallCodec, CodecClient } from '../codec-client.ts';
+import { RpcError } from '../service.ts';
 import { Channels } from './channels.ts';
 import { GrpcJsBidiCall } from './client-bidi.ts';
 import { OutgoingCall, rpcErrorOf } from './client-call.ts';
@@ -72,6 +81,18 @@ class GrpcJsClient extends CodecClient {
     return { cancel: () => abort.abort() };
   }
 
+  protected override startServerStreamTo(
+    codec: CallCodec,
+    request: Uint8Array,
+    options: CallOptions,
+    receiver: StreamReceiver,
+  ): OpenCall {
+    const abort = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
+    void tellAll(this.startServerStream(codec, request, { ...options, signal }), receiver);
+    return { cancel: () => abort.abort() };
+  }
+
   protected override async *startServerStream(
     codec: CallCodec,
     request: unknown,
@@ -115,6 +136,20 @@ class GrpcJsClient extends CodecClient {
     opening.catch(() => call.ended());
     return new GrpcJsBidiCall(call, opening);
   }
+}
+
+async function tellAll(responses: AsyncIterable<unknown>, receiver: StreamReceiver): Promise<void> {
+  let failure: RpcError | undefined;
+  try {
+    for await (const response of responses) {
+      const room = receiver.onResponse(response as Uint8Array);
+      if (room) await room;
+    }
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    failure = error;
+  }
+  receiver.onEnd(failure);
 }
 
 /** grpc-js wants Buffers. */

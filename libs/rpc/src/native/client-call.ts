@@ -13,6 +13,11 @@ import { MESSAGE_PREFIX_BYTES, MessageReader } from './message-reader.ts';
 import { ERROR_CODE, WINDOW_BYTES_MAX } from './protocol.ts';
 import type { SendQueue } from './send-queue.ts';
 
+/** What a call fails with that its caller does not want any more. */
+export function cancelled(): RpcError {
+  return new RpcError('CANCELLED', 'the call was cancelled by its caller');
+}
+
 /** The connection that has taken a call, as the call sees it. */
 export interface CallConnection {
   /** Sends a message of an open call, now or when there is room. @param message not to be changed afterwards */
@@ -127,7 +132,7 @@ export abstract class ClientCall implements Expiring {
 
   /** Ends the call for its caller and for the server. */
   cancel(): void {
-    this.fail(new RpcError('CANCELLED', 'the call was cancelled by its caller'), ERROR_CODE.CANCEL);
+    this.fail(cancelled(), ERROR_CODE.CANCEL);
   }
 
   expire(): void {

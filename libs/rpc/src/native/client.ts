@@ -1,10 +1,19 @@
 import { type Clock, KIB, MIB, systemClock, systemRandom } from '@orbitmq/base';
-import type { BidiCall, CallOptions, OpenCall, RpcClient, RpcClientOptions, UnaryReceiver } from '../client.ts';
+import type {
+  BidiCall,
+  CallOptions,
+  OpenCall,
+  RpcClient,
+  RpcClientOptions,
+  StreamReceiver,
+  UnaryReceiver,
+} from '../client.ts';
 import { type CallCodec, CodecClient } from '../codec-client.ts';
 import { RpcError, UnreachableError } from '../service.ts';
 import type { ClientCall, ClientCallHost } from './client-call.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { Endpoint } from './client-endpoint.ts';
+import { ReceivedStreamCall } from './client-received-stream.ts';
 import { NativeBidiCall, StreamClientCall } from './client-stream.ts';
 import { UnaryClientCall, type UnaryResult } from './client-unary.ts';
 import { Deadlines } from './deadlines.ts';
@@ -117,6 +126,17 @@ class NativeClient extends CodecClient implements ClientCallHost {
     receiver: UnaryReceiver,
   ): OpenCall {
     const call = new UnaryClientCall(this, codec, options, request, receiver as UnaryResult);
+    call.start();
+    return call;
+  }
+
+  protected override startServerStreamTo(
+    codec: CallCodec,
+    request: Uint8Array,
+    options: CallOptions,
+    receiver: StreamReceiver,
+  ): OpenCall {
+    const call = new ReceivedStreamCall(this, codec, options, request, receiver);
     call.start();
     return call;
   }

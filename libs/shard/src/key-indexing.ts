@@ -150,9 +150,9 @@ export class KeyIndexing {
       }
       if (this.#redoFrom < this.#position) this.#goTo(this.#redoFrom);
       this.#redoFrom = Number.POSITIVE_INFINITY;
-      // The log may not have begun the segment yet when the one before ended.
-      if (this.#partEnd === Number.POSITIVE_INFINITY) this.#goTo(this.#position);
       await this.#fileParts();
+      // The log may not have begun the segment yet when the one before ended. Now, before anything of it is noted: its part begins here.
+      if (this.#partEnd === Number.POSITIVE_INFINITY) this.#goTo(this.#position);
       const { confirmedOffset } = this.#core;
       const to = Math.min(this.#position + SLICE_BYTES, this.#partEnd, confirmedOffset);
       if (to <= this.#position) return undefined;

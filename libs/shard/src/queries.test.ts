@@ -140,6 +140,33 @@ describe('queries', () => {
     assert.deepEqual(placesOf(await find(bench, { text: 'mod-3' })), [453, 403, 353, 303, 253, 203, 153, 103, 53, 3]);
   });
 
+  test('find what begins a segment while the file of the one before is being written', async () => {
+    const bench = new TestShard({ log: { ...SMALL, flushMarkDelayMs: 3_600_000 } });
+    await bench.open();
+    const topic = await bench.topic();
+    const send = async (message: MessageBytes): Promise<void> => {
+      bench.shard.send({ topic, queueId: 0, tagHash: 0, message });
+      await bench.settled();
+    };
+    const roomBytes = (): number => SMALL.segmentSizeBytes - (bench.shard.position % SMALL.segmentSizeBytes);
+    // The file is written about 150 ms after the last message: the next segment begins a little before it, meanwhile, or behind it.
+    const pauses = Array.from({ length: 40 }, (_, index) => 135 + index * 0.75);
+    for (const pauseMs of pauses) {
+      while (roomBytes() > SMALL.recordBytesMax) await send(named('filler'));
+      const { system } = named('last');
+      // Nothing is left behind it: the next segment is begun by the next message.
+      await send({ system, rest: Buffer.alloc(roomBytes() - 58 - system.length) });
+      assert.equal(roomBytes(), SMALL.segmentSizeBytes);
+      await bench.clock.advance(pauseMs);
+      await send(named(`first-${pauseMs}`));
+      await bench.clock.advance(1000);
+    }
+    for (const pauseMs of pauses) {
+      const { messages } = await find(bench, { by: 'messageId', text: `first-${pauseMs}` });
+      assert.equal(messages.length, 1, `after ${pauseMs} ms`);
+    }
+  });
+
   test('follow timed messages and transactions into their queues', async () => {
     const { bench, topic } = await opened();
     const request = { topic, queueId: 0, tagHash: 0 };

@@ -5,7 +5,7 @@ import { MIB } from '@orbitmq/base';
 import { machineFacts } from '../bench/measure.ts';
 import { startCluster } from '../cluster.ts';
 import { parseOptions, type SoakOptions } from './options.ts';
-import type { Sample } from './samples.ts';
+import { CLIENTS, type Sample } from './samples.ts';
 import { Soak } from './soak.ts';
 import { trendsOf } from './verdict.ts';
 
@@ -32,17 +32,23 @@ async function soak({ rpcEngine, resultFile, seed, durationMs }: SoakOptions): P
   await run.run((samples) => onSamples(samples, performance.now() - beginMs));
   const leftovers = await run.leftovers();
   const complaints = run.complaints();
-  const trends = run.watched.flatMap(trendsOf);
+  // A heap snapshot takes memory that its process keeps.
+  const hasSnapshots = options.snapshotDirectory !== undefined;
+  const trends = run.watched
+    .flatMap(trendsOf)
+    .filter(({ process, figure }) => !(hasSnapshots && process === CLIENTS && figure === 'rssBytes'));
   for (const { line } of trends) print(line);
   for (const { name, samples } of run.watched) print(`${name.padEnd(10)} ${cpuShare(samples)} of one core`);
   print(`visits: ${Array.from(run.visits, ([name, count]) => `${name} ${count}`).join(', ')}`);
   print(`messages: ${run.counts.sent} sends answered, ${run.counts.received} received and acknowledged`);
   tell('failures', run.failures);
+  tell('times that the machine stood still', run.stalls.told);
+  tell('failures of calls that ran out of time then, which do not count', run.excused);
   tell('left of clients that are gone', leftovers);
   tell('errors in the logs', complaints);
   if (resultFile !== undefined) {
     const watched = run.watched.map(({ name, samples }) => ({ name, samples }));
-    const { failures, counts } = run;
+    const { failures, excused, counts } = run;
     const visits = Object.fromEntries(run.visits);
     const content = {
       machine: machineFacts(),
@@ -51,6 +57,7 @@ async function soak({ rpcEngine, resultFile, seed, durationMs }: SoakOptions): P
       visits,
       counts,
       failures,
+      excused,
       leftovers,
       complaints,
       watched,

@@ -27,13 +27,17 @@ export class Residents {
     await Promise.all(this.#work);
   }
 
+  /** A failed one comes again, as real ones do. */
   async #stay(name: string, step: (client: MessagingClient) => Promise<void>): Promise<void> {
-    using client = new MessagingClient(`127.0.0.1:${this.#place.port}`, `${name} ${this.#place.port}`, TIMEOUT_MS);
-    try {
-      await introduce(client);
-      while (!this.#isOver) await step(client);
-    } catch (error) {
-      this.#onFailure(name, error);
+    while (!this.#isOver) {
+      using client = new MessagingClient(`127.0.0.1:${this.#place.port}`, `${name} ${this.#place.port}`, TIMEOUT_MS);
+      try {
+        await introduce(client);
+        while (!this.#isOver) await step(client);
+      } catch (error) {
+        this.#onFailure(name, error);
+        await pause(SEND_MS);
+      }
     }
   }
 

@@ -3,6 +3,9 @@ import { Session } from 'node:inspector/promises';
 import { readRssBytes, readUsage } from '../bench/measure.ts';
 import type { Member } from '../cluster.ts';
 
+/** Name of this process. */
+export const CLIENTS = 'clients';
+
 /** What a process holds at one moment. */
 export interface Sample {
   readonly atMs: number;
@@ -44,7 +47,7 @@ export function watchMember(member: Member): Watched {
 export function watchSelf(): Watched {
   const session = new Session();
   session.connect();
-  return watch('clients', process.pid, async () => {
+  return watch(CLIENTS, process.pid, async () => {
     await session.post('HeapProfiler.collectGarbage');
     const { heapUsed, external } = process.memoryUsage();
     return { heapBytes: heapUsed, externalBytes: external, handleCount: process.getActiveResourcesInfo().length };

@@ -9,6 +9,7 @@ import { POLITE_VISITS } from './polite-visits.ts';
 import { Residents } from './residents.ts';
 import { RUDE_VISITS } from './rude-visits.ts';
 import { type Sample, type Watched, watchMember, watchSelf } from './samples.ts';
+import { Stalls } from './stalls.ts';
 import { EMPTY, type Place, SENT } from './visit.ts';
 
 const VISITS = [...POLITE_VISITS, ...RUDE_VISITS];
@@ -34,6 +35,9 @@ export class Soak {
   readonly visits = new Map<string, number>();
   /** Texts of what went wrong. */
   readonly failures: string[] = [];
+  /** Texts of what went wrong while or after the machine stood still. */
+  readonly excused: string[] = [];
+  readonly stalls = new Stalls();
   readonly counts = { sent: 0, received: 0 };
   readonly #options: SoakOptions;
   readonly #broker: Member;
@@ -87,6 +91,7 @@ export class Soak {
     }
     await Promise.all([sampling, ...residents.map((resident) => resident.stop())]);
     await Promise.all(this.#open);
+    this.stalls.stop();
   }
 
   /** Waits until the servers have forgotten all clients. @returns what is left of them; empty is right */
@@ -132,7 +137,8 @@ export class Soak {
   }
 
   readonly #onFailure = (name: string, error: unknown): void => {
-    this.failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    const texts = this.stalls.isRecent ? this.excused : this.failures;
+    texts.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
   };
 
   async #sample(endMs: number, onSamples: (samples: readonly Sample[]) => void): Promise<void> {

@@ -35,6 +35,16 @@ describe('reading a backlog', () => {
     await bench.log.close();
   });
 
+  it('takes each byte once also when all records are asked for at the same time', async () => {
+    const bench = await Backlog.of(700, 3_000);
+    const before = bench.log.statistics.diskReadCount;
+    await Promise.all(shuffled(bench.payloads.length).map((index) => bench.check(index)));
+    const reads = bench.log.statistics.diskReadCount - before;
+    const blocksMax = Math.ceil(bench.log.endOffset / 65_536) + bench.log.segments().length;
+    assert.ok(reads <= blocksMax, `${reads} reads of ${blocksMax} blocks`);
+    await bench.log.close();
+  });
+
   it('gives records of all sizes, with a large cache, a small one and none', async () => {
     for (const readCacheBytes of [0, 65_536, 262_144, 16 * 1024 * 1024]) {
       const bench = await Backlog.of(120, 90_000, readCacheBytes);

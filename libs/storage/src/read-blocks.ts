@@ -102,7 +102,8 @@ export class ReadBlocks {
     }
     if (this.#sets.length === 0 || wantedEnd > endOffset) return undefined;
     for (const loading of this.#loading) {
-      if (physicalOffset >= loading.startOffset && wantedEnd <= loading.endOffset) return loading.done;
+      const isWhole = physicalOffset >= loading.startOffset && wantedEnd <= loading.endOffset;
+      if (isWhole && isKeptFor(loading, physicalOffset)) return loading.done;
     }
     const loading = { startOffset, endOffset, done: this.#load(startOffset, endOffset, read) };
     this.#loading.push(loading);
@@ -125,9 +126,8 @@ export class ReadBlocks {
 
   #add(block: ReadBlock): void {
     this.#keep(block, block.startOffset);
-    // One that begins anywhere holds the beginning of the next, too.
-    const nextStart = block.startOffset - (block.startOffset % BLOCK_BYTES) + BLOCK_BYTES;
-    if (block.endOffset > nextStart + OVERLAP_BYTES) this.#keep(block, nextStart);
+    const nextStart = nextStartOf(block.startOffset);
+    if (isKeptFor(block, nextStart)) this.#keep(block, nextStart);
   }
 
   #keep(block: ReadBlock, physicalOffset: number): void {
@@ -141,4 +141,15 @@ export class ReadBlocks {
   #setOf(physicalOffset: number): ReadBlock[] | undefined {
     return this.#sets[Math.floor(physicalOffset / BLOCK_BYTES) % this.#sets.length];
   }
+}
+
+/** Where the next block begins. */
+function nextStartOf(physicalOffset: number): number {
+  return physicalOffset - (physicalOffset % BLOCK_BYTES) + BLOCK_BYTES;
+}
+
+/** Whether a block is found at an offset within it. One that does not begin where blocks do holds the beginning of the next, too. */
+function isKeptFor({ startOffset, endOffset }: ReadableSpan, physicalOffset: number): boolean {
+  const nextStart = nextStartOf(startOffset);
+  return physicalOffset < nextStart || endOffset > nextStart + OVERLAP_BYTES;
 }

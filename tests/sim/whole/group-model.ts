@@ -481,7 +481,8 @@ export class GroupModel {
     standing.settled = false;
     standing.settledBy = 'unknown';
     standing.isForwarded = false;
-    standing.lostSettles = 0;
+    // What was settled since the call may have come back by it.
+    if (standing.touchedSequence <= called) standing.lostSettles = 0;
     standing.attempt = 0;
     standing.leaseId = -1;
     standing.earliestEndMs = 0;

@@ -45,6 +45,7 @@ export function flameSvg(root: Flame, { title, unit, count }: FlameTitle): strin
   const perUnit = (time: number): string => `${(time / count).toFixed(2)} µs`;
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${bottom + MARGIN}" font-family="monospace" font-size="10">`,
+    `<title>${escaped(title)}</title>`,
     '<style>rect{stroke:#fff;stroke-width:.5}g:hover rect{stroke:#000}</style>',
     `<path fill="#fff" d="M0 0h${WIDTH}v${bottom + MARGIN}H0z"/>`,
     `<text x="${MARGIN}" y="${MARGIN + 12}" font-size="14">${escaped(title)}: ${perUnit(total)} a ${escaped(unit)}</text>`,

@@ -9,7 +9,7 @@ import {
   type Status,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call, Reply } from '@orbitmq/rpc';
-import { partFailureOf, statusOf } from './answers.ts';
+import { decodedAnswer, partFailureOf, statusOf } from './answers.ts';
 import type { Broker, Brokers } from './brokers.ts';
 import { firstReachable } from './first-reachable.ts';
 import { forward } from './forward.ts';
@@ -112,7 +112,7 @@ async function acknowledgePart(
   let status: Status | undefined;
   try {
     const answer = await firstReachable(part.owners, (broker) => forward(broker, bytes, call));
-    const response = AckMessageResponse.decode(answer);
+    const response = decodedAnswer(AckMessageResponse, answer);
     answered = response.entries;
     status = response.status;
   } catch (error) {

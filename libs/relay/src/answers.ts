@@ -12,9 +12,32 @@ export function encodeStatusAnswer(error: MqError): Uint8Array {
   return HeartbeatResponse.encode({ status: statusOf(error) }).finish();
 }
 
-/** Code of the status in a response of any type; 0 when there is none. */
+/**
+ * What a broker has answered. Its bytes come from outside: that they can't be read is a failure of the broker.
+ * @throws MqError INTERNAL_SERVER_ERROR when they can't
+ */
+export function decodedAnswer<Answer>(codec: { decode(bytes: Uint8Array): Answer }, bytes: Uint8Array): Answer {
+  try {
+    return codec.decode(bytes);
+  } catch (cause) {
+    throw new MqError('INTERNAL_SERVER_ERROR', UNREADABLE, { cause });
+  }
+}
+
+const UNREADABLE = 'The answer of the broker is no readable protobuf message of its type; check what runs there.';
+
+/** Code of the status in a response of any type; 0 when there is none, that of a failure when it can't be read. */
 export function codeOfAnswer(bytes: Uint8Array): number {
-  return HeartbeatResponse.decode(bytes).status?.code ?? 0;
+  return statusIn(bytes)?.code ?? 0;
+}
+
+function statusIn(bytes: Uint8Array): Status | undefined {
+  try {
+    return decodedAnswer(HeartbeatResponse, bytes).status;
+  } catch (error) {
+    if (error instanceof MqError) return statusOf(error);
+    throw error;
+  }
 }
 
 const NAMES_OF_CODES: ReadonlyMap<number, CodeName> = new Map(
@@ -23,7 +46,7 @@ const NAMES_OF_CODES: ReadonlyMap<number, CodeName> = new Map(
 
 /** The refusal that a response of any type holds. */
 export function failureIn(bytes: Uint8Array): MqError {
-  const { status } = HeartbeatResponse.decode(bytes);
+  const status = statusIn(bytes);
   return new MqError(NAMES_OF_CODES.get(status?.code ?? 0) ?? 'INTERNAL_SERVER_ERROR', status?.message ?? '');
 }
 

@@ -1,5 +1,6 @@
 import { type Endpoints, QueryAssignmentRequest, QueryAssignmentResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call } from '@orbitmq/rpc';
+import { decodedAnswer } from './answers.ts';
 import type { RelayContext } from './relay-context.ts';
 import { relayToTopic, type TopicRequest } from './topic-call.ts';
 
@@ -30,7 +31,7 @@ export async function relayAssignment(
 }
 
 function withEndpoints(answer: Uint8Array, endpoints: Endpoints): Uint8Array {
-  const response = QueryAssignmentResponse.decode(answer);
+  const response = decodedAnswer(QueryAssignmentResponse, answer);
   for (const { messageQueue } of response.assignments) {
     if (messageQueue?.broker) messageQueue.broker.endpoints = endpoints;
   }

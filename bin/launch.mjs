@@ -7,7 +7,12 @@ import { constants } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { findNode, nodeMissing, ROOT } from '../tools/install.mjs';
 
-const FLAGS = ['--disable-proto=throw', '--disallow-code-generation-from-strings', '--max-semi-space-size=16'];
+const FLAGS = [
+  '--disable-proto=throw',
+  '--disallow-code-generation-from-strings',
+  '--max-semi-space-size=16',
+  '--heap-growing-percent=200',
+];
 
 /** Runs `apps/<app>/dist/main.js` in this process when it is a Node 24 with the right flags, else in one that is. */
 export async function launch(app) {

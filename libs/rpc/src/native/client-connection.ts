@@ -12,6 +12,7 @@ import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
 import type { OwnHeaders } from './own-headers.ts';
+import { PacedResets } from './paced-resets.ts';
 import { ConnectionError, ERROR_CODE, FLAG, FRAME, FRAME_BYTES_MAX, SETTING, STREAM_ID_MAX } from './protocol.ts';
 import { StreamTable } from './stream-table.ts';
 
@@ -59,6 +60,8 @@ export class ClientConnection implements CallConnection, FrameListener {
   readonly #keepAlive: KeepAlive;
   readonly #range: PayloadRange = { start: 0, end: 0 };
   readonly #calls = new StreamTable<ClientCall>();
+  /** Of calls that have ended here. */
+  readonly #resets: PacedResets;
   /** Calls that wait for others to end, as the server takes only so many at once. */
   readonly #waiting = new Set<ClientCall>();
   /** One that comes in several frames, until it is complete. */
@@ -79,6 +82,11 @@ export class ClientConnection implements CallConnection, FrameListener {
     });
     this.#headers = new RequestHeaders(this.#encoder, options.scheme, options.authority);
     this.#sender = new ClientSender(socket, () => this.#openWaiting());
+    this.#resets = new PacedResets({
+      clock: options.clock,
+      reset: (streamId, code) => this.#sender.writeReset(streamId, code),
+      onProgress: () => this.#openWaiting(),
+    });
     const connectionWindowBytes = Math.max(receiveWindowBytes, CONNECTION_WINDOW_MIN_BYTES);
     this.#receiveWindow = new ReceiveWindow(connectionWindowBytes);
     socket.on('data', (chunk: Buffer) => this.#onChunk(chunk));
@@ -106,9 +114,9 @@ export class ClientConnection implements CallConnection, FrameListener {
     return !this.#isGone;
   }
 
-  /** Calls that the server takes at a time. */
+  /** Calls that the server takes at a time, beside those that it does not know yet to have ended. */
   get openCallsMax(): number {
-    return this.#settings.concurrentStreamsMax;
+    return Math.max(0, this.#settings.concurrentStreamsMax - this.#resets.waitingCount);
   }
 
   /** Sends a call, at once or when the server takes one more. The connection must not be gone. */
@@ -138,7 +146,7 @@ export class ClientConnection implements CallConnection, FrameListener {
     if (this.#waiting.size > 0) this.#waiting.delete(call);
     if (call.streamId !== 0 && this.#calls.delete(call.streamId)) {
       this.#sender.forget(call);
-      if (resetCode !== undefined && !this.#isClosed) this.#sender.writeReset(call.streamId, resetCode);
+      if (resetCode !== undefined && !this.#isClosed) this.#resets.add(call.streamId, resetCode);
     }
     if (this.#isGone && this.#calls.size === 0) this.close();
     else this.#openWaiting();
@@ -177,7 +185,7 @@ export class ClientConnection implements CallConnection, FrameListener {
         return;
       case FRAME.RST_STREAM:
         sizeIs(4, start, end);
-        this.#openedCall(streamId)?.onReset(readUint32(bytes, start));
+        this.#onReset(streamId, readUint32(bytes, start));
         return;
       case FRAME.SETTINGS:
         this.#onSettings(flags, streamId, bytes, start, end);
@@ -201,7 +209,7 @@ export class ClientConnection implements CallConnection, FrameListener {
   }
 
   #hasPlace(): boolean {
-    return this.#calls.size < this.#settings.concurrentStreamsMax && !this.#sender.isBlocked;
+    return this.#calls.size < this.openCallsMax && !this.#sender.isBlocked;
   }
 
   #open(call: ClientCall): void {
@@ -249,7 +257,10 @@ export class ClientConnection implements CallConnection, FrameListener {
     range.end = end;
     unpad(FRAME.DATA, flags, bytes, range);
     const call = this.#openedCall(streamId);
-    if (!call) return;
+    if (!call) {
+      if (flags & FLAG.END_STREAM) this.#endedUnheard(streamId);
+      return;
+    }
     call.onData(bytes, range.start, range.end, frameBytes);
     if (flags & FLAG.END_STREAM && call.isOpen) call.onEndWithoutTrailers();
   }
@@ -279,7 +290,20 @@ export class ClientConnection implements CallConnection, FrameListener {
 
   #decodeHeaders(streamId: number, isEnd: boolean, bytes: Buffer, start: number, end: number): void {
     const fields = this.#decoder.decode(bytes, start, end); // also of a call that has ended: the table is everybody's
-    this.#calls.get(streamId)?.onHeaders(fields, this.#decoder.isTooLarge, isEnd);
+    const call = this.#calls.get(streamId);
+    if (call) call.onHeaders(fields, this.#decoder.isTooLarge, isEnd);
+    else if (isEnd) this.#endedUnheard(streamId);
+  }
+
+  #onReset(streamId: number, code: number): void {
+    const call = this.#openedCall(streamId);
+    if (call) call.onReset(code);
+    else this.#endedUnheard(streamId);
+  }
+
+  /** The server has ended a stream of which nobody wants to hear any more. */
+  #endedUnheard(streamId: number): void {
+    if (this.#resets.ended(streamId)) this.#openWaiting();
   }
 
   #onSettings(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
@@ -353,6 +377,7 @@ export class ClientConnection implements CallConnection, FrameListener {
     this.#isClosed = true;
     this.#reader.stop();
     this.#keepAlive.stop();
+    this.#resets.stop();
     const { socket, clock } = this.#options;
     this.#sender.close(ERROR_CODE[code]);
     socket.end();
@@ -364,6 +389,7 @@ export class ClientConnection implements CallConnection, FrameListener {
     this.#isClosed = true;
     this.#reader.stop();
     this.#keepAlive.stop();
+    this.#resets.stop();
     this.#sender.stop();
     this.#endAll();
   }

@@ -212,6 +212,36 @@ describe('a client of our own HTTP/2', () => {
       assert.equal(await waiting, 'three');
     }));
 
+  it('resets no more streams at a time than servers put up with, and counts the others as open', () => {
+    const clock = new MovedClock();
+    return withClient(
+      async (client, call) => {
+        const controller = new AbortController();
+        const { signal } = controller;
+        const calls = Array.from({ length: 1000 }, () =>
+          assert.rejects(client.raw.unary('/a.B/c', Buffer.from('x'), { signal }), isStatus('CANCELLED')),
+        );
+        const peer = await peerAt(0);
+        peer.settings([SETTING.MAX_CONCURRENT_STREAMS, 1000]);
+        await opened(peer, 1000);
+        controller.abort();
+        await Promise.all(calls);
+        await until('a burst of resets', () => peer.of(FRAME.RST_STREAM).length === 900);
+        assert.equal(client.openCallsMax, 900);
+        peer.answer(1801, 'nobody listens');
+        await until('one less is waited for', () => client.openCallsMax === 901);
+        clock.move(1000);
+        await until('the others', () => peer.of(FRAME.RST_STREAM).length === 999);
+        assert.equal(client.openCallsMax, 1000);
+        const last = call('last');
+        await opened(peer, 1001);
+        peer.answer(2001, 'done');
+        assert.equal(await last, 'done');
+      },
+      { clock },
+    );
+  });
+
   it('keeps to the windows of streams and of the connection, also when they change', () =>
     withClient(async (_client, call) => {
       const answer = call('x'.repeat(100_000));

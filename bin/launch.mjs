@@ -5,14 +5,9 @@ import { existsSync } from 'node:fs';
 import nodeModule from 'node:module';
 import { constants } from 'node:os';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { findNode, nodeMissing, ROOT } from '../tools/install.mjs';
-
-const FLAGS = [
-  '--disable-proto=throw',
-  '--disallow-code-generation-from-strings',
-  '--max-semi-space-size=16',
-  '--heap-growing-percent=200',
-];
+import { HEAP_FLAG, isRoomy, nodeFlags, SAFE_FLAGS } from '../tools/node-flags.mjs';
 
 /** Runs `apps/<app>/dist/main.js` in this process when it is a Node 24 with the right flags, else in one that is. */
 export async function launch(app) {
@@ -20,14 +15,15 @@ export async function launch(app) {
   if (!existsSync(bundle)) fail(`it has not been built yet: run "npm run build" in ${ROOT} first`);
   const node = findNode();
   if (node === undefined) fail(nodeMissing());
-  if (node === process.execPath && FLAGS.every((flag) => process.execArgv.includes(flag))) {
+  if (node === process.execPath && SAFE_FLAGS.every((flag) => process.execArgv.includes(flag))) {
+    if (isRoomy()) setFlagsFromString(HEAP_FLAG);
     nodeModule.enableCompileCache();
     // The program reads its arguments behind the name of its file.
     process.argv[1] = bundle;
     await import(pathToFileURL(bundle).href);
     return;
   }
-  runElsewhere(node, [...FLAGS, bundle, ...process.argv.slice(2)]);
+  runElsewhere(node, [...nodeFlags(), bundle, ...process.argv.slice(2)]);
 }
 
 function runElsewhere(node, nodeArguments) {

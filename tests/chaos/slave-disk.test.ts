@@ -14,7 +14,7 @@ const SLAVE = 'broker-a-s1';
 /** Sends may rest so long while a slave leaves the in-sync set; much less on a machine that has nothing else to do. */
 const STALL_MS = 15_000;
 /** A flush of the slave takes so long; sends must not rest for that. */
-const SLOW_FLUSH_MS = 10_000;
+const SLOW_FLUSH_MS = 15_000;
 /** Also on a busy machine the slave takes over from nobody. */
 const PROPERTIES = { leaderSuspicion: 20_000, leaseDuration: 20_000 };
 const DISKFAULT = fileURLToPath(new URL('../faults/diskfault/diskfault.sh', import.meta.url));

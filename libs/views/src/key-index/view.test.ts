@@ -58,4 +58,24 @@ describe('the index of keys', () => {
     await again.recover(0, 1000, (error) => assert.fail(error));
     assert.deepEqual(await places(again), [8]);
   });
+
+  it('finds a key of very many messages, a part at a time', async () => {
+    const index = await openIndex(memoryVfs());
+    const [count, partBytes] = [150_000, 8 * 150_000 + 80];
+    for (const start of [0, partBytes, 2 * partBytes]) {
+      index.begin(start);
+      for (let nth = 1; nth <= count; nth++) index.add(1, 2, start + nth * 8);
+      if (start === 2 * partBytes) break;
+      index.close(start + partBytes);
+      await index.fileClosed();
+    }
+    const search = { low: 1, high: 2, from: 0, filesMax: 8 };
+    const find = (to: number) => index.find({ ...search, to }, (error) => assert.fail(error));
+    const newest = await find(3 * partBytes);
+    assert.deepEqual([newest.physicalOffsets.length, newest.searchedFrom], [2 * count, partBytes]);
+    assert.deepEqual(newest.physicalOffsets.slice(0, 2), [2 * partBytes + count * 8, 2 * partBytes + count * 8 - 8]);
+    const oldest = await find(newest.searchedFrom);
+    assert.deepEqual([oldest.physicalOffsets.length, oldest.searchedFrom], [count, 0]);
+    assert.deepEqual([oldest.physicalOffsets[0], oldest.physicalOffsets.at(-1)], [count * 8, 8]);
+  });
 });

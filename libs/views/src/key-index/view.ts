@@ -4,6 +4,8 @@ import { KeyPart } from './key-part.ts';
 
 /** Keys of one part in memory; then it goes into a file, also in the middle of a segment. */
 const PART_COUNT_MAX = 500_000;
+/** A search that has found so many places in files leaves the older files to the next one. */
+const PLACES_ENOUGH = 10_000;
 
 /** Where a search goes on. */
 export interface KeySearch {
@@ -124,18 +126,19 @@ export class KeyIndex {
     const { low, high, from, to, filesMax } = search;
     const places: number[] = [];
     for (const part of [this.#open, this.#closed?.part]) {
-      if (part !== undefined && part.start < to) places.push(...part.find(low, high).reverse());
+      if (part !== undefined && part.start < to) addAll(places, part.find(low, high), from, to);
     }
     let searchedFrom = from;
     let left = filesMax;
+    let filedCount = 0;
     for (const file of this.#files.toReversed()) {
       if (file.start >= to || file.end <= from) continue;
-      if (left-- === 0) {
+      if (left-- === 0 || filedCount >= PLACES_ENOUGH) {
         searchedFrom = file.end;
         break;
       }
       try {
-        places.push(...(await findInFile(this.#vfs, file, low, high)).reverse());
+        filedCount += addAll(places, await findInFile(this.#vfs, file, low, high), from, to);
       } catch (error) {
         // Retention may have taken it while it was being read.
         if (!this.#files.includes(file)) continue;
@@ -144,7 +147,7 @@ export class KeyIndex {
         onDamage(error, file);
       }
     }
-    const physicalOffsets = places.filter((place) => place >= from && place < to).sort((a, b) => b - a);
+    const physicalOffsets = places.filter((place) => place >= searchedFrom).sort((a, b) => b - a);
     return { physicalOffsets, searchedFrom };
   }
 
@@ -166,4 +169,16 @@ export class KeyIndex {
       return undefined;
     }
   }
+}
+
+/** Adds the places that lie in [from, to), one by one: half a million are too many arguments for a call. @returns how many */
+function addAll(places: number[], found: readonly number[], from: number, to: number): number {
+  let count = 0;
+  for (let index = found.length - 1; index >= 0; index--) {
+    const place = found[index]!;
+    if (place < from || place >= to) continue;
+    places.push(place);
+    count++;
+  }
+  return count;
 }

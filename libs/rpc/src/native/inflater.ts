@@ -1,15 +1,20 @@
-import { gunzip, inflate } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import { createGunzip, createInflate, type ZlibOptions } from 'node:zlib';
+import { KIB } from '@orbitmq/base';
 import { RpcError } from '../service.ts';
 
-type Inflate = typeof gunzip;
+type CreateInflate = (options: ZlibOptions) => Transform;
 /** The message, or why there is none. */
 type Inflated = Buffer | RpcError | 'too large';
 type Done = (result: Inflated) => void;
 
-const INFLATES: ReadonlyMap<string, Inflate> = new Map([
-  ['gzip', gunzip],
-  ['deflate', inflate],
+const INFLATES: ReadonlyMap<string, CreateInflate> = new Map<string, CreateInflate>([
+  ['gzip', createGunzip],
+  ['deflate', createInflate],
 ]);
+
+/** What is inflated in one go. So large that each part has memory of its own. */
+const PART_BYTES = 64 * KIB;
 
 /** More at once would only hold more memory: what is inflated is large, and there are few threads. */
 const CONCURRENT_MAX = 2;
@@ -23,7 +28,7 @@ export interface InflatingCall {
 interface Task {
   readonly call: InflatingCall;
   readonly message: Buffer;
-  readonly inflate: Inflate;
+  readonly create: CreateInflate;
   readonly done: Done;
 }
 
@@ -46,7 +51,7 @@ export class Inflater {
   inflate(call: InflatingCall, message: Buffer, encoding: string, done: Done): void {
     const known = INFLATES.get(encoding);
     if (known !== undefined) {
-      this.#waiting.push({ call, message, inflate: known, done });
+      this.#waiting.push({ call, message, create: known, done });
       this.#runNext();
       return;
     }
@@ -62,17 +67,44 @@ export class Inflater {
     let task = this.#waiting.shift();
     while (task?.call.isEnded) task = this.#waiting.shift();
     if (task === undefined) return;
-    const { call, message, inflate: run, done } = task;
+    const { call, message, create, done } = task;
     this.#running++;
-    run(message, { maxOutputLength: this.#bytesMax }, (error, result) => {
+    inflated(create, message, this.#bytesMax, (result) => {
       this.#running--;
       this.#runNext();
-      if (!call.isEnded) done(error === null ? result : this.#failure(error));
+      if (!call.isEnded) done(result);
     });
   }
+}
 
-  #failure(error: NodeJS.ErrnoException): Inflated {
-    if (error.code === 'ERR_BUFFER_TOO_LARGE') return 'too large';
-    return new RpcError('INTERNAL', 'the compressed message cannot be inflated');
-  }
+function inflated(create: CreateInflate, message: Buffer, bytesMax: number, done: Done): void {
+  const stream = create({ chunkSize: PART_BYTES });
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  let result: Inflated | undefined;
+  stream.on('data', (part: Buffer) => {
+    parts.push(part);
+    bytes += part.length;
+    if (bytes <= bytesMax) return;
+    result = 'too large';
+    stream.destroy();
+  });
+  stream.on('end', () => {
+    result = Buffer.concat(parts, bytes);
+    stream.destroy(); // waits for nothing that is behind the end
+  });
+  stream.on('error', () => {
+    result = new RpcError('INTERNAL', 'the compressed message cannot be inflated');
+  });
+  stream.on('close', () => {
+    for (const part of parts) release(part);
+    done(result!);
+  });
+  stream.end(message);
+}
+
+/** Gives memory back at once: many bombs would take much of it until garbage is collected. */
+function release({ buffer, byteOffset }: Buffer): void {
+  const isOwn = byteOffset === 0 && buffer.byteLength === PART_BYTES;
+  if (isOwn) (buffer as ArrayBuffer).transfer(0);
 }

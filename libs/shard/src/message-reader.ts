@@ -69,6 +69,22 @@ export class MessageReader {
   }
 
   /**
+   * The record at a place that somebody has named who may be wrong; undefined when none begins there that can be read.
+   * @throws as `record` does, but no CorruptionError: that says nothing about the disk here
+   */
+  async recordIfAny(physicalOffset: number): Promise<LogRecord | undefined> {
+    const refusal = this.#faults.refusal(physicalOffset);
+    if (refusal !== undefined) return this.#readCopy(physicalOffset, undefined, refusal);
+    try {
+      return await this.#log.read(physicalOffset);
+    } catch (error) {
+      if (error instanceof CorruptionError) return await this.#log.readCopy(physicalOffset);
+      if (!isDiskError(error)) throw error;
+      return await this.#readCopy(physicalOffset, undefined, this.#failed(physicalOffset, error));
+    }
+  }
+
+  /**
    * The message of an index entry, at once when the tail in memory has it.
    * @param length of the index entry
    * @throws as `record` does, and BodyGone

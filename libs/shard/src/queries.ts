@@ -50,7 +50,8 @@ export class Queries {
       return undefined;
     }
     try {
-      const record = await this.#core.reader.record(physicalOffset);
+      const record = await this.#core.reader.recordIfAny(physicalOffset);
+      if (record === undefined) return undefined;
       if (record.type === RECORD.timed || record.type === RECORD.half) return await this.#pending(record);
       if (isMessage(record.type) || record.type === RECORD.pointer) return await this.#inQueue(record);
       return undefined;

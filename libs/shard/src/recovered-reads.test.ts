@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { LogChunk, LogCopies } from '@orbitmq/storage';
 import type { Group, Topic } from '@orbitmq/views';
+import type { Delivery } from './index.ts';
 import { TestShard } from './test-shard.ts';
 
 const FIRST_SEGMENT = 'commitlog/00000000000000000000';
@@ -135,6 +136,21 @@ describe('a message that this copy of the log has lost', () => {
     found.copy.isThere = true;
     assert.ok((await receiveFor(found, 10)).includes(DAMAGED));
     assert.equal(unreadableCount(found), 0);
+    await close(found);
+  });
+
+  it('is found by its place, and where none begins none is found, nor is the disk blamed for it', async () => {
+    const found = await damaged();
+    const { bench, group, topic } = found;
+    const [{ physicalOffset }] = (await bench.receive(group, topic)).slice(DAMAGED) as [Delivery];
+    const at = (place: number) => bench.clock.settle(bench.shard.messageAt(place));
+    assert.deepEqual(Buffer.from((await at(physicalOffset))!.message.rest), bodyOf(DAMAGED));
+    found.copy.isThere = false;
+    const told = bench.warned.length;
+    for (const place of [physicalOffset - 8, physicalOffset + 8, physicalOffset + 48]) {
+      assert.equal(await at(place), undefined);
+    }
+    assert.equal(bench.warned.length, told);
     await close(found);
   });
 

@@ -9,7 +9,7 @@ export class TestShard {
   readonly clock = new SimClock();
   disk = new SimDisk({ clock: this.clock, random: seededRandom(1) });
   shard!: OpenedShard;
-  /** What it has warned of. */
+  /** What it has warned of, and its errors. */
   readonly warned: { readonly fields: Record<string, unknown>; readonly message: string }[] = [];
   #options: ShardOptions;
   #processClock!: SimProcessClock;
@@ -40,7 +40,7 @@ export class TestShard {
     const warn = (fields: Record<string, unknown>, message: string): void => {
       this.warned.push({ fields, message });
     };
-    const logger: Logger = { child: () => logger, debug() {}, info() {}, warn, error() {} };
+    const logger: Logger = { child: () => logger, debug() {}, info() {}, warn, error: warn };
     return logger;
   }
 

@@ -73,6 +73,27 @@ test('of what comes twice the last counts, and what is not known is passed over'
   assert.deepEqual(entriesOf(read), [{ messageId: 'bc', receiptHandle: '' }]);
 });
 
+test('a sub-message that comes twice is one: what the second lacks stays', () => {
+  const bytes = Buffer.concat([
+    encode({
+      group: { resourceNamespace: '', name: 'group' },
+      topic: { resourceNamespace: '', name: 'a' },
+      entries: [],
+    }),
+    // a group and a topic with nothing but a namespace
+    Buffer.from([0x0a, 3, 0x0a, 1, 0x6e, 0x12, 3, 0x0a, 1, 0x6e]),
+  ]);
+  const read = decodeAckRequest(bytes);
+  assert.deepEqual([read.groupName, read.topicName], ['group', 'a']);
+  assert.equal(decodeAckRequest(Buffer.concat([bytes, Buffer.from([0x12, 2, 0x12, 0])])).topicName, '');
+});
+
+test('entries without number are refused before they fill the memory', () => {
+  const entries = (count: number): Buffer => Buffer.alloc(2 * count, Buffer.from([0x1a, 0]));
+  assert.equal(decodeAckRequest(entries(65_535)).entries.length, 65_535);
+  assert.throws(() => decodeAckRequest(entries(65_536)), WireError);
+});
+
 test('other bytes are refused, and do no harm', () => {
   const isRefused = (bytes: readonly number[]): void =>
     assert.throws(() => decodeAckRequest(Uint8Array.from(bytes)), WireError);

@@ -10,6 +10,8 @@ const RESOURCE_NAME = 2;
 /** The same in an entry of the request and in one of the answer. */
 const ENTRY = { messageId: 1, receiptHandle: 2, status: 3 } as const;
 const ANSWER = { status: 1, entries: 2 } as const;
+/** Entries beyond this are not even looked at: two bytes on the wire would become an object each. */
+const ENTRY_COUNT_MAX = 65_535;
 const ASCII_MAX = 0x7f;
 const NOTHING = Buffer.alloc(0);
 
@@ -40,7 +42,7 @@ export interface AckRequest {
 /**
  * Walks an `AckMessageRequest` without making texts of ids and handles: the answer repeats them as they came.
  * @param bytes never written; the result holds a view of them
- * @throws WireError when the bytes are no such request
+ * @throws WireError when the bytes are no such request, or hold more than 65,535 entries
  */
 export function decodeAckRequest(bytes: Uint8Array): AckRequest {
   const buffer = bufferOf(bytes);
@@ -57,9 +59,14 @@ function readRequest(bytes: Buffer): AckRequest {
   let topicName = '';
   const entries: AckRequestEntry[] = [];
   while (reader.next()) {
-    if (reader.isBytes(REQUEST.group)) groupName = readName(groupNames, bytes);
-    else if (reader.isBytes(REQUEST.topic)) topicName = readName(topicNames, bytes);
-    else if (reader.isBytes(REQUEST.entries)) entries.push(readEntry(bytes));
+    if (reader.isBytes(REQUEST.group)) groupName = readName(groupNames, bytes, groupName);
+    else if (reader.isBytes(REQUEST.topic)) topicName = readName(topicNames, bytes, topicName);
+    else if (reader.isBytes(REQUEST.entries)) {
+      if (entries.length === ENTRY_COUNT_MAX) {
+        throw new WireError(`more than ${ENTRY_COUNT_MAX} entries in one request`, reader.fieldStart);
+      }
+      entries.push(readEntry(bytes));
+    }
   }
   return { groupName, topicName, bytes, entries };
 }
@@ -112,9 +119,9 @@ function writeBytesField(
   return at + end - start;
 }
 
-/** Name of the current field, a `Resource`. */
-function readName(names: LastText, bytes: Buffer): string {
-  let name = '';
+/** Name of the current field, a `Resource`. @param before name of the same field when it has come before: the two are one */
+function readName(names: LastText, bytes: Buffer, before: string): string {
+  let name = before;
   const outerEnd = reader.enter();
   while (reader.next()) if (reader.isBytes(RESOURCE_NAME)) name = names.read(bytes, reader.valueStart, reader.valueEnd);
   reader.leave(outerEnd);

@@ -47,6 +47,8 @@ export class SendUnderWay implements SettleWaiter {
   readonly sent: Receipt[] = [];
   /** Why not all of them were appended. */
   refusal: MqError | undefined = undefined;
+  /** The digests of all bodies, when they were computed together. */
+  digests: Uint8Array | undefined = undefined;
   private readonly host: SendHost;
   private readonly reply: Reply<SendAnswer>;
   private readonly startedMs: number;

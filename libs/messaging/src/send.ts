@@ -4,9 +4,11 @@ import {
   checkMessage,
   checkSameTopic,
   deriveMessageType,
+  digestBodies,
   encodeStoredSystem,
   type IncomingMessage,
   isDerivedTopic,
+  MD5_BYTES,
 } from '@orbitmq/protocol';
 import { MessageType } from '@orbitmq/protocol/apache.rocketmq.v2';
 import type { Call, Reply } from '@orbitmq/rpc';
@@ -73,6 +75,7 @@ export class Sending implements SendHost {
     for (const message of incoming.messages) checkType(topic, message);
     const { shard } = this.context;
     const send = new SendUnderWay(this, topic, incoming);
+    if (send.messages.length > 1) send.digests = digestBodies(send.messages);
     const appending = this.append(send);
     if (appending !== undefined) return appending.then(() => shard.whenSettled(send));
     shard.whenSettled(send);
@@ -115,7 +118,7 @@ export class Sending implements SendHost {
    * @throws MqError when that is the first of all
    */
   private append(send: SendUnderWay, from = 0): Promise<void> | undefined {
-    const { topic, messages, sent, call, nowMs } = send;
+    const { topic, messages, sent, nowMs } = send;
     const { shard } = this.context;
     if ((topic.permission & WRITE_BIT) === 0 || topic.writeQueueCount === 0) throw notWritable(topic);
     let repeatedFrom = from;
@@ -127,7 +130,7 @@ export class Sending implements SendHost {
       try {
         sent.push(
           earlier === undefined
-            ? this.appendOne(topic, message, this.request(topic, message, call, nowMs), nowMs)
+            ? this.appendOne(topic, message, this.request(send, message), nowMs)
             : this.receiptOf(topic, message, earlier),
         );
       } catch (error) {
@@ -168,7 +171,8 @@ export class Sending implements SendHost {
     }
   }
 
-  private request(topic: Topic, message: IncomingMessage, call: Call, nowMs: number): SendRequest {
+  /** The next message to be appended. */
+  private request({ topic, call, nowMs, sent, digests }: SendUnderWay, message: IncomingMessage): SendRequest {
     const { tag } = message;
     const messageType = deriveMessageType(message);
     const system = encodeStoredSystem(message, {
@@ -176,6 +180,8 @@ export class Sending implements SendHost {
       bornTimestampMs: nowMs,
       bornHost: message.bornHost === '' ? hostOf(call.metadata.get(CLIENT_ADDRESS_HEADER) ?? call.peer) : '',
       storeHost: this.context.config.storeHost,
+      digests,
+      digestAt: sent.length * MD5_BYTES,
     });
     const queueId = this.queueOf(topic, message, messageType);
     const tagHash = tag === undefined ? 0 : javaStringHash(tag);

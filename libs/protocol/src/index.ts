@@ -29,6 +29,8 @@ export {
   type LiteGroup,
   liteGroupOf,
 } from './lite-group.ts';
+export { digestBodies } from './md5/body-digests.ts';
+export { MD5_BYTES } from './md5/md5-lanes.ts';
 export { checkMessage, checkSameTopic } from './message-check.ts';
 export {
   type ClientMessageId,

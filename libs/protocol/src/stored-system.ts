@@ -1,6 +1,7 @@
-import { hash } from 'node:crypto';
 import { DigestType, Encoding } from './gen/apache/rocketmq/v2/definition.ts';
 import type { IncomingMessage } from './incoming-message.ts';
+import { writeMd5 } from './md5/body-digests.ts';
+import { MD5_BYTES } from './md5/md5-lanes.ts';
 import { SYSTEM } from './system-properties.ts';
 import {
   bytesFieldSize,
@@ -13,12 +14,13 @@ import {
   writeVarintField,
 } from './wire/wire-writer.ts';
 
-const MD5_BYTES = 16;
 // Digest {type = MD5, checksum = 32 digits}
 const DIGEST_SIZE = varintFieldSize(1, DigestType.MD5) + bytesFieldSize(2, 2 * MD5_BYTES);
 /** All of its field before the digits. */
 const DIGEST_HEAD = digestHead();
 const DIGITS: Uint8Array = Buffer.from('0123456789ABCDEF', 'latin1');
+/** Of a message whose digest is not known yet. */
+const ownDigest = Buffer.alloc(MD5_BYTES);
 
 /** What the server knows about a message when it stores it. */
 export interface StoringFacts {
@@ -30,6 +32,9 @@ export interface StoringFacts {
   readonly bornHost: string;
   /** `address:port` of this broker. */
   readonly storeHost: string;
+  /** The MD5 of the body and where it begins, when that is known already: see `digestBodies`. */
+  readonly digests?: Uint8Array | undefined;
+  readonly digestAt?: number;
 }
 
 /**
@@ -54,7 +59,8 @@ export function encodeStoredSystem(message: IncomingMessage, facts: StoringFacts
 
   const stored = Buffer.allocUnsafe(size);
   stored.set(message.system, 0);
-  let at = writeDigest(stored, message.system.length, message.body);
+  if (facts.digests === undefined) writeMd5(message.body, ownDigest, 0);
+  let at = writeDigest(stored, message.system.length, facts.digests ?? ownDigest, facts.digestAt ?? 0);
   at = writeTextField(stored, at, SYSTEM.storeHost, facts.storeHost, storeHostSize);
   if (addsEncoding) at = writeVarintField(stored, at, SYSTEM.bodyEncoding, Encoding.IDENTITY);
   if (addsType) at = writeVarintField(stored, at, SYSTEM.messageType, facts.messageType);
@@ -63,13 +69,11 @@ export function encodeStoredSystem(message: IncomingMessage, facts: StoringFacts
   return stored;
 }
 
-function writeDigest(target: Buffer, position: number, body: Uint8Array): number {
+function writeDigest(target: Buffer, position: number, digests: Uint8Array, digestAt: number): number {
   target.set(DIGEST_HEAD, position);
   let at = position + DIGEST_HEAD.length;
-  // as text: a buffer for the result would cost half as much as the hash itself
-  const digest = hash('md5', body, 'binary');
   for (let index = 0; index < MD5_BYTES; index++) {
-    const byte = digest.charCodeAt(index);
+    const byte = digests[digestAt + index]!;
     target[at++] = DIGITS[byte >>> 4]!;
     target[at++] = DIGITS[byte & 0x0f]!;
   }

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { Code } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { type Cluster, type Member, startCluster } from '../cluster.ts';
 import { MessagingClient } from '../e2e/messaging-client.ts';
+import { INSPECTABLE } from '../inspector.ts';
 import { assertWithstandsAttacks } from './h2abuse.ts';
 
 /** Long enough for all of them to come before the first must go, also on a busy machine. */
@@ -15,12 +16,15 @@ const HTTP1_CONNECTIONS_MAX = 64;
 describe('S12: the processes of a cluster under known HTTP/2 attacks', () => {
   let cluster: Cluster;
   before(async () => {
-    cluster = await startCluster({ brokerProperties: { grpcHttp1TimeoutMills: HTTP1_TIMEOUT_MS } });
+    cluster = await startCluster({
+      brokerProperties: { grpcHttp1TimeoutMills: HTTP1_TIMEOUT_MS },
+      environment: INSPECTABLE,
+    });
   });
   after(() => cluster.stop());
 
   const attack = async (member: Member, send: (client: MessagingClient) => Promise<void>): Promise<void> => {
-    await assertWithstandsAttacks(member.clientPort, member.pid!);
+    await assertWithstandsAttacks(member);
     using client = new MessagingClient(member.endpoint);
     await send(client);
     const complaints = member.logLines().filter(({ level }) => level === 'error');

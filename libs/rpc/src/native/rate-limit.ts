@@ -14,11 +14,8 @@ export class RateLimit {
 
   /** It happens, so many times. @returns false when that is too often */
   take(count: number, nowMs: number): boolean {
-    if (this.#left < count) {
-      this.#left = Math.min(this.#burst, this.#left + ((nowMs - this.#atMs) * this.#perSecond) / 1000);
-      this.#atMs = nowMs;
-    }
-    this.#left -= count;
+    this.#left = Math.min(this.#burst, this.#left + ((nowMs - this.#atMs) * this.#perSecond) / 1000) - count;
+    this.#atMs = nowMs;
     return this.#left >= 0;
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { gate, LIMITS, type TextHandlers, until, withServer } from '../contract/harness.ts';
+import { MIB } from '@orbitmq/base';
+import { gate, LIMITS, MovedClock, type TextHandlers, until, withServer } from '../contract/harness.ts';
 import { createGrpcJsClient } from '../grpc-js/client.ts';
 import type { RpcLimit, RpcServerLimits } from '../server.ts';
 import { type ErrorCodeName, FLAG, FRAME, SETTING } from './protocol.ts';
@@ -308,6 +309,71 @@ describe('limits of ServerConnection', () => {
         assert.equal(limits[0], 'connectionAge');
       },
       { connectionAgeMsMax: 50 },
+    ));
+
+  it('ignores what still comes of calls that it has not taken any more', () =>
+    withRawClient(
+      async ({ client }) => {
+        client.send(client.headers(1, requestFields('deaf')));
+        const ping = await client.frame(({ type, flags }) => type === PING && flags === 0);
+        client.send(frame(PING, FLAG.ACK, 0, ping.payload));
+        client.send(client.headers(3, requestFields('echo')), frame(DATA, 0, 3, grpcMessage('late')));
+        client.send(client.headers(3, [{ name: 'x-trailer', value: '1' }], END_HEADERS | END_STREAM));
+        await client.settled();
+        const codes = client.frames.filter(({ type }) => type === GOAWAY).map(({ payload }) => payload.readUInt32BE(4));
+        assert.deepEqual(codes, [0, 0]);
+        assert.equal(client.isClosed, false);
+      },
+      { connectionAgeMsMax: 50 },
+    ));
+
+  it('leaves a client that reads slowly the time to read its last answers when it is drained', async () => {
+    const clock = new MovedClock();
+    const ended: string[] = [];
+    await withServer(
+      ENGINE,
+      HANDLERS,
+      async ({ server }) => {
+        const client = await RawClient.connect(server.port, settings([SETTING.INITIAL_WINDOW_SIZE, 2 ** 31 - 1]));
+        client.send(frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 30)));
+        await client.settled();
+        client.pause();
+        client.send(client.call(1, 'flood', '30000'));
+        await until('the call has ended', () => ended.length === 1);
+        const connections = server.connectionCount;
+        clock.move(60_000); // its age
+        clock.move(1_000); // the ping is not answered
+        for (let second = 0; second < 5; second++) {
+          await new Promise((resolve) => setImmediate(resolve));
+          clock.move(1_000);
+        }
+        assert.equal(server.connectionCount, connections);
+        client.resume();
+        const { fields, body } = await client.response(1);
+        assert.equal(fields.get('grpc-status'), '0');
+        assert.equal(body.length, 30_000 * 1_005);
+        await client.closed();
+      },
+      {
+        clock,
+        onCallEnd: (_path, status) => ended.push(status),
+        limits: { ...LIMITS, connectionAgeMsMax: 60_000, socketBytesMax: 64 * MIB },
+      },
+    );
+  });
+
+  it('gives the window of the connection back for data that ends its stream badly', () =>
+    withRawClient(
+      async ({ client }) => {
+        const fields = requestFields('echo', [{ name: 'content-length', value: '1' }]);
+        for (let id = 1; id < 41; id += 2) {
+          client.send(client.headers(id, fields), frame(DATA, 0, id, Buffer.alloc(16_384)));
+          assert.equal(await client.reset(id), 'PROTOCOL_ERROR');
+        }
+        client.send(client.call(41, 'echo', 'still here'));
+        assert.deepEqual((await client.response(41)).body, grpcMessage('still here'));
+      },
+      { connectionWindowBytes: 65_536 },
     ));
 
   /** Floods whose connection is cut. */

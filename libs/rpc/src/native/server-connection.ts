@@ -32,7 +32,7 @@ import { StreamTable } from './stream-table.ts';
 const TABLE_BYTES = 4096;
 /** A client that has not answered a ping by then is taken to have heard what came before it. */
 const DRAIN_PING_MS = 1_000;
-/** How long a peer may take to take note of the end. */
+/** How long a peer may take to take note of the end, or be silent meanwhile when it has done nothing wrong. */
 const GOODBYE_MS = 1_000;
 /** A change of settings costs as much as so many other frames: it may concern each stream. */
 const SETTINGS_COST = 20;
@@ -398,7 +398,7 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
   }
 
   #onHeadersOfClosed(streamId: number): void {
-    if (this.#history.wasReset(streamId)) return;
+    if (this.#history.wasReset(streamId) || streamId > this.#lastStreamIdTaken) return;
     if (this.#history.wasSkipped(streamId)) {
       throw new ConnectionError('PROTOCOL_ERROR', 'streams are opened in the order of their numbers');
     }
@@ -477,7 +477,8 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
 
   #endIfDrained(): void {
     if (this.#lastStreamIdTaken === STREAM_ID_MAX || this.#streams.size > 0 || this.#isOver) return;
-    this.#end();
+    // Its last answers may be large and the client slow: time counts from when the socket has taken all.
+    this.#end(() => this.#cutWhenSilent());
   }
 
   #checkNotIdle(streamId: number): void {
@@ -520,16 +521,25 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
     this.#countWindow(error.code);
     this.writer.writeGoAway(this.#history.lastStreamId, error.code, error.message);
     this.#end();
+    this.#host.setTimer(GOODBYE_MS, () => this.destroy());
   }
 
-  /** Says the last, and leaves the client some time to read it: cutting at once could lose it. */
-  #end(): void {
+  /** Cuts the connection when the client does not, which gives signs of life as long as it reads. */
+  #cutWhenSilent(): void {
+    const { bytesRead } = this.#stream as Socket;
+    this.#host.setTimer(GOODBYE_MS, () => {
+      if (bytesRead === (this.#stream as Socket).bytesRead) this.destroy();
+      else this.#cutWhenSilent();
+    });
+  }
+
+  /** Says the last. Whoever calls sees to it that the client gets some time to read it: cutting at once could lose it. */
+  #end(onAllSent?: () => void): void {
     this.#isOver = true;
     this.#reader.stop();
     this.writer.flush();
-    this.#stream.end();
+    this.#stream.end(onAllSent);
     this.#stream.resume();
-    this.#host.setTimer(GOODBYE_MS, () => this.destroy());
     const streams = this.#streams.values();
     this.#streams.clear();
     for (const stream of streams) stream.onClosed();

@@ -96,14 +96,12 @@ export abstract class ServerStream implements SendingStream {
 
   /** A DATA frame has come. Its payload without padding is from `start` to `end`, `frameBytes` are what windows count. */
   onData(bytes: Buffer, start: number, end: number, frameBytes: number, isLast: boolean): void {
-    if (this.#isRemoteEnded) throw new StreamError(this.id, 'STREAM_CLOSED', 'data behind the end of the stream');
-    if (this.#receiveWindow === undefined && !isLast) {
-      this.#receiveWindow = new ReceiveWindow(this.connection.streamWindowBytes);
+    const error = this.#errorOfData(end - start, frameBytes, isLast);
+    if (error !== undefined) {
+      // The other streams go on, and share the window of the connection.
+      this.connection.consumed(frameBytes);
+      throw error;
     }
-    if (this.#receiveWindow?.received(frameBytes) === false) {
-      throw new StreamError(this.id, 'FLOW_CONTROL_ERROR', 'more data than the window of the stream allows');
-    }
-    if (this.#contentBytes >= 0) this.#countContent(end - start);
     if (end > start) this.receive(bytes, start, end, frameBytes, isLast);
     else this.consumed(frameBytes);
     if (isLast) this.onEnd();
@@ -246,10 +244,18 @@ export abstract class ServerStream implements SendingStream {
     queue.clear();
   }
 
-  #countContent(byteCount: number): void {
-    this.#contentBytes -= byteCount;
-    if (this.#contentBytes < 0) {
-      throw new StreamError(this.id, 'PROTOCOL_ERROR', 'more data than content-length says');
+  /** Counts a DATA frame. @returns what is wrong with it */
+  #errorOfData(byteCount: number, frameBytes: number, isLast: boolean): StreamError | undefined {
+    if (this.#isRemoteEnded) return new StreamError(this.id, 'STREAM_CLOSED', 'data behind the end of the stream');
+    if (this.#receiveWindow === undefined && !isLast) {
+      this.#receiveWindow = new ReceiveWindow(this.connection.streamWindowBytes);
     }
+    if (this.#receiveWindow?.received(frameBytes) === false) {
+      return new StreamError(this.id, 'FLOW_CONTROL_ERROR', 'more data than the window of the stream allows');
+    }
+    if (this.#contentBytes < 0) return undefined;
+    this.#contentBytes -= byteCount;
+    if (this.#contentBytes >= 0) return undefined;
+    return new StreamError(this.id, 'PROTOCOL_ERROR', 'more data than content-length says');
   }
 }

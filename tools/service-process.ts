@@ -22,7 +22,11 @@ export interface ServiceProcessOptions {
   readonly readyUrl: string;
   /** Variables on top of this process's own; undefined takes one away. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** The process is killed with this one, also when that is killed itself. The command runs Node. */
+  readonly endsWithParent?: boolean;
 }
+
+const END_WITH_PARENT = new URL('end-with-parent.mjs', import.meta.url).href;
 
 /** One of our services as a process of its own: started, watched, stopped, killed, started again. */
 export class ServiceProcess {
@@ -56,9 +60,10 @@ export class ServiceProcess {
     if (this.running) throw new Error(`${this.name} runs already`);
     mkdirSync(dirname(this.options.logFile), { recursive: true });
     const log = openSync(this.options.logFile, 'a');
-    const [program, ...rest] = this.options.command;
-    const child = spawn(program!, rest, {
-      stdio: ['ignore', log, log],
+    const { command, endsWithParent } = this.options;
+    const [program, ...rest] = command;
+    const child = spawn(program!, endsWithParent ? ['--import', END_WITH_PARENT, ...rest] : rest, {
+      stdio: ['ignore', log, log, ...(endsWithParent ? (['ipc'] as const) : [])],
       env: { ...process.env, ...this.options.environment },
       // A group of its own: Ctrl-C in a terminal reaches the parent alone, which then stops all in order.
       detached: true,

@@ -3,13 +3,15 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundleApps } from './bundle.ts';
 import { isPortFree } from './free-port.ts';
+import { keepRunning } from './keep-running.ts';
 import { appCommand, ROOT } from './repository.ts';
 import { waitForBrokers } from './routes.ts';
 import { ServiceProcess } from './service-process.ts';
 
 const USAGE = `usage: npm start -- [--data DIR] [--namesrv-port 9876] [--client-port 8081] [--broker-port 10911] [--http-port 5556]
 
-Runs two name servers, two masters and a slave of each on 127.0.0.1, until Ctrl-C. Each may also be set by a variable:
+Runs two name servers, two masters and a slave of each on 127.0.0.1, until Ctrl-C. One that fails or is killed is started again;
+one that is stopped in order stays so. Each of these may also be set by a variable:
 ORBITMQ_START_DATA, ORBITMQ_START_NAMESRV_PORT, ORBITMQ_START_CLIENT_PORT, ORBITMQ_START_BROKER_PORT, ORBITMQ_START_HTTP_PORT.
 
   namesrv-port  registration; the second name server takes the next port
@@ -155,6 +157,7 @@ function createProcess(plan: Plan, settings: Settings): ServiceProcess {
     command: plan.command,
     logFile,
     readyUrl: `http://${HOST}:${plan.http}/readyz`,
+    endsWithParent: true,
     // Variables for this script are none for the services.
     environment: Object.fromEntries(
       OPTIONS.map((name) => [`ORBITMQ_START_${name.toUpperCase().replace('-', '_')}`, undefined]),
@@ -188,7 +191,7 @@ async function stopAll(processes: readonly ServiceProcess[]): Promise<boolean> {
   return ends.every((end) => end.code === 0);
 }
 
-/** What ended a run: somebody asked, or a service died. */
+/** What ended a run: somebody asked, or a service died before all of them served. */
 type RunEnd = 'asked' | ServiceProcess;
 
 /** Settles when a signal asks the cluster to stop. A second one a while later ends everything at once. */
@@ -212,7 +215,11 @@ async function waitUntilServing(processes: readonly ServiceProcess[], settings: 
   return 'serving';
 }
 
-async function runUntilEnd(processes: readonly ServiceProcess[], settings: Settings): Promise<RunEnd> {
+async function runUntilEnd(
+  processes: readonly ServiceProcess[],
+  settings: Settings,
+  stopping: AbortSignal,
+): Promise<RunEnd> {
   const startedMs = performance.now();
   const asked = stopAsked();
   for (const service of processes) service.start();
@@ -225,7 +232,9 @@ async function runUntilEnd(processes: readonly ServiceProcess[], settings: Setti
     return first;
   }
   console.log(`Serving after ${((performance.now() - startedMs) / 1000).toFixed(1)} s.\n${describe(settings)}`);
-  return Promise.race([asked, died]);
+  const say = (text: string): void => console.error(text);
+  const allStopped = Promise.all(processes.map((service) => keepRunning(service, stopping, say)));
+  return Promise.race([asked, allStopped.then(() => 'asked' as const)]);
 }
 
 async function main(): Promise<number> {
@@ -243,9 +252,10 @@ async function main(): Promise<number> {
   if (built.length > 0) console.log(`Built ${built.join(', ')}.`);
   console.log('Starting 2 name servers, 2 masters and 2 slaves …');
   const processes = plans.map((plan) => createProcess(plan, settings));
+  const stopping = new AbortController();
   let well = false;
   try {
-    const end = await runUntilEnd(processes, settings);
+    const end = await runUntilEnd(processes, settings, stopping.signal);
     well = end === 'asked';
     if (end === 'asked') console.log('\nStopping …');
     else
@@ -255,6 +265,7 @@ async function main(): Promise<number> {
   } catch (error) {
     console.error(`\n${(error as Error).message}`);
   }
+  stopping.abort();
   const stoppedWell = await stopAll(processes);
   if (well) console.log(stoppedWell ? 'Stopped; the data is kept.' : 'Stopped, but not all ended well: see the logs.');
   return well && stoppedWell ? 0 : 1;

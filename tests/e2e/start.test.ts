@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, isPortFree, ROOT } from '@orbitmq/tools';
+import { waitUntil } from '../interop/child.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -16,7 +17,10 @@ class Start {
   readonly #child: ReturnType<typeof spawn>;
 
   constructor(flags: readonly string[]) {
-    this.#child = spawn(process.execPath, ['tools/bootstrap.mjs', 'tools/start.ts', ...flags], { cwd: ROOT });
+    this.#child = spawn(process.execPath, ['tools/bootstrap.mjs', 'tools/start.ts', ...flags], {
+      cwd: ROOT,
+      detached: true,
+    });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on('data', (text) => {
         this.output += text;
@@ -34,6 +38,12 @@ class Start {
     }
   }
 
+  /** Kills all that is in its process group, as whoever starts it from a script does. */
+  async kill(): Promise<void> {
+    process.kill(-this.#child.pid!, 'SIGKILL');
+    await this.ended;
+  }
+
   stop(): Promise<number | null> {
     this.#child.kill('SIGINT');
     return this.ended;
@@ -49,11 +59,25 @@ async function freeRow(count: number): Promise<number> {
   }
 }
 
+async function untilReady(httpPort: number): Promise<void> {
+  await waitUntil('it is ready again', PATIENCE_MS, async () => {
+    try {
+      return (await fetch(`http://127.0.0.1:${httpPort}/readyz`)).ok;
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function untilFree(port: number): Promise<void> {
+  await waitUntil(`port ${port} is free`, PATIENCE_MS, () => isPortFree(port));
+}
+
 describe('npm start', () => {
   const directory = mkdtempSync(join(tmpdir(), 'orbitmq-start-'));
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  it('runs a cluster, gives a line that works, stops on Ctrl-C, and finds its data again', async () => {
+  it('runs a cluster, gives a line that works, starts what was killed again, stops on Ctrl-C, and finds its data again', async () => {
     const ports = {
       '--namesrv-port': await freeRow(2),
       '--client-port': await freeRow(2),
@@ -78,6 +102,10 @@ describe('npm start', () => {
       new RegExp(`port ${ports['--client-port']} of namesrv-1 is in use \\(choose others with --client-port\\)`),
     );
 
+    const killed = /"pid":(\d+)/.exec(readFileSync(join(directory, 'logs/broker-a.log'), 'utf8'))![1];
+    process.kill(Number(killed), 'SIGKILL');
+    await first.says('broker-a ended by SIGKILL; it is started again');
+    await untilReady(ports['--http-port'] + 2);
     assert.equal(await first.stop(), 0, first.output);
     assert.match(first.output, /Stopped; the data is kept/);
 
@@ -89,7 +117,8 @@ describe('npm start', () => {
       { encoding: 'utf8' },
     );
     assert.match(topics, /HelloTopic/);
-    assert.equal(await third.stop(), 0, third.output);
+    await third.kill();
+    for (const port of Object.values(ports)) await untilFree(port);
   });
 
   it('says which flag is wrong', async () => {

@@ -96,7 +96,7 @@ function receivedSeries(metrics: Metrics): (topic: Topic, messageType: TopicMess
     buckets: SIZE_BUCKETS,
   });
   const known = new WeakMap<Topic, Map<TopicMessageType, InSeries>>();
-  return (topic, messageType) => {
+  const seriesOf = (topic: Topic, messageType: TopicMessageType): InSeries => {
     let byType = known.get(topic);
     if (byType === undefined) {
       byType = new Map();
@@ -109,6 +109,14 @@ function receivedSeries(metrics: Metrics): (topic: Topic, messageType: TopicMess
       byType.set(messageType, series);
     }
     return series;
+  };
+  // The next message is mostly one like the last.
+  let last: { readonly topic: Topic; readonly messageType: TopicMessageType; readonly series: InSeries } | undefined;
+  return (topic, messageType) => {
+    if (last?.topic !== topic || last.messageType !== messageType) {
+      last = { topic, messageType, series: seriesOf(topic, messageType) };
+    }
+    return last.series;
   };
 }
 

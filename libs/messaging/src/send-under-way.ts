@@ -85,13 +85,15 @@ export class SendUnderWay implements SettleWaiter {
   }
 
   private response(): SendAnswer {
-    const { messages, sent } = this;
-    const first = sent[0]!;
-    if (messages.length === 1 && first.transactionId === '' && first.recallHandle === '') {
-      return new StoredAnswer(messages[0]!, first.queueOffset);
-    }
-    return responseOf(messages, sent, this.refusal);
+    const { messages, sent, refusal } = this;
+    if (refusal === undefined && sent.every(isInQueue)) return new StoredAnswer(messages, sent);
+    return responseOf(messages, sent, refusal);
   }
+}
+
+/** Nothing but its place is to be told of it. */
+function isInQueue({ transactionId, recallHandle }: Receipt): boolean {
+  return transactionId === '' && recallHandle === '';
 }
 
 /** One entry for each message, in order. */

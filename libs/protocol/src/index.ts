@@ -86,3 +86,4 @@ export {
 } from './transaction-id.ts';
 export { WireError } from './wire/wire-error.ts';
 export { WireReader } from './wire/wire-reader.ts';
+export { varintSize, writeVarint } from './wire/wire-writer.ts';

@@ -75,7 +75,10 @@ export class Sending implements SendHost {
     for (const message of incoming.messages) checkType(topic, message);
     const { shard } = this.context;
     const send = new SendUnderWay(this, topic, incoming);
-    if (send.messages.length > 1) send.digests = digestBodies(send.messages);
+    if (send.messages.length > 1) {
+      send.digests = digestBodies(send.messages);
+      shard.foreseeSends(topic, send.messages);
+    }
     const appending = this.append(send);
     if (appending !== undefined) return appending.then(() => shard.whenSettled(send));
     shard.whenSettled(send);

@@ -402,6 +402,10 @@ export class LogShard implements OpenedShard {
     return this.#core.log.endOffset;
   }
 
+  foreseeSends(topic: Topic, messages: readonly MessageBytes[]): void {
+    this.#sentMessages.foresee(topic, messages);
+  }
+
   findSent(
     topic: Topic,
     message: MessageBytes,

@@ -58,6 +58,46 @@ describe('messages sent before', () => {
     assert.deepEqual(bench.shard.findSent(topic, named('one'), position), { kind: 'message', queueOffset: again });
   });
 
+  test('are found the same when many are looked for, also such as lie in one batch twice, and with others between', async () => {
+    const bench = new TestShard();
+    await bench.open();
+    const [topic, other] = [await bench.topic(), await bench.topic('other')];
+    const { shard } = bench;
+    const offsets = ['a', 'b', 'c'].map((id) => send(bench, topic, id));
+    const look = (message: MessageBytes, where = topic): number | undefined => {
+      const earlier = shard.findSent(where, message, 0);
+      if (earlier === undefined) return undefined;
+      assert.ok(!(earlier instanceof Promise) && earlier.kind === 'message');
+      return earlier.queueOffset;
+    };
+    const [first, second] = [['new', 'b', 'new', 'c', 'last'].map(named), ['c', 'x', 'a'].map(named)];
+    shard.foreseeSends(topic, first);
+    assert.equal(look(first[0]!), undefined);
+    const queueOffset = shard.send({ topic, queueId: 0, tagHash: 0, message: first[0]! }).queueOffset;
+    assert.equal(look(first[1]!, other), undefined, 'of another topic');
+    assert.equal(look(named('a')), offsets[0], 'one that nobody foresaw');
+    assert.equal(look(first[1]!), offsets[1]);
+    assert.equal(look(first[2]!), queueOffset, 'sent in the same batch');
+    shard.foreseeSends(topic, second);
+    assert.deepEqual(
+      second.map((message) => look(message)),
+      [offsets[2], undefined, offsets[0]],
+    );
+    assert.deepEqual(
+      first.slice(3).map((message) => look(message)),
+      [offsets[2], undefined],
+      'goes on after others',
+    );
+    const nameless = { system: Buffer.alloc(0), rest: Buffer.from([0x22, 1, 7]) };
+    shard.foreseeSends(topic, second);
+    shard.foreseeSends(topic, [named('y'), nameless]);
+    assert.deepEqual(
+      second.map((message) => look(message)),
+      [offsets[2], undefined, offsets[0]],
+    );
+    assert.equal(look(nameless), undefined);
+  });
+
   test('are forgotten after the window, or when there are too many', async () => {
     const bench = new TestShard({ dedupWindowMs: 1000, dedupCountMax: 3 });
     await bench.open();

@@ -405,6 +405,8 @@ export interface Shard extends LiteShard {
   transactionsChecked(halves: readonly HalfRef[], pauseMs: number): void;
   /** Where the next record goes: what is sent from now on lies at or behind it. */
   readonly position: number;
+  /** `findSent` is about to be asked for all of these in this order; to know it makes that quicker. */
+  foreseeSends(topic: Topic, messages: readonly MessageBytes[]): void;
   /**
    * Whether a message with the same id (or the same application's key) was sent to the topic within the dedup window. At
    * once when there is none, or it is in memory. It may not be settled yet: await `settled()` before answering.

@@ -26,6 +26,7 @@ describe('keys of what was sent', () => {
           const wanted = list
             .slice(-countMax)
             .findLast((sent) => sent.low === low && sent.high === high && nowMs - sent.timeMs < 200);
+          if (index % 3 === 0) view.bringNear(Uint32Array.of(low, high, low + 1, high, 99, 0), 1 + (index % 2));
           const found = view.find(low, high, nowMs);
           assert.equal(found === NONE ? undefined : view.physicalOffset(found), wanted?.offset);
           view.applySent(low, high, index * 8, index, nowMs);

@@ -12,6 +12,8 @@ const CAPACITY_FIRST = 1024;
 /** Entries that may be forgotten for each that comes: none has to pay for all. */
 const FORGOTTEN_PER_ENTRY = 4;
 const ENTRY_BYTES = 28;
+/** So many entries of a bucket are brought near; few buckets have more. */
+const DEPTH_NEAR = 2;
 
 /**
  * Hashes of the keys of messages that were sent in the last minutes, and where these lie: a ring in the order of the
@@ -31,6 +33,8 @@ export class SentKeysView {
   /** Older entry of the same bucket. */
   #next = new Int32Array(CAPACITY_FIRST);
   #buckets = new Int32Array(CAPACITY_FIRST).fill(NONE);
+  /** For `bringNear`: the entry at which each walk stands. */
+  #near = new Int32Array(0);
 
   constructor({ windowMs, countMax }: SentKeysOptions) {
     this.#windowMs = countMax === 0 ? 0 : windowMs;
@@ -53,6 +57,24 @@ export class SentKeysView {
       if (this.#low[entry] === low && this.#high[entry] === high) return true;
     }
     return false;
+  }
+
+  /**
+   * Brings what `mayHold` is about to look at into the processor's cache, for many hashes at once: then it waits for the memory once, and
+   * not for each.
+   * @param hashes low and high half of each
+   */
+  bringNear(hashes: Uint32Array, count: number): void {
+    if (this.#near.length < count) this.#near = new Int32Array(count);
+    const near = this.#near;
+    const mask = this.#capacity - 1;
+    for (let index = 0; index < count; index++) near[index] = this.#buckets[hashes[2 * index]! & mask]!;
+    for (let depth = 0; depth < DEPTH_NEAR; depth++) {
+      for (let index = 0; index < count; index++) {
+        const entry = near[index]!;
+        if (entry !== NONE && this.#low[entry] !== hashes[2 * index]) near[index] = this.#next[entry]!;
+      }
+    }
   }
 
   /** The newest entry with this hash that is within the window and not before `from` of the log, or NONE. */

@@ -15,6 +15,7 @@ export const TOPICS_PER_MESSAGE_MAX = 1000;
 export const TOPICS_PER_BROKER_MAX = 100_000;
 const NAME_LENGTH_MAX = 255;
 const ADDRESSES_MAX = 16;
+const HOST = /^[\x21-\x7e]+$/;
 const QUEUES_MAX = 1024;
 const PERMISSION_MAX = 7;
 
@@ -90,6 +91,8 @@ function checkEndpoints(endpoints: Endpoints | undefined): void {
   }
   for (const { host, port } of addresses) {
     checkName('client_endpoints.host', host);
+    if (!HOST.test(host))
+      throw invalid('client_endpoints.host', host, 'must be visible ASCII characters, to be dialled');
     if (!isWithin(port, 1, 65_535)) throw invalid('client_endpoints.port', port, 'must be 1…65535');
   }
 }

@@ -128,6 +128,8 @@ describe('RegistrationSession', () => {
       { clientEndpoints: undefined },
       { clientEndpoints: { scheme: 0, addresses: [{ host: 'x', port: 1 }] } },
       { clientEndpoints: { scheme: 1, addresses: [{ host: 'x', port: 0 }] } },
+      { clientEndpoints: { scheme: 1, addresses: [{ host: 'x\ny', port: 1 }] } },
+      { clientEndpoints: { scheme: 1, addresses: [{ host: 'x\0', port: 1 }] } },
       {
         clientEndpoints: {
           scheme: 3,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
 const MICROSECONDS_PER_TICK = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
@@ -27,6 +27,20 @@ export function readUsage(pids: readonly number[]): ServerUsage {
     readBytes += Number(/^rchar: (\d+)$/m.exec(io)?.[1] ?? 0);
   }
   return { cpuMicroseconds, writtenBytes, readBytes };
+}
+
+/**
+ * Milliseconds for which threads of some processes could have run and had no core, by /proc; those that have ended don't
+ * count. On a core that nobody else wants it stays as it is.
+ */
+export function readWaitedMs(pids: readonly number[]): number {
+  let waitedNs = 0;
+  for (const pid of pids) {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      waitedNs += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[1]);
+    }
+  }
+  return waitedNs / 1e6;
 }
 
 /** Resident memory of some processes together. */

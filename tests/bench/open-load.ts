@@ -3,9 +3,12 @@ import { type ClientConnection, type LoadResult, openConnections } from './load-
 import { Latencies } from './measure.ts';
 import { isOk, statusText } from './requests.ts';
 import { encodeProducerSettings, type SendRequestTemplate } from './send-template.ts';
+import { Ticker } from './ticker.ts';
 
-/** Timers fire once a millisecond at most, so that so much is planned together. */
+/** So much is planned together. */
 const TICK_MS = 1;
+/** Calls of the first moments are made and not timed: fresh connections, and code that has not run before. */
+const RUN_IN_MS = 500;
 /** What is not answered then will not be. */
 const ANSWERED_MS_MAX = 10_000;
 
@@ -17,13 +20,18 @@ export interface OpenLoadOptions {
   readonly callsPerSecond: number;
   /** Producers, which send in turns. */
   readonly connectionCount: number;
+  /** Time in which calls are timed. */
   readonly durationMs: number;
 }
 
-/** What a load run did, and how late it was itself. */
+/** What a load run did, and how late it was itself. Latencies are from the moment for which a call was planned. */
 export interface OpenLoadResult extends LoadResult {
+  /** From the moment at which a call was made: what the server and the way to it took. */
+  readonly answerTimes: Latencies;
   /** From the moment for which a call was planned to the one at which it was made; part of its latency. */
   readonly lateness: Latencies;
+  /** The same for a thread that only sleeps: what the machine makes of it. */
+  readonly idleLateness: Latencies;
 }
 
 /**
@@ -44,10 +52,15 @@ export async function runOpenLoad(options: OpenLoadOptions): Promise<OpenLoadRes
 class OpenLoad {
   readonly #options: OpenLoadOptions;
   readonly #connections: readonly ClientConnection[];
+  readonly #tickCount: number;
+  readonly #callCount: number;
   readonly #latencies = new Latencies();
+  readonly #answerTimes = new Latencies();
   readonly #lateness = new Latencies();
   /** Calls that are over, to be used again. */
   readonly #idle: OpenCall[] = [];
+  #beginMs = 0;
+  #tick = 0;
   #plannedCount = 0;
   #openCount = 0;
   #failureCount = 0;
@@ -57,61 +70,78 @@ class OpenLoad {
   constructor(options: OpenLoadOptions, connections: readonly ClientConnection[]) {
     this.#options = options;
     this.#connections = connections;
+    this.#tickCount = Math.ceil((RUN_IN_MS + options.durationMs) / TICK_MS);
+    this.#callCount = this.#callsUntil(this.#tickCount);
   }
 
   async run(): Promise<OpenLoadResult> {
     const cpuBefore = process.cpuUsage();
-    const beginMs = performance.now();
-    await new Promise<void>((resolve) => {
+    const done = new Promise<void>((resolve) => {
       this.#onDone = resolve;
-      setTimeout(() => this.#tick(beginMs, 0), TICK_MS);
     });
+    const ticker = new Ticker({ intervalMs: TICK_MS, tickCount: this.#tickCount, onTick: () => this.#onTick() });
+    this.#beginMs = ticker.beginMs;
+    try {
+      await done;
+    } finally {
+      await ticker.stop();
+    }
     const cpu = process.cpuUsage(cpuBefore);
     return {
-      messageCount: this.#latencies.count * this.#options.template.messageCount,
+      messageCount: (this.#callCount - this.#failureCount) * this.#options.template.messageCount,
       failureCount: this.#failureCount,
       failure: this.#failure,
-      elapsedMs: performance.now() - beginMs,
+      elapsedMs: performance.now() - this.#beginMs,
       latencies: this.#latencies,
+      answerTimes: this.#answerTimes,
       lateness: this.#lateness,
+      idleLateness: ticker.lateness,
       generatorCpuMicroseconds: cpu.user + cpu.system,
     };
   }
 
-  isOver(callCount = this.#plannedCount): boolean {
-    return callCount >= (this.#options.durationMs * this.#options.callsPerSecond) / 1_000;
-  }
-
-  onAnswered(call: OpenCall, plannedMs: number, failure: string | undefined): void {
-    if (failure === undefined) this.#latencies.add(performance.now() - plannedMs);
-    else {
+  onAnswered(call: OpenCall, failure: string | undefined): void {
+    if (failure !== undefined) {
       this.#failureCount++;
       this.#failure ??= failure;
+    } else if (this.#isTimed(call.plannedMs)) {
+      const nowMs = performance.now();
+      this.#latencies.add(nowMs - call.plannedMs);
+      this.#answerTimes.add(nowMs - call.madeMs);
     }
     this.#idle.push(call);
     this.#openCount--;
-    if (this.#openCount === 0 && this.isOver()) this.#onDone();
+    if (this.#openCount === 0 && this.#plannedCount === this.#callCount) this.#onDone();
+  }
+
+  #isTimed(plannedMs: number): boolean {
+    return plannedMs >= this.#beginMs + RUN_IN_MS;
+  }
+
+  #callsUntil(tick: number): number {
+    return Math.floor((tick * TICK_MS * this.#options.callsPerSecond) / 1_000);
   }
 
   /** Makes all calls that were planned until now. */
-  #tick(beginMs: number, tick: number): void {
-    const { callsPerSecond } = this.#options;
+  #onTick(): void {
+    if (this.#plannedCount === this.#callCount) return;
     const nowMs = performance.now();
-    let [next, plannedMs] = [tick, beginMs + tick * TICK_MS];
-    for (; plannedMs <= nowMs && !this.isOver(); plannedMs = beginMs + ++next * TICK_MS) {
-      const wanted = Math.floor((next * TICK_MS * callsPerSecond) / 1_000);
-      for (; this.#plannedCount < wanted && !this.isOver(); this.#plannedCount++) this.#call(plannedMs, nowMs);
+    for (; this.#tick < this.#tickCount; this.#tick++) {
+      const plannedMs = this.#beginMs + this.#tick * TICK_MS;
+      if (plannedMs > nowMs) return;
+      const wanted = this.#callsUntil(this.#tick + 1);
+      for (; this.#plannedCount < wanted; this.#plannedCount++) this.#call(plannedMs, nowMs);
     }
-    if (!this.isOver()) setTimeout(() => this.#tick(beginMs, next), Math.max(0, plannedMs - performance.now()));
-    else setTimeout(() => this.#giveUp(), ANSWERED_MS_MAX).unref();
+    setTimeout(() => this.#giveUp(), ANSWERED_MS_MAX).unref();
   }
 
   #call(plannedMs: number, nowMs: number): void {
     const { connection, headers } = this.#connections[this.#plannedCount % this.#connections.length]!;
     const call = this.#idle.pop() ?? new OpenCall(this);
     call.plannedMs = plannedMs;
+    call.madeMs = nowMs;
     this.#openCount++;
-    this.#lateness.add(nowMs - plannedMs);
+    if (this.#isTimed(plannedMs)) this.#lateness.add(nowMs - plannedMs);
     connection.call(headers.send, this.#options.template.next(), call);
   }
 
@@ -127,6 +157,7 @@ class OpenLoad {
 class OpenCall implements StreamListener {
   readonly #load: OpenLoad;
   plannedMs = 0;
+  madeMs = 0;
   #failure: string | undefined = 'the call ended without an answer';
 
   constructor(load: OpenLoad) {
@@ -140,6 +171,6 @@ class OpenCall implements StreamListener {
   onEnd(failure: string | undefined): void {
     const found = failure ?? this.#failure;
     this.#failure = 'the call ended without an answer';
-    this.#load.onAnswered(this, this.plannedMs, found);
+    this.#load.onAnswered(this, found);
   }
 }

@@ -1,6 +1,6 @@
 import type { LoadResult } from '../load-run.ts';
-import { median } from '../measure.ts';
-import { measureLoad, medianLoad } from '../measurement.ts';
+import { median, readWaitedMs } from '../measure.ts';
+import { type Figures, type MeasuredLoad, measureLoad, medianLoad } from '../measurement.ts';
 import { type OpenLoadResult, runOpenLoad } from '../open-load.ts';
 import { type Scenario, ScenarioTargets } from '../scenario.ts';
 import { runSendLoad } from '../send-load.ts';
@@ -28,23 +28,42 @@ export const steady: Scenario = {
         }
         for (const target of targets.brokers) {
           const load = { port: target.port, template, callsPerSecond, connectionCount: CONNECTIONS, durationMs };
-          const results: OpenLoadResult[] = [];
-          const rounds = [];
+          const rounds: MeasuredLoad[] = [];
+          const added: Figures[] = [];
           for (let round = 0; round < roundCount; round++) {
             const run = async (): Promise<LoadResult> => {
-              results.push(await runOpenLoad(load));
-              return results.at(-1)!;
+              const waitedMs = readWaitedMs(target.pids);
+              const result = await runOpenLoad(load);
+              added.push(latenessFigures(result, readWaitedMs(target.pids) - waitedMs));
+              return result;
             };
             rounds.push(await measureLoad(target, run));
           }
           const { figures, failure } = medianLoad(rounds);
-          const worst = (share: number, of: 'latencies' | 'lateness'): number =>
-            median(results.map((result) => result[of].quantiles([share])[0]!));
-          const added = { maxMs: worst(1, 'latencies'), lateP99Ms: worst(0.99, 'lateness') };
           const name = `${callsPerSecond} sends/s, ${flushDiskType}`;
-          targets.add(target, name, { figures: { ...figures, ...added }, failure });
+          targets.add(target, name, { figures: { ...figures, ...mediansOf(added) }, failure });
         }
       });
     }
   },
 };
+
+/** What of the latencies is whose: the server's, the generator's, the machine's. */
+function latenessFigures(result: OpenLoadResult, serverWaitedMs: number): Figures {
+  const [answerP50Ms, answerP99Ms] = result.answerTimes.quantiles([0.5, 0.99]);
+  const [lateP50Ms, lateP99Ms] = result.lateness.quantiles([0.5, 0.99]);
+  const [idleLateP99Ms] = result.idleLateness.quantiles([0.99]);
+  return {
+    maxMs: result.latencies.quantiles([1])[0]!,
+    answerP50Ms: answerP50Ms!,
+    answerP99Ms: answerP99Ms!,
+    lateP50Ms: lateP50Ms!,
+    lateP99Ms: lateP99Ms!,
+    idleLateP99Ms: idleLateP99Ms!,
+    serverWaitedShare: serverWaitedMs / result.elapsedMs,
+  };
+}
+
+function mediansOf(rounds: readonly Figures[]): Figures {
+  return Object.fromEntries(Object.keys(rounds[0]!).map((name) => [name, median(rounds.map((round) => round[name]!))]));
+}

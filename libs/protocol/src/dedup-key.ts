@@ -17,6 +17,7 @@ export class DedupKeyReader {
   end = 0;
   /** It is the application's own key, not the message id. */
   isExplicit = false;
+  readonly #reader = new WireReader(PROPERTY_BYTES);
 
   /** @returns false when the message has neither a key nor an id, or its bytes are no message */
   read({ system, rest }: StoredMessage): boolean {
@@ -49,7 +50,8 @@ export class DedupKeyReader {
   }
 
   #readId(bytes: Uint8Array, from: number, to: number): boolean {
-    const reader = new WireReader(bytes, from, to);
+    const reader = this.#reader;
+    reader.open(bytes, from, to);
     let found = false;
     while (reader.next()) {
       if (!reader.isBytes(SYSTEM.messageId)) continue;
@@ -60,15 +62,21 @@ export class DedupKeyReader {
   }
 
   #readProperty(bytes: Uint8Array, from: number, to: number): boolean {
-    const reader = new WireReader(bytes, from, to);
+    const reader = this.#reader;
+    reader.open(bytes, from, to);
     let found = false;
     while (reader.next()) {
       if (!reader.isBytes(MESSAGE.userProperties)) continue;
-      let [isWanted, start, end] = [false, 0, 0];
+      let isWanted = false;
+      let start = 0;
+      let end = 0;
       const outerEnd = reader.enter();
       while (reader.next()) {
         if (reader.isBytes(ENTRY.key)) isWanted = isPropertyName(bytes, reader.valueStart, reader.valueEnd);
-        else if (reader.isBytes(ENTRY.value)) [start, end] = [reader.valueStart, reader.valueEnd];
+        else if (reader.isBytes(ENTRY.value)) {
+          start = reader.valueStart;
+          end = reader.valueEnd;
+        }
       }
       reader.leave(outerEnd);
       if (!isWanted) continue;

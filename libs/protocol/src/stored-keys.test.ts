@@ -19,7 +19,8 @@ test('finds where they lie the id and the keys that a decoder finds', () => {
       const system = Buffer.from(SystemProperties.encode(message).finish());
       const bytes = Buffer.concat([Buffer.alloc(at, 0xff), system, Buffer.from([0xff])]);
       const found = { messageId: '', keys: [] as string[] };
-      const reader = new StoredKeyReader(bytes, at, at + system.length);
+      const reader = new StoredKeyReader();
+      reader.open(bytes, at, at + system.length);
       while (reader.next()) {
         const text = bytes.toString('utf8', reader.start, reader.end);
         if (reader.isMessageId) found.messageId = text;
@@ -31,6 +32,7 @@ test('finds where they lie the id and the keys that a decoder finds', () => {
 });
 
 test('goes no further than the bytes are a message', () => {
-  const reader = new StoredKeyReader(Buffer.from([0x12, 0x05, 0x61]), 0, 3);
+  const reader = new StoredKeyReader();
+  reader.open(Buffer.from([0x12, 0x05, 0x61]), 0, 3);
   assert.throws(() => reader.next(), WireError);
 });

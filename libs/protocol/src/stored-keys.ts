@@ -1,15 +1,18 @@
 import { SYSTEM } from './system-properties.ts';
 import { WireReader } from './wire/wire-reader.ts';
 
-/** Walks the message id and the keys of a stored message where they lie: `next` moves to one of them, and no text is made. */
-export class StoredKeyReader {
-  readonly #reader: WireReader;
+const NOTHING = new Uint8Array(0);
 
-  /**
-   * @param bytes hold the content of `Message.system_properties` in [start, end)
-   */
-  constructor(bytes: Uint8Array, start: number, end: number) {
-    this.#reader = new WireReader(bytes, start, end);
+/**
+ * Walks the message id and the keys of a stored message where they lie: `next` moves to one of them, and no text is made. One reader is
+ * used again and again.
+ */
+export class StoredKeyReader {
+  readonly #reader = new WireReader(NOTHING);
+
+  /** Begins with a message. @param bytes hold the content of `Message.system_properties` in [start, end) */
+  open(bytes: Uint8Array, start: number, end: number): void {
+    this.#reader.open(bytes, start, end);
   }
 
   /** What it stands on is the message id, else a key. */

@@ -37,6 +37,7 @@ export class KeyIndexing {
   readonly #core: ShardCore;
   readonly #index: KeyIndex;
   readonly #hash = new KeyHash();
+  readonly #keys = new StoredKeyReader();
   #position = 0;
   /** End of the segment, or begin of a range that has a file: the open part ends there. */
   #partEnd = 0;
@@ -243,7 +244,8 @@ export class KeyIndexing {
 
   /** Hashes the keys where they lie, as `#hashOf` does the bytes of a text. */
   #noteMessage({ bytes, payloadStart, physicalOffset }: LogRecord): void {
-    const keys = new StoredKeyReader(bytes, payloadStart + MESSAGE_HEADER_BYTES, messageSystemEnd(bytes, payloadStart));
+    const keys = this.#keys;
+    keys.open(bytes, payloadStart + MESSAGE_HEADER_BYTES, messageSystemEnd(bytes, payloadStart));
     this.#hash.seed(this.#core.state.metadata.secret);
     while (keys.next()) {
       const { start, end, isMessageId } = keys;

@@ -95,7 +95,7 @@ export function writeRecord(
     end += part.length;
   }
   const padding = at + length - end;
-  if (padding > 0) bytes.fill(0, end, at + length);
+  while (end < at + length) bytes[end++] = 0;
   writeHeader(window.view, at, physicalOffset, length, type, padding, stamp);
   window.view.setUint32(at, crc32(bytes.subarray(at + 4, at + length)), true);
 }

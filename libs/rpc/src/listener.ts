@@ -171,6 +171,8 @@ export class Listener {
     (secure as Duplex as OwnedStream)[OWNER] = connection;
     secure.on('error', ignore);
     secure.on('close', onClose);
+    // What cannot be decrypted once TLS stands: nothing is read any more then, and only a tls.Server would close it.
+    secure.on('_tlsError', () => this.#cut(connection));
     connection.stream = secure;
     secure.once('secure', () => {
       // A tls.Server would say so; node:http2 waits for it with all it does.

@@ -154,6 +154,34 @@ function describeTls(engine: RpcEngine): void {
       );
     });
 
+    it('closes a connection on which something comes that is no TLS', async () => {
+      await withServer(
+        engine,
+        HANDLERS,
+        async ({ server }) => {
+          const garbage = Buffer.concat([Buffer.of(23, 3, 3, 0, 64), Buffer.alloc(64, 7)]);
+          const sockets: Socket[] = [];
+          const relay = createServer((below) => {
+            const target = connectTcp(server.port, '127.0.0.1');
+            below.pipe(target).pipe(below);
+            sockets.push(target, below);
+            for (const socket of [target, below]) socket.on('error', () => {});
+          });
+          await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+          const { port } = relay.address() as { port: number };
+          const client = engine.createClient({ addresses: [`localhost:${port}`], tls: { ca: identity.certificate } });
+          await client.raw.unary('/contract.Texts/echo', Buffer.alloc(0));
+          assert.equal(server.connectionCount, 1);
+          sockets[0]!.write(garbage);
+          await until('the connection is closed', () => server.connectionCount === 0);
+          client.close();
+          relay.close();
+          for (const socket of sockets) socket.destroy();
+        },
+        { tls: identity },
+      );
+    });
+
     it('takes another certificate without cutting anybody', async () => {
       const next = selfSignedIdentity({ names: ['localhost'], nowMs: systemClock.wallMs(), validDays: 1 });
       await withServer(

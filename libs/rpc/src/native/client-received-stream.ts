@@ -1,3 +1,4 @@
+import { ownCopy } from '../bytes.ts';
 import type { CallOptions, StreamReceiver } from '../client.ts';
 import type { CallCodec } from '../codec-client.ts';
 import type { RpcError } from '../service.ts';
@@ -56,7 +57,7 @@ export class ReceivedStreamCall extends ClientCall {
     const bytes = takenBytes + this.#partBytes;
     this.#partBytes = 0;
     if (this.#isHolding) {
-      const kept = message.length < VIEW_BYTES_MIN ? Buffer.from(message) : message;
+      const kept = message.length < VIEW_BYTES_MIN ? ownCopy(message) : message;
       this.#held.push({ message: kept, takenBytes: bytes });
       return;
     }

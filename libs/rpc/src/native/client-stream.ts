@@ -1,3 +1,4 @@
+import { ownCopy } from '../bytes.ts';
 import type { BidiCall, CallOptions } from '../client.ts';
 import type { CallCodec } from '../codec-client.ts';
 import { RpcError } from '../service.ts';
@@ -137,7 +138,7 @@ export class StreamClientCall extends ClientCall implements AsyncIterableIterato
     this.#partBytes = 0;
     const reader = this.#reader;
     if (!reader) {
-      const kept = message.length < VIEW_BYTES_MIN ? Buffer.from(message) : message;
+      const kept = message.length < VIEW_BYTES_MIN ? ownCopy(message) : message;
       this.#queue.push({ message: kept, takenBytes: bytes });
       return;
     }

@@ -1,4 +1,5 @@
 import { CLIENT_ADDRESS_HEADER } from '@orbitmq/protocol';
+import { ownCopy } from '../bytes.ts';
 import { isPassedHeader, PassedMetadata } from '../passed-metadata.ts';
 import { metadataFields, timeoutText } from './client-headers.ts';
 import { HpackEncoder, type SentField } from './hpack/encoder.ts';
@@ -67,15 +68,16 @@ export class OwnHeaders {
 
 function kept<Key>(map: Map<Key, Uint8Array>, key: Key, bytes: Uint8Array): Uint8Array {
   if (map.size === KEPT_MAX) map.clear();
-  map.set(key, bytes);
-  return bytes;
+  const own = ownCopy(bytes);
+  map.set(key, own);
+  return own;
 }
 
 /** What a field of a client's call becomes where the call is passed on; empty when it is not for others. */
 function passedForm(field: HeaderField): Uint8Array {
   if (!isMetadata(field) || !isPassedHeader(field.name)) return NONE;
   const fields = metadataFields(valuesOf(field).map((value) => [field.name, value]));
-  return fields === undefined ? NONE : literals.encode(fields);
+  return fields === undefined ? NONE : ownCopy(literals.encode(fields));
 }
 
 /** One pair of metadata; empty when gRPC forbids it. */

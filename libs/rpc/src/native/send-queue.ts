@@ -26,7 +26,7 @@ export class SendQueue {
   /** @param message must not change until it has been sent */
   addMessage(message: Uint8Array): void {
     const isJoined = message.length <= JOINED_BYTES_MAX;
-    const prefix = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES + (isJoined ? message.length : 0));
+    const prefix = Buffer.allocUnsafeSlow(MESSAGE_PREFIX_BYTES + (isJoined ? message.length : 0));
     prefix[0] = 0;
     writeUint32(prefix, 1, message.length);
     if (isJoined) prefix.set(message, MESSAGE_PREFIX_BYTES);

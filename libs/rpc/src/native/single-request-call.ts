@@ -1,3 +1,4 @@
+import { ownCopy } from '../bytes.ts';
 import { RpcError } from '../service.ts';
 import { readUint32 } from './frames.ts';
 import { MESSAGE_PREFIX_BYTES, MessageReader } from './message-reader.ts';
@@ -64,7 +65,7 @@ export abstract class SingleRequestCall extends ServerCall {
   /** What came stays for as long as the client likes. */
   #hold(byteCount: number): void {
     this.#isCounted = true;
-    if (this.#message && this.#message.length < VIEW_BYTES_MIN) this.#message = Buffer.from(this.#message);
+    if (this.#message && this.#message.length < VIEW_BYTES_MIN) this.#message = ownCopy(this.#message);
     this.host.intake.received(this, byteCount);
   }
 

@@ -22,6 +22,12 @@ describe('UnreadData', () => {
     assert.equal(unread.bytes, 0);
   });
 
+  it('holds no other memory beside what is small', () => {
+    const unread = new UnreadData();
+    unread.add(Buffer.alloc(65_536).subarray(0, 100));
+    assert.equal(unread.first?.buffer.byteLength, 100);
+  });
+
   it('puts many tiny parts together', () => {
     const unread = new UnreadData();
     for (let n = 0; n < 10_000; n++) unread.add(Buffer.of(n));

@@ -1,3 +1,5 @@
+import { ownCopy } from '../bytes.ts';
+
 /** So many parts are kept as they came; more are put together when they are small. */
 const PARTS_MIN = 64;
 const PART_BYTES_MEAN_MIN = 256;
@@ -20,10 +22,11 @@ export class UnreadData {
 
   add(part: Buffer): void {
     if (part.length === 0) return;
-    this.#parts.push(part.length < VIEW_BYTES_MIN ? Buffer.from(part) : part);
+    this.#parts.push(part.length < VIEW_BYTES_MIN ? ownCopy(part) : part);
     this.#bytes += part.length;
     // Each part costs more than a hundred bytes beside its own: many tiny ones would multiply what is held.
-    if (this.#parts.length > PARTS_MIN + this.#bytes / PART_BYTES_MEAN_MIN) this.#parts = [Buffer.concat(this.#parts)];
+    if (this.#parts.length > PARTS_MIN + this.#bytes / PART_BYTES_MEAN_MIN)
+      this.#parts = [ownCopy(Buffer.concat(this.#parts))];
   }
 
   /** The first bytes have been read. @param byteCount at most those of the first part */

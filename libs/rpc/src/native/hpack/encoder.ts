@@ -1,4 +1,4 @@
-import { NOTHING } from '../../bytes.ts';
+import { NOTHING, ownCopy } from '../../bytes.ts';
 import { FIELD_OVERHEAD_BYTES } from './header-field.ts';
 import { STATIC_TABLE, staticIndexOf, staticIndexOfName } from './static-table.ts';
 
@@ -106,7 +106,7 @@ export class PreparedBlock {
   blockFor(encoder: HpackEncoder): Buffer {
     if (this.#version === encoder.version) return this.#block;
     const version = encoder.version;
-    this.#block = encoder.encode(this.#fields);
+    this.#block = ownCopy(encoder.encode(this.#fields));
     // What has just been added is referred to next time, in a different block.
     this.#version = version === encoder.version ? version : -1;
     return this.#block;

@@ -215,6 +215,11 @@ describe('HpackEncoder', () => {
     );
   });
 
+  it('keeps blocks that hold no other memory', () => {
+    const block = new PreparedBlock([{ name: ':status', value: '200' }]).blockFor(new HpackEncoder());
+    assert.equal(block.buffer.byteLength, block.length);
+  });
+
   it('needs one byte for a repeated field, and keeps prepared blocks', () => {
     const encoder = new HpackEncoder();
     const decoder = new HpackDecoder(4096, LIMITS);

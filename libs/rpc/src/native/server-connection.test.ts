@@ -58,6 +58,8 @@ async function withRawClient(
 
 type Frames = (client: RawClient) => readonly Buffer[];
 
+const SELF_DEPENDENCY = Buffer.concat([uint32(1), Buffer.of(0)]);
+
 /** What ends a connection, by the code it ends with (RFC 9113). */
 const CONNECTION_ERRORS: Readonly<Record<string, readonly [ErrorCodeName, Frames]>> = {
   'DATA on stream 0': ['PROTOCOL_ERROR', () => [frame(DATA, 0, 0)]],
@@ -96,6 +98,15 @@ const CONNECTION_ERRORS: Readonly<Record<string, readonly [ErrorCodeName, Frames
   'DATA of a stream that was never opened': ['PROTOCOL_ERROR', () => [frame(DATA, 0, 1, Buffer.alloc(1))]],
   'RST_STREAM of a stream that was never opened': ['PROTOCOL_ERROR', () => [frame(RST_STREAM, 0, 1, uint32(8))]],
   'WINDOW_UPDATE of a stream that was never opened': ['PROTOCOL_ERROR', () => [frame(WINDOW_UPDATE, 0, 1, uint32(1))]],
+  // No reset may be sent for such a stream.
+  'a dependency on itself of a stream that was never opened': [
+    'PROTOCOL_ERROR',
+    () => [frame(PRIORITY, 0, 1, SELF_DEPENDENCY)],
+  ],
+  'a PRIORITY of four bytes of a stream that was never opened': [
+    'FRAME_SIZE_ERROR',
+    () => [frame(PRIORITY, 0, 2, uint32(3))],
+  ],
   'an even stream number': ['PROTOCOL_ERROR', (client) => [client.headers(2, requestFields('echo'))]],
   'a stream number below an earlier one': [
     'PROTOCOL_ERROR',
@@ -152,8 +163,14 @@ const STREAM_ERRORS: Readonly<Record<string, readonly [ErrorCodeName, Frames]>> 
     'FLOW_CONTROL_ERROR',
     (client) => [client.headers(1, requestFields('wait')), frame(WINDOW_UPDATE, 0, 1, uint32(2 ** 31 - 1))],
   ],
-  'a dependency on itself': ['PROTOCOL_ERROR', () => [frame(PRIORITY, 0, 1, Buffer.concat([uint32(1), Buffer.of(0)]))]],
-  'a PRIORITY of four bytes': ['FRAME_SIZE_ERROR', () => [frame(PRIORITY, 0, 1, uint32(3))]],
+  'a dependency on itself': [
+    'PROTOCOL_ERROR',
+    (client) => [client.headers(1, requestFields('wait')), frame(PRIORITY, 0, 1, SELF_DEPENDENCY)],
+  ],
+  'a PRIORITY of four bytes': [
+    'FRAME_SIZE_ERROR',
+    (client) => [client.headers(1, requestFields('wait')), frame(PRIORITY, 0, 1, uint32(3))],
+  ],
   'more data than content-length says': [
     'PROTOCOL_ERROR',
     (client) => [

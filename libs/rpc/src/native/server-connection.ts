@@ -494,6 +494,8 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
       this.resetStream(stream, error.code);
       return;
     }
+    // A stream that was never opened can't be reset (RFC 9113, 6.4).
+    if (!this.#history.isKnown(error.streamId)) throw new ConnectionError(error.code, error.message);
     this.writer.writeReset(error.streamId, error.code);
     this.#history.addReset(error.streamId);
   }

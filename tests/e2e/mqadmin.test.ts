@@ -141,6 +141,9 @@ describe('mqadmin against a running cluster', () => {
       [['updateTopic', '-c', 'DefaultCluster'], /topic/],
       [['topicStatus', '-t', 'nobody-made-it'], /nobody-made-it/],
       [['noSuchVerb'], /noSuchVerb/],
+      [['updateSubGroup', '-g', 'misled', '-a', '+priority.factor=50'], /--attributes; found "\+priority.factor=50"/],
+      [['sendMessage', '-t', 'carried', '-p', 'x', '-d', '5'], /takes no DELAY messages; found that it takes NORMAL/],
+      [['sendMessage', '-t', 'carried', '-p', 'x', '-d', '5', '-g', 'g'], /only one/],
     ];
     for (const [args, says] of refused) {
       const { code, stdout, stderr } = await mqadmin(...args);

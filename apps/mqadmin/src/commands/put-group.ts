@@ -13,6 +13,7 @@ const POLICY_FORM =
 
 /** Makes a consumer group or alters it on a broker or on all of a cluster. */
 export async function updateSubGroup(context: AdminContext, options: Options): Promise<Output> {
+  refuseMisplacedAttributes(options);
   const request: PutGroupRequest = {
     name: requiredText(options, 'groupName'),
     consumeEnable: flagOf(options, 'consumeEnable'),
@@ -29,6 +30,14 @@ export async function updateSubGroup(context: AdminContext, options: Options): P
   });
   const json = responses.map((response, index) => ({ broker: targets[index]!.brokerName, ...response }));
   return { text: lines.join('\n'), json };
+}
+
+/** `-a` gives attributes to topics, and is a flag of groups that has no effect: what is meant for the one is not to vanish in the other. */
+function refuseMisplacedAttributes(options: Options): void {
+  const text = textOf(options, 'notifyConsumerIdsChanged');
+  if (text !== undefined && /^[+-]/.test(text)) {
+    throw new UsageError(`attributes of a group are given with --attributes; found ${quoted(text)} behind -a`);
+  }
 }
 
 /** Removes a consumer group with its progress. */

@@ -13,10 +13,13 @@ import { requiredText, textOf, wholeNumberOf } from '../options.ts';
 import { renderTable } from '../table.ts';
 import { type Options, UsageError } from '../usage.ts';
 import type { Output } from '../verb.ts';
-import { callOptions, checkStatus, openSessions } from './broker-session.ts';
+import { type BrokerSession, callOptions, checkStatus, openSessions } from './broker-session.ts';
 
 const TIMEOUT_MS = 5000;
 const PRIORITY_MAX = 2 ** 31 - 1;
+const TYPE_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(MessageType).map(([name, type]) => [type, name]),
+);
 const DELAY_SECONDS_MAX = 100 * 365 * 24 * 3600;
 
 /** Sends one message, as a client would. */
@@ -24,9 +27,9 @@ export async function sendMessage(context: AdminContext, options: Options): Prom
   const topic = requiredText(options, 'topic');
   const sessions = await openSessions(context, topic, textOf(options, 'broker'));
   try {
-    const session = sessions[systemRandom.below(sessions.length)]!;
-    const types = session.queue.acceptMessageTypes;
-    const request: SendMessageRequest = { messages: [messageOf(topic, types, options)] };
+    const messageType = typeOf(options);
+    const session = sessionThatTakes(messageType, sessions, topic);
+    const request: SendMessageRequest = { messages: [messageOf(topic, messageType, options)] };
     const response = await session.rpc.unary(
       MessagingServiceDefinition,
       'sendMessage',
@@ -48,29 +51,42 @@ export async function sendMessage(context: AdminContext, options: Options): Prom
   }
 }
 
-function messageOf(topic: string, types: readonly MessageType[], options: Options): Message {
-  const messageGroup = textOf(options, 'messageGroup');
-  const delaySeconds = wholeNumberOf(options, 'delay', 0, DELAY_SECONDS_MAX);
-  const nowMs = systemClock.wallMs();
-  let messageType: MessageType = messageGroup === undefined ? MessageType.NORMAL : MessageType.FIFO;
-  if (delaySeconds !== undefined) messageType = MessageType.DELAY;
-  const priority = wholeNumberOf(options, 'priority', 0, PRIORITY_MAX);
-  if (priority !== undefined) {
-    if (messageType !== MessageType.NORMAL)
-      throw new UsageError('a message has a priority, a group or a delay, only one');
-    messageType = MessageType.PRIORITY;
-  }
-  const liteTopic = textOf(options, 'liteTopic');
-  if (liteTopic !== undefined) {
-    if (messageType !== MessageType.NORMAL)
-      throw new UsageError('a message of a lite topic has no priority, group or delay');
-    messageType = MessageType.LITE;
-  }
-  if (messageType === MessageType.NORMAL && !types.includes(MessageType.NORMAL)) {
+/** @throws UsageError when the options ask for two types */
+function typeOf(options: Options): MessageType {
+  const asked: MessageType[] = [];
+  if (textOf(options, 'messageGroup') !== undefined) asked.push(MessageType.FIFO);
+  if (textOf(options, 'delay') !== undefined) asked.push(MessageType.DELAY);
+  if (textOf(options, 'priority') !== undefined) asked.push(MessageType.PRIORITY);
+  if (textOf(options, 'liteTopic') !== undefined) asked.push(MessageType.LITE);
+  if (asked.length > 1) throw new UsageError('a message has a group, a delay, a priority or a lite topic, only one');
+  return asked[0] ?? MessageType.NORMAL;
+}
+
+/**
+ * One of the brokers that take such messages, at random. The route decides, as it does for clients: a broker that has
+ * the topic not yet would make it of another type than the others have.
+ */
+function sessionThatTakes(type: MessageType, sessions: readonly BrokerSession[], topic: string): BrokerSession {
+  const able = sessions.filter(({ queue }) => queue.acceptMessageTypes.includes(type));
+  if (able.length > 0) return able[systemRandom.below(able.length)]!;
+  const takes = `the topic ${quoted(topic)} takes no ${TYPE_NAMES.get(type)} messages`;
+  if (type === MessageType.NORMAL) {
     throw new UsageError(
-      `the topic ${quoted(topic)} takes no NORMAL messages; for FIFO give a message group with -g, for DELAY a time with -d, for PRIORITY one with --priority, for LITE a lite topic with -l`,
+      `${takes}; for FIFO give a message group with -g, for DELAY a time with -d, for PRIORITY one with --priority, for LITE a lite topic with -l`,
     );
   }
+  const types = sessions[0]!.queue.acceptMessageTypes.map((each) => TYPE_NAMES.get(each)).join(', ');
+  throw new UsageError(
+    `${takes}; found that it takes ${types}; make one with mqadmin updateTopic -a +message.type=${TYPE_NAMES.get(type)}`,
+  );
+}
+
+function messageOf(topic: string, messageType: MessageType, options: Options): Message {
+  const messageGroup = textOf(options, 'messageGroup');
+  const delaySeconds = wholeNumberOf(options, 'delay', 0, DELAY_SECONDS_MAX);
+  const priority = wholeNumberOf(options, 'priority', 0, PRIORITY_MAX);
+  const liteTopic = textOf(options, 'liteTopic');
+  const nowMs = systemClock.wallMs();
   const tag = textOf(options, 'tags');
   const systemProperties: SystemProperties = {
     ...SystemProperties.decode(new Uint8Array()),

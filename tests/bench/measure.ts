@@ -45,10 +45,17 @@ export function readWaitedMs(pids: readonly number[]): number {
 
 /** Resident memory of some processes together. */
 export function readRssBytes(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
-    return sum + Number(kibibytes ?? 0) * 1024;
-  }, 0);
+  return pids.reduce((sum, pid) => sum + readStatusBytes(pid, 'VmRSS'), 0);
+}
+
+/** Memory of a process that no file backs, in bytes: without its programs and libraries, which the kernel drops and reads again as it likes. */
+export function readAnonymousBytes(pid: number): number {
+  return readStatusBytes(pid, 'RssAnon');
+}
+
+function readStatusBytes(pid: number, name: string): number {
+  const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+  return Number(kibibytes ?? 0) * 1024;
 }
 
 /** Facts without which figures say little. */

@@ -36,7 +36,10 @@ async function soak({ rpcEngine, resultFile, seed, durationMs }: SoakOptions): P
   const hasSnapshots = options.snapshotDirectory !== undefined;
   const trends = run.watched
     .flatMap(trendsOf)
-    .filter(({ process, figure }) => !(hasSnapshots && process === CLIENTS && figure === 'rssBytes'));
+    .filter(
+      ({ process, figure }) =>
+        !(hasSnapshots && process === CLIENTS && (figure === 'rssBytes' || figure === 'anonymousBytes')),
+    );
   for (const { line } of trends) print(line);
   for (const { name, samples } of run.watched) print(`${name.padEnd(10)} ${cpuShare(samples)} of one core`);
   print(`visits: ${Array.from(run.visits, ([name, count]) => `${name} ${count}`).join(', ')}`);

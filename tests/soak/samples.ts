@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
-import { readRssBytes, readUsage } from '../bench/measure.ts';
+import { readAnonymousBytes, readRssBytes, readUsage } from '../bench/measure.ts';
 import type { Member } from '../cluster.ts';
 
 /** Name of this process. */
@@ -10,6 +10,8 @@ export const CLIENTS = 'clients';
 export interface Sample {
   readonly atMs: number;
   readonly rssBytes: number;
+  /** RSS but for what files back: the kernel may take back pages of programs at any time, and hide a growth by that. */
+  readonly anonymousBytes: number;
   /** Of this process, what is left after a collection of garbage. */
   readonly heapBytes: number;
   readonly externalBytes: number;
@@ -68,6 +70,7 @@ function watch(
       const sample = {
         atMs: Math.round(performance.now()),
         rssBytes: readRssBytes([pid]),
+        anonymousBytes: readAnonymousBytes(pid),
         descriptorCount: readdirSync(`/proc/${pid}/fd`).length,
         cpuMicroseconds: readUsage([pid]).cpuMicroseconds,
         ...found,

@@ -4,7 +4,7 @@ import type { Sample, Watched } from './samples.ts';
 
 /** What must not grow, by how much it may differ, and how it is told. */
 interface Rule {
-  readonly figure: 'rssBytes' | 'heapBytes' | 'externalBytes' | 'descriptorCount' | 'handleCount';
+  readonly figure: 'rssBytes' | 'anonymousBytes' | 'heapBytes' | 'externalBytes' | 'descriptorCount' | 'handleCount';
   /** The greater one of a share and a number is allowed. */
   readonly share: number;
   readonly atLeast: number;
@@ -14,6 +14,7 @@ interface Rule {
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
 const RULES: readonly Rule[] = [
   { figure: 'rssBytes', share: 0.05, atLeast: 8 * MIB, says: mib },
+  { figure: 'anonymousBytes', share: 0.05, atLeast: 8 * MIB, says: mib },
   { figure: 'heapBytes', share: 0.05, atLeast: 8 * MIB, says: mib },
   { figure: 'externalBytes', share: 0.05, atLeast: 8 * MIB, says: mib },
   { figure: 'descriptorCount', share: 0.1, atLeast: 16, says: String },

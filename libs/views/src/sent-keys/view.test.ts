@@ -15,35 +15,46 @@ interface Sent {
 describe('keys of what was sent', () => {
   test('finds what a plain list finds, over snapshots, for any history', () => {
     const step = fc.record({ low: fc.nat(40), high: fc.nat(2), waitMs: fc.nat(30), snapshot: fc.boolean() });
+    // So many entries before their numbers begin anew.
+    const before = fc.oneof(fc.constant(2 ** 32), fc.nat(100), fc.nat(300));
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 300 }), fc.integer({ min: 1, max: 60 }), (steps, countMax) => {
-        const options = { windowMs: 200, countMax };
-        let view = new SentKeysView(options);
-        const list: Sent[] = [];
-        let nowMs = 0;
-        for (const [index, { low, high, waitMs, snapshot }] of steps.entries()) {
-          nowMs += waitMs;
-          const wanted = list
-            .slice(-countMax)
-            .findLast((sent) => sent.low === low && sent.high === high && nowMs - sent.timeMs < 200);
-          if (index % 3 === 0) view.bringNear(Uint32Array.of(low, high, low + 1, high, 99, 0), 1 + (index % 2));
-          const found = view.find(low, high, nowMs);
-          assert.equal(found === NONE ? undefined : view.physicalOffset(found), wanted?.offset);
-          view.applySent(low, high, index * 8, index, nowMs);
-          list.push({ low, high, offset: index * 8, timeMs: nowMs });
-          if (!snapshot) continue;
-          const bytes = view.snapshot();
-          view = new SentKeysView(options);
-          view.restore(bytes);
-          assert.deepEqual(view.snapshot(), bytes);
-        }
-      }),
+      fc.property(
+        fc.array(step, { maxLength: 300 }),
+        fc.integer({ min: 1, max: 60 }),
+        before,
+        (steps, countMax, left) => {
+          const options = { windowMs: 200, countMax };
+          let view = new SentKeysView(options, -left);
+          const list: Sent[] = [];
+          let nowMs = 0;
+          for (const [index, { low, high, waitMs, snapshot }] of steps.entries()) {
+            nowMs += waitMs;
+            const wanted = list
+              .slice(-countMax)
+              .findLast((sent) => sent.low === low && sent.high === high && nowMs - sent.timeMs < 200);
+            if (index % 3 === 0) view.bringNear(Uint32Array.of(low, high, low + 1, high, 99, 0), 1 + (index % 2));
+            const found = view.find(low, high, nowMs);
+            assert.equal(found === NONE ? undefined : view.physicalOffset(found), wanted?.offset);
+            view.applySent(low, high, index * 8, index, nowMs);
+            list.push({ low, high, offset: index * 8, timeMs: nowMs });
+            if (!snapshot) continue;
+            const bytes = view.snapshot();
+            view = new SentKeysView(options);
+            view.restore(bytes);
+            assert.deepEqual(view.snapshot(), bytes);
+          }
+        },
+      ),
       { numRuns: 300 },
     );
   });
 
   test('walks all entries of one hash from the newest to the oldest, and grows as it must', () => {
-    const view = new SentKeysView({ windowMs: 1e6, countMax: 5000 });
+    for (const firstNumber of [0, -1, -500, -5500]) checkWalk(firstNumber);
+  });
+
+  function checkWalk(firstNumber: number): void {
+    const view = new SentKeysView({ windowMs: 1e6, countMax: 5000 }, firstNumber);
     for (let index = 0; index < 6000; index++) view.applySent(index % 100, 7, index * 8, index, index);
     assert.equal(view.count, 5000);
     let entry = view.find(42, 7, 6000);
@@ -54,6 +65,27 @@ describe('keys of what was sent', () => {
     assert.equal(entry, NONE);
     assert.equal(view.find(42, 7, 6000, 5943 * 8), NONE, 'only what lies behind is wanted');
     assert.equal(view.find(42, 8, 6000), NONE);
+  }
+
+  test('finds the newest of each hash however often places are used again, and nothing that was forgotten', () => {
+    const countMax = 700;
+    for (const firstNumber of [0, -1000, -3000]) {
+      const view = new SentKeysView({ windowMs: 1e6, countMax }, firstNumber);
+      const newest = new Map<number, number>();
+      for (let index = 0; index < 5000; index++) {
+        // Few buckets, and a part of all hashes comes again.
+        const low = Math.imul(index % 900 < 450 ? index : index % 97, 2_654_435_761) & 0x1fc7;
+        view.bringNear(Uint32Array.of(low, 0), 1);
+        view.applySent(low, 0, index * 8, index, index);
+        newest.set(low, index);
+        const asked = Math.imul(index, 48_271) & 0x1fc7;
+        const wanted = newest.get(asked);
+        const found = view.find(asked, 0, index);
+        const isKept = wanted !== undefined && index - wanted < countMax;
+        assert.equal(found === NONE ? undefined : view.slot(found), isKept ? wanted : undefined);
+        assert.equal(view.mayHold(asked, 0), isKept);
+      }
+    }
   });
 
   test('remembers nothing when it is off', () => {

@@ -15,28 +15,38 @@ const ENTRY_BYTES = 28;
 /** So many entries of a bucket are brought near; few buckets have more. */
 const DEPTH_NEAR = 2;
 
+/** In a bucket without entries. As a number it is too old until there have been 2^32 entries, and then a walk still only goes back in time. */
+const NO_NUMBER = -1;
+
 /**
  * Hashes of the keys of messages that were sent in the last minutes, and where these lie: a ring in the order of the
  * log with a chained table over it. Memory: 36 to 40 bytes each.
+ *
+ * Entries are numbered as they come, with 32 bits that begin anew; the lower ones are the place in the ring. The table and the chains hold
+ * numbers: one that is too old is of an entry that was forgotten, so that to forget an entry changes neither.
  */
 export class SentKeysView {
   readonly #windowMs: number;
   readonly #countMax: number;
   #capacity = CAPACITY_FIRST;
-  #first = 0;
   #count = 0;
+  /** Number of the entry that comes next. */
+  #end: number;
   #low = new Uint32Array(CAPACITY_FIRST);
   #high = new Uint32Array(CAPACITY_FIRST);
   #slot = new Uint32Array(CAPACITY_FIRST);
   #physicalOffset = new Float64Array(CAPACITY_FIRST);
   #timeMs = new Float64Array(CAPACITY_FIRST);
-  /** Older entry of the same bucket. */
+  /** Number of the entry before in the same bucket. */
   #next = new Int32Array(CAPACITY_FIRST);
-  #buckets = new Int32Array(CAPACITY_FIRST).fill(NONE);
-  /** For `bringNear`: the entry at which each walk stands. */
+  /** Number of the newest entry of each. */
+  #buckets = new Int32Array(CAPACITY_FIRST).fill(NO_NUMBER);
+  /** For `bringNear`: the number of the entry at which each walk stands. */
   #near = new Int32Array(0);
 
-  constructor({ windowMs, countMax }: SentKeysOptions) {
+  /** @param firstNumber of the first entry; says nothing about what is found */
+  constructor({ windowMs, countMax }: SentKeysOptions, firstNumber = 0) {
+    this.#end = firstNumber | 0;
     this.#windowMs = countMax === 0 ? 0 : windowMs;
     this.#countMax = countMax;
   }
@@ -53,10 +63,7 @@ export class SentKeysView {
 
   /** Whether an entry with this hash may be found, whatever its age: spares most of those who ask the look at the clock. */
   mayHold(low: number, high: number): boolean {
-    for (let entry = this.#buckets[low & (this.#capacity - 1)]!; entry !== NONE; entry = this.#next[entry]!) {
-      if (this.#low[entry] === low && this.#high[entry] === high) return true;
-    }
-    return false;
+    return this.#search(this.#buckets[low & (this.#capacity - 1)]!, -1, low, high) !== NONE;
   }
 
   /**
@@ -71,20 +78,25 @@ export class SentKeysView {
     for (let index = 0; index < count; index++) near[index] = this.#buckets[hashes[2 * index]! & mask]!;
     for (let depth = 0; depth < DEPTH_NEAR; depth++) {
       for (let index = 0; index < count; index++) {
-        const entry = near[index]!;
-        if (entry !== NONE && this.#low[entry] !== hashes[2 * index]) near[index] = this.#next[entry]!;
+        const number = near[index]!;
+        if (this.#ageOf(number) >= this.#count) continue;
+        const entry = number & mask;
+        if (this.#low[entry] !== hashes[2 * index]) near[index] = this.#next[entry]!;
       }
     }
   }
 
   /** The newest entry with this hash that is within the window and not before `from` of the log, or NONE. */
   find(low: number, high: number, nowMs: number, from = 0): number {
-    return this.#search(this.#buckets[low & (this.#capacity - 1)]!, low, high, nowMs, from);
+    const entry = this.#search(this.#buckets[low & (this.#capacity - 1)]!, -1, low, high);
+    return this.#wanted(entry, nowMs, from);
   }
 
   /** The next older entry with the hash of this one, or NONE. */
   findNext(entry: number, nowMs: number, from = 0): number {
-    return this.#search(this.#next[entry]!, this.#low[entry]!, this.#high[entry]!, nowMs, from);
+    const ageOfEntry = (this.#end - 1 - entry) & (this.#capacity - 1);
+    const older = this.#search(this.#next[entry]!, ageOfEntry, this.#low[entry]!, this.#high[entry]!);
+    return this.#wanted(older, nowMs, from);
   }
 
   /** Where the record of an entry lies; entries are valid until the next one is applied. */
@@ -102,8 +114,8 @@ export class SentKeysView {
   /** A message was sent. @param timeMs shard time */
   applySent(low: number, high: number, physicalOffset: number, slot: number, timeMs: number): void {
     if (this.isOff) return;
-    for (let left = FORGOTTEN_PER_ENTRY; left > 0 && this.#isOld(timeMs); left--) this.#forgetFirst();
-    if (this.#count >= this.#countMax) this.#forgetFirst();
+    for (let left = FORGOTTEN_PER_ENTRY; left > 0 && this.#isOld(timeMs); left--) this.#count--;
+    if (this.#count >= this.#countMax) this.#count--;
     else if (this.#count === this.#capacity) this.#grow();
     this.#add(low, high, physicalOffset, slot, timeMs);
   }
@@ -113,14 +125,15 @@ export class SentKeysView {
 
   /** The same state gives the same bytes. */
   snapshot(): Uint8Array {
+    const first = this.#first;
     const bytes = new Uint8Array(8 + this.#count * ENTRY_BYTES);
     new DataView(bytes.buffer).setUint32(0, this.#count, true);
     let at = 8;
     for (const column of this.#columns()) {
       const size = column.BYTES_PER_ELEMENT;
       const whole = new Uint8Array(column.buffer);
-      const toEnd = Math.min(this.#count, this.#capacity - this.#first);
-      bytes.set(whole.subarray(this.#first * size, (this.#first + toEnd) * size), at);
+      const toEnd = Math.min(this.#count, this.#capacity - first);
+      bytes.set(whole.subarray(first * size, (first + toEnd) * size), at);
       bytes.set(whole.subarray(0, (this.#count - toEnd) * size), at + toEnd * size);
       at += this.#count * size;
     }
@@ -149,15 +162,38 @@ export class SentKeysView {
     }
   }
 
-  #search(begin: number, low: number, high: number, nowMs: number, from: number): number {
-    for (let entry = begin; entry !== NONE; entry = this.#next[entry]!) {
-      // First what decides nearly always: each column is another place in memory.
-      if (this.#low[entry] !== low || this.#high[entry] !== high) continue;
-      // A bucket goes from the newest to the oldest.
-      const isWanted = this.#physicalOffset[entry]! >= from && nowMs - this.#timeMs[entry]! < this.#windowMs;
-      return isWanted ? entry : NONE;
+  /** Where the oldest entry is. */
+  get #first(): number {
+    return (this.#end - this.#count) & (this.#capacity - 1);
+  }
+
+  /** How many entries have come since the one of this number; as many as there are, or more: it was forgotten. */
+  #ageOf(number: number): number {
+    return (this.#end - 1 - number) >>> 0;
+  }
+
+  /**
+   * The first entry with this hash in a chain, which goes from the newest to the oldest, or NONE.
+   * @param begin number of the first entry to look at
+   * @param newerAge age of the one before it
+   */
+  #search(begin: number, newerAge: number, low: number, high: number): number {
+    const mask = this.#capacity - 1;
+    let number = begin;
+    let last = newerAge;
+    for (let age = this.#ageOf(number); age < this.#count && age > last; age = this.#ageOf(number)) {
+      const entry = number & mask;
+      if (this.#low[entry] === low && this.#high[entry] === high) return entry;
+      number = this.#next[entry]!;
+      last = age;
     }
     return NONE;
+  }
+
+  /** The entry, when it is within the window and not before `from`; those behind it in its chain are older. */
+  #wanted(entry: number, nowMs: number, from: number): number {
+    if (entry === NONE) return NONE;
+    return this.#physicalOffset[entry]! >= from && nowMs - this.#timeMs[entry]! < this.#windowMs ? entry : NONE;
   }
 
   #isOld(nowMs: number): boolean {
@@ -165,34 +201,22 @@ export class SentKeysView {
   }
 
   #add(low: number, high: number, physicalOffset: number, slot: number, timeMs: number): void {
-    const entry = (this.#first + this.#count++) & (this.#capacity - 1);
+    const entry = this.#end & (this.#capacity - 1);
     this.#low[entry] = low;
     this.#high[entry] = high;
     this.#physicalOffset[entry] = physicalOffset;
     this.#slot[entry] = slot;
     this.#timeMs[entry] = timeMs;
-    this.#link(entry);
+    this.#link(this.#end);
+    this.#end = (this.#end + 1) | 0;
+    this.#count++;
   }
 
-  #link(entry: number): void {
+  #link(number: number): void {
+    const entry = number & (this.#capacity - 1);
     const bucket = this.#low[entry]! & (this.#capacity - 1);
     this.#next[entry] = this.#buckets[bucket]!;
-    this.#buckets[bucket] = entry;
-  }
-
-  /** The oldest of all is the last of its bucket. */
-  #forgetFirst(): void {
-    const entry = this.#first;
-    const bucket = this.#low[entry]! & (this.#capacity - 1);
-    let other = this.#buckets[bucket]!;
-    if (other === entry) {
-      this.#buckets[bucket] = NONE;
-    } else {
-      while (this.#next[other] !== entry) other = this.#next[other]!;
-      this.#next[other] = NONE;
-    }
-    this.#first = (entry + 1) & (this.#capacity - 1);
-    this.#count--;
+    this.#buckets[bucket] = number;
   }
 
   #grow(): void {
@@ -203,16 +227,17 @@ export class SentKeysView {
     this.#physicalOffset = this.#unrolled(this.#physicalOffset, new Float64Array(capacity));
     this.#timeMs = this.#unrolled(this.#timeMs, new Float64Array(capacity));
     this.#next = new Int32Array(capacity);
-    this.#buckets = new Int32Array(capacity).fill(NONE);
-    this.#first = 0;
+    this.#buckets = new Int32Array(capacity).fill(NO_NUMBER);
     this.#capacity = capacity;
-    for (let entry = 0; entry < this.#count; entry++) this.#link(entry);
+    this.#end = this.#count;
+    for (let number = 0; number < this.#count; number++) this.#link(number);
   }
 
   /** Copies a column so that its first entry comes first. */
   #unrolled<Column extends Uint32Array | Float64Array>(from: Column, to: Column): Column {
-    to.set(from.subarray(this.#first));
-    to.set(from.subarray(0, this.#first), from.length - this.#first);
+    const first = this.#first;
+    to.set(from.subarray(first));
+    to.set(from.subarray(0, first), from.length - first);
     return to;
   }
 

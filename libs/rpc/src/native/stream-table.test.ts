@@ -36,6 +36,25 @@ describe('the streams of a connection', () => {
     );
   });
 
+  it('are found when another one goes that stood in their place, also around the end of the table', () => {
+    const IDS = [1, 17, 33, 3, 19, 15, 31, 13];
+    // Four fit into the smallest table, of eight places.
+    const all = fc.shuffledSubarray(IDS, { minLength: 4, maxLength: 4 });
+    fc.assert(
+      fc.property(all, fc.shuffledSubarray([0, 1, 2, 3]), (ids, goners) => {
+        const table = new StreamTable<number>();
+        for (const id of ids) table.set(id, id);
+        const left = new Set(ids);
+        for (const goner of goners) {
+          assert.ok(table.delete(ids[goner]!));
+          left.delete(ids[goner]!);
+          for (const id of IDS) assert.equal(table.get(id), left.has(id) ? id : undefined);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   it('may be a thousand, and all go', () => {
     const table = new StreamTable<number>();
     for (let round = 0; round < 3; round++) {

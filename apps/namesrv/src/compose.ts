@@ -18,7 +18,7 @@ import {
   type TlsIdentity,
   TlsRenewal,
 } from '@orbitmq/rpc';
-import { createMetrics, ObservationServer, type ServiceContext, textFiles } from '@orbitmq/runtime';
+import { createMetrics, listening, ObservationServer, type ServiceContext, textFiles } from '@orbitmq/runtime';
 import { clusterAddressesOf, hostAddresses } from './addresses.ts';
 import type { NameServerConfig, nameServerConfigSpec } from './config.ts';
 import { Expiry } from './expiry.ts';
@@ -45,7 +45,8 @@ export async function composeNameServer(context: Context): Promise<void> {
     port: config.metricsPromExporterPort,
     logger: logger.child({ module: 'observation' }),
   };
-  await lifecycle.start(new ObservationServer({ ...observation, health, metrics }));
+  const pages = new ObservationServer({ ...observation, health, metrics });
+  await listening('metricsPromExporterPort', observation.port, () => lifecycle.start(pages));
 
   const table = new RouteTable({
     silenceMs: config.brokerNotActiveTimeoutMillis,
@@ -89,18 +90,20 @@ export async function composeNameServer(context: Context): Promise<void> {
   const clientPort = await lifecycle.open(
     'client port',
     () =>
-      startRpcServer({
-        ...server,
-        port: config.grpcServerPort,
-        methods: [...clientMethods, ...reflectionMethods(clientMethods)],
-        tls,
-        limits,
-        http1: configuredPages(config, { health, metrics, logger: logger.child({ module: 'http' }) }),
-        engine: config.rpcEngine,
-        onLimit: onLimit('client'),
-        logger: logger.child({ module: 'rpc' }),
-        onCallEnd: observeCalls(metrics),
-      }),
+      listening('grpcServerPort', config.grpcServerPort, () =>
+        startRpcServer({
+          ...server,
+          port: config.grpcServerPort,
+          methods: [...clientMethods, ...reflectionMethods(clientMethods)],
+          tls,
+          limits,
+          http1: configuredPages(config, { health, metrics, logger: logger.child({ module: 'http' }) }),
+          engine: config.rpcEngine,
+          onLimit: onLimit('client'),
+          logger: logger.child({ module: 'rpc' }),
+          onCallEnd: observeCalls(metrics),
+        }),
+      ),
     stopServer,
   );
   dialledPort = clientPort.port;
@@ -117,15 +120,17 @@ export async function composeNameServer(context: Context): Promise<void> {
   const routePort = await lifecycle.open(
     'route port',
     () =>
-      startRpcServer({
-        ...server,
-        port: config.listenPort,
-        methods: [...routes, ...reflectionMethods(routes)],
-        tls: undefined,
-        limits: { ...limits, ...ROUTE_LIMITS },
-        onLimit: onLimit('route'),
-        logger: logger.child({ module: 'rpc' }),
-      }),
+      listening('listenPort', config.listenPort, () =>
+        startRpcServer({
+          ...server,
+          port: config.listenPort,
+          methods: [...routes, ...reflectionMethods(routes)],
+          tls: undefined,
+          limits: { ...limits, ...ROUTE_LIMITS },
+          onLimit: onLimit('route'),
+          logger: logger.child({ module: 'rpc' }),
+        }),
+      ),
     stopServer,
   );
   logger.info({ routePort: routePort.port, clientPort: clientPort.port }, 'name server listens');

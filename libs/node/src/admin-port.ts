@@ -1,8 +1,8 @@
 import { MIB } from '@orbitmq/base';
 import { type BoundMethod, configuredLimits, type RpcServer, reflectionMethods, startRpcServer } from '@orbitmq/rpc';
+import { listening } from '@orbitmq/runtime';
 import type { BrokerContext } from './broker-context.ts';
 import { adminPort } from './config/spec.ts';
-import { listening } from './listen-failure.ts';
 import type { BrokerObservation } from './observation.ts';
 
 /** What operators need is not what clients do. */

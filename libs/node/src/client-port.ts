@@ -13,10 +13,9 @@ import {
   type TlsIdentity,
   TlsRenewal,
 } from '@orbitmq/rpc';
-import { textFiles } from '@orbitmq/runtime';
+import { listening, textFiles } from '@orbitmq/runtime';
 import type { BrokerContext } from './broker-context.ts';
 import type { BrokerConfig } from './config/spec.ts';
-import { listening } from './listen-failure.ts';
 import type { BrokerObservation } from './observation.ts';
 
 const MESSAGING_SERVICE = 'apache.rocketmq.v2.MessagingService';

@@ -31,6 +31,7 @@ export {
 export { createHealth, type Health } from './health.ts';
 export { type ObservationOptions, ObservationServer } from './http-server.ts';
 export { Lifecycle, type LifecycleOptions, StoppingError } from './lifecycle.ts';
+export { listening } from './listen-failure.ts';
 export type { LogFields, Logger } from './logger.ts';
 export { memoryBytes } from './memory.ts';
 export {

@@ -1,9 +1,9 @@
 import { MIB } from '@orbitmq/base';
 import { replicationService } from '@orbitmq/replication';
 import { configuredLimits, type RpcServer, startRpcServer } from '@orbitmq/rpc';
+import { listening } from '@orbitmq/runtime';
 import type { BrokerContext } from '../broker-context.ts';
 import { type BrokerConfig, recordBytesMax, replicationPort } from '../config/spec.ts';
-import { listening } from '../listen-failure.ts';
 import type { BrokerObservation } from '../observation.ts';
 import type { ShardMember } from './shard-member.ts';
 

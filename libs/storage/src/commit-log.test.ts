@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MqError } from '@orbitmq/base';
+import { KIB, MIB, MqError } from '@orbitmq/base';
 import { memoryVfs, type Vfs, VfsError } from '@orbitmq/vfs';
-import { CorruptionError, type SegmentInfo } from './log.ts';
+import { CorruptionError, type LogRecord, type SegmentInfo } from './log.ts';
 import { appendMany, copyOf, imageOf, openTestLog, StoppedClock, scanAll } from './test-fixture.ts';
 
 describe('commit log', () => {
@@ -31,6 +31,21 @@ describe('commit log', () => {
     const read = log.read(record!.physicalOffset);
     assert.ok(!(read instanceof Promise));
     assert.deepEqual(read.payload, record!.payload);
+  });
+
+  it('gives the payload of what was read in memory also when that is long not there any more', async () => {
+    const options = { flushDiskType: 'SYNC_FLUSH', segmentSizeBytes: 32 * MIB, tailCacheBytes: 64 * KIB } as const;
+    const log = await openTestLog(memoryVfs(), { options });
+    const [{ physicalOffset }] = appendMany(log, 1, 300, 7) as [LogRecord];
+    const record = log.read(physicalOffset);
+    assert.ok(!(record instanceof Promise));
+    for (let count = 0; count < 8; count++) {
+      appendMany(log, 2, 700_000, 100);
+      await log.settled();
+    }
+    assert.ok(log.read(physicalOffset) instanceof Promise);
+    assert.deepEqual(Buffer.from(record.payload), Buffer.alloc(300, 7));
+    await log.close();
   });
 
   it('counts only as stored what has been fsynced, all appends of a turn with one promise', async () => {

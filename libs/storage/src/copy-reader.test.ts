@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { MIB } from '@orbitmq/base';
 import { memoryVfs, type Vfs } from '@orbitmq/vfs';
 import type { CommitLog, LogRecord } from './log.ts';
 import type { LogChunk, LogCopies } from './replica.ts';
@@ -15,6 +16,8 @@ class Copies implements LogCopies {
   readonly areExpected = true;
   readonly asked: { readonly from: number; readonly bytesMax: number }[] = [];
   change = (chunk: LogChunk): LogChunk | undefined => chunk;
+  /** So many bytes are given, whatever was asked for. */
+  bytesMax: number | undefined;
   readonly #log: CommitLog;
 
   constructor(log: CommitLog) {
@@ -23,7 +26,7 @@ class Copies implements LogCopies {
 
   async read(from: number, bytesMax: number): Promise<LogChunk | undefined> {
     this.asked.push({ from, bytesMax });
-    return this.change(await this.#log.readChunk(from, bytesMax));
+    return this.change(await this.#log.readChunk(from, this.bytesMax ?? bytesMax));
   }
 }
 
@@ -139,6 +142,30 @@ describe('reading from another copy', () => {
     for (const { from, bytesMax } of copies.asked) assert.ok(from + bytesMax <= log.confirmedOffset);
   });
 
+  it('takes nothing that is not confirmed, and no more than it asked for', async () => {
+    await using bench = await opened();
+    const { log, vfs, copies, records } = bench;
+    const last = records.at(-1)!;
+    const [first] = records;
+    const { startOffset } = log.segments().findLast((segment) => segment.startOffset <= last.physicalOffset)!;
+    for (const { physicalOffset } of [first!, last]) {
+      const name = String(physicalOffset === last.physicalOffset ? startOffset : 0).padStart(20, '0');
+      await overwrite(vfs, name, physicalOffset - Number(name) + 50, Buffer.from('damage'));
+    }
+    log.confirm(log.confirmedOffset);
+    const { confirmedOffset } = log;
+    appendMany(log, 1, PAYLOAD_BYTES);
+    await log.settled();
+    const behind = await log.readChunk(confirmedOffset, MIB);
+    copies.change = (chunk) => ({ ...chunk, bytes: Buffer.concat([chunk.bytes, behind.bytes]) });
+    assert.equal((await log.readChunk(last.physicalOffset, MIB)).endOffset, confirmedOffset);
+    assert.ok(copies.asked.every(({ from, bytesMax }) => from + bytesMax <= confirmedOffset));
+    copies.bytesMax = MIB;
+    copies.change = (chunk) => chunk;
+    const { bytes } = await log.readChunk(first!.physicalOffset, 1000);
+    assert.ok(bytes.length > 0 && bytes.length <= 1000, `${bytes.length}`);
+  });
+
   it('gives followers all, whatever is damaged here', async () => {
     await using bench = await opened();
     const { log, vfs, copies, records } = bench;
@@ -170,7 +197,8 @@ describe('reading from another copy', () => {
     await assert.rejects(async () => log.read(physicalOffset, length), { name: 'CorruptionError' });
     const copied = await log.readCopy(physicalOffset);
     assert.deepEqual([copied?.length, copied?.payload], [length, payload]);
-    assert.equal(log.statistics.copyReadCount, 1);
+    assert.equal(await log.readCopy(physicalOffset, length + 8), undefined);
+    assert.equal(log.statistics.copyReadCount, 2);
     log.confirm(log.confirmedOffset);
     const [unconfirmed] = appendMany(log, 1, PAYLOAD_BYTES);
     await log.settled();

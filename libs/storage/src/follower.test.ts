@@ -82,6 +82,8 @@ describe('a follower', () => {
           // They and the room before them are whoever's who has read them.
           const { bytes, headroomBytes = 0 } = held;
           new Uint8Array(bytes.buffer, bytes.byteOffset - headroomBytes, headroomBytes + bytes.length).fill(0xff);
+          const again = await follower.readChunk(from, MEBIBYTE);
+          assert.equal(Buffer.compare(again.bytes, chunk.bytes.subarray(0, again.bytes.length)), 0);
           while (follower.endOffset < leader.endOffset) await catchUp(leader, follower);
         }
         if (restarts) {

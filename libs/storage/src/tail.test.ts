@@ -27,6 +27,17 @@ describe('the tail of the log', () => {
     assert.ok(payload.every((byte) => byte === 1));
   });
 
+  it('keeps what is not on the disk, however little may be kept', () => {
+    const tail = new FilledTail();
+    const filled = [tail.fill(), tail.fill(), tail.fill()];
+    tail.evict(0);
+    assert.ok(filled.every(({ record, chunk }) => tail.find(record.physicalOffset) === chunk));
+    const [first, second] = filled;
+    tail.evict(second!.record.physicalOffset + 8);
+    const next = tail.fill().chunk;
+    assert.ok(next.bytes === first!.chunk.bytes && tail.find(second!.record.physicalOffset) === second!.chunk);
+  });
+
   it('gives no view of memory that is used for others', () => {
     const tail = new FilledTail();
     const { record } = tail.fill();
@@ -55,9 +66,13 @@ class FilledTail {
     return { chunk, record: new StoredRecord(chunk, at) };
   }
 
-  /** Everything is on the disk. */
-  evict(): void {
+  find(physicalOffset: number): TailChunk | undefined {
+    return this.#tail.find(physicalOffset);
+  }
+
+  /** Everything before `writtenOffset` is on the disk. */
+  evict(writtenOffset = this.#endOffset): void {
     this.#tail.take();
-    this.#tail.evict(this.#endOffset);
+    this.#tail.evict(writtenOffset);
   }
 }

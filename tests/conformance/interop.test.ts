@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { ENGINE_NAMES, ENGINES, withEngineServer } from './engines.ts';
 import { INTEROP_EXCEPTIONS } from './exceptions.ts';
+import { withGoServer } from './go-server.ts';
 import { CLIENT_CASES } from './interop-cases.ts';
 import { preparePrograms } from './programs.ts';
 import { testServiceMethods } from './test-service.ts';
@@ -34,19 +34,6 @@ const GO_CASES = [
   'ping_pong_gzip',
 ];
 
-/** gRPC's own server of the interop cases, for as long as `use` runs. */
-async function withGoServer(use: (address: string) => Promise<void>): Promise<void> {
-  const child = spawn(programs!.interop, ['serve'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit');
-  try {
-    const [line] = (await once(child.stdout, 'data')) as [Buffer];
-    await use(`127.0.0.1:${line.toString().trim()}`);
-  } finally {
-    child.stdin.end(); // which ends it
-    await exited;
-  }
-}
-
 describe("gRPC's interop cases", { skip: missing }, () => {
   for (const name of ENGINE_NAMES) {
     it(`its Go client is content with a server of the engine ${name}`, () =>
@@ -63,7 +50,7 @@ describe("gRPC's interop cases", { skip: missing }, () => {
 
   for (const name of ENGINE_NAMES) {
     it(`a client of the engine ${name} is content with its Go server`, () =>
-      withGoServer(async (address) => {
+      withGoServer(programs!.interop, async (address) => {
         const client = ENGINES[name].createClient({ addresses: [address], tls: undefined });
         try {
           for (const [testCase, runCase] of Object.entries(CLIENT_CASES)) {

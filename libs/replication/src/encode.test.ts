@@ -48,6 +48,14 @@ describe('messages of a leader', () => {
     }
   });
 
+  it('change nothing before records that no room was left for', () => {
+    const memory = Buffer.alloc(1000, 'others');
+    const records = { startOffset: 0n, endOffset: 800n, records: memory.subarray(200) };
+    const encoded = encodeLeaderMessage({ ...HEAD, records });
+    assert.ok(encoded.buffer !== memory.buffer);
+    assert.deepEqual(memory, Buffer.alloc(1000, 'others'));
+  });
+
   it('may hold no records', () => {
     const message: LeaderMessage = { ...HEAD, heartbeat: { startOffset: 0n, endOffset: 8n, inSync: [0, 1] } };
     assert.deepEqual(

@@ -225,6 +225,51 @@ describe('reads at followers', () => {
     await bench.close();
   });
 
+  it('are expected again also of who was there for long', async () => {
+    const bench = await Bench.open();
+    await bench.clock.advance(60_000);
+    await bench.clock.settle(bench.followers[0]!.replication.close());
+    await bench.clock.advance(10_000);
+    assert.equal(bench.leader.copies.areExpected, true);
+    await bench.close();
+  });
+
+  it('ask two followers at most', async () => {
+    const bench = await Bench.open({ followerCount: 4 });
+    for (const follower of bench.followers) follower.isMute = true;
+    assert.equal(await bench.read(bench.records[0]!.physicalOffset), undefined);
+    assert.equal(bench.followers.filter(({ answers }) => answers.length > 0).length, 2);
+    await bench.close();
+  });
+
+  it('let a follower that did not answer several of them rest no longer than for one', async () => {
+    const bench = await Bench.open();
+    const [follower] = bench.followers as [Follower];
+    const { physicalOffset } = bench.records[0]!;
+    follower.isMute = true;
+    await Promise.all(Array.from({ length: READS_MAX }, () => bench.read(physicalOffset)));
+    follower.isMute = false;
+    await bench.clock.advance(1_100);
+    assert.notEqual(await bench.read(physicalOffset), undefined);
+    await bench.close();
+  });
+
+  it('are over when a follower says that it leaves its copy alone', async () => {
+    const bench = await Bench.open({ recordCount: 60, payloadBytes: 50_000 });
+    const [{ disk, replication }] = bench.followers as [Follower];
+    disk.inject({ operation: 'read', path: 'commitlog', count: 1, delayMs: 5_000 });
+    void bench.leader.copies.read(bench.records[0]!.physicalOffset, 4096, 'far');
+    await bench.clock.advance(10);
+    let isLeftAlone = false;
+    const closing = replication.close().then(() => {
+      isLeftAlone = true;
+    });
+    await bench.clock.advance(4_000);
+    assert.equal(isLeftAlone, false);
+    await bench.clock.settle(closing, 2_000);
+    await bench.close();
+  });
+
   it('are bounded in number: more of them find nobody', async () => {
     const bench = await Bench.open();
     bench.followers[0]!.isMute = true;

@@ -1,4 +1,5 @@
 import type { Clock } from '@orbitmq/base';
+import { WireError } from '@orbitmq/protocol';
 import { type BidiCall, RpcError, type RpcStatus } from '@orbitmq/rpc';
 import type { Broker } from './brokers.ts';
 
@@ -101,6 +102,7 @@ export class TelemetryLink {
         if (isAnswer) this.#unanswered.shift();
       }
     } catch (error) {
+      if (error instanceof WireError) return; // what the broker says is no answer: it is asked again
       if (!(error instanceof RpcError)) throw error;
       if (REFUSALS.has(error.status)) this.#client.fail(error);
     } finally {

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '@orbitmq/base';
-import { Code, MessagingServiceDefinition as Messaging } from '@orbitmq/protocol/apache.rocketmq.v2';
-import { type BoundMethod, type CallOptions, type RpcServer, type Sink, serverStream, unary } from '@orbitmq/rpc';
+import {
+  Code,
+  MessagingServiceDefinition as Messaging,
+  Settings,
+  TelemetryCommand,
+} from '@orbitmq/protocol/apache.rocketmq.v2';
+import { type BoundMethod, bidi, type CallOptions, type RpcServer, type Sink, serverStream, unary } from '@orbitmq/rpc';
 import { serve, TestBroker, TestRelay } from './test-broker.ts';
 
 const TOPIC = { resourceNamespace: '', name: 'orders' };
@@ -24,7 +29,20 @@ const methods: BoundMethod[] = [
     async (_request: Uint8Array, _call, sink: Sink<string>) => void sink.write(''),
     GARBAGE,
   ),
+  bidi(
+    Messaging,
+    'telemetry',
+    async (requests: AsyncIterable<Uint8Array>, _call, sink: Sink<string>) => {
+      for await (const _ of requests) {
+        garbledCount++;
+        sink.write('');
+      }
+    },
+    GARBAGE,
+  ),
 ];
+/** Telemetry commands that were answered so. */
+let garbledCount = 0;
 
 describe('an answer of a broker that can not be read', () => {
   const good = new TestBroker('broker-b');
@@ -92,5 +110,20 @@ describe('an answer of a broker that can not be read', () => {
       CLIENT,
     );
     assert.equal(status?.code, Code.INTERNAL_SERVER_ERROR);
+  });
+
+  it('does not end the telemetry of a client: its broker is asked again', async () => {
+    const call = relay.client.bidi(Messaging, 'telemetry', CLIENT);
+    const settings = {
+      ...Settings.decode(new Uint8Array()),
+      publishing: { topics: [], maxBodySize: 0, validateMessageType: false },
+    };
+    call.write({ ...TelemetryCommand.decode(new Uint8Array()), settings });
+    const responses = call.responses[Symbol.asyncIterator]();
+    const answer = await responses.next();
+    assert.equal(answer.value?.status?.code, Code.OK);
+    while (garbledCount < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    call.end();
+    assert.deepEqual(await responses.next(), { done: true, value: undefined });
   });
 });

@@ -135,6 +135,19 @@ describe('a slave that stands in for its master', () => {
     assert.equal(again.checksum().checksum, pair.master.checksum().checksum);
   });
 
+  it('tells the master also of what was only settled, by one call for all', async () => {
+    const pair = new ActingPair();
+    await pair.setUp();
+    await pair.send(0, 3);
+    const taken = await pair.receive(pair.master);
+    await pair.copy();
+    await pair.act();
+    await pair.acknowledgeAll(pair.slave.shard, taken.slice(0, 2));
+    await pair.handOver();
+    const leases = taken.map((delivery) => ({ ...delivery, group: pair.group, topic: pair.topic }));
+    assert.deepEqual(pair.master.acknowledgeAll(leases), ['settled', 'settled', 'done']);
+  });
+
   it('settles nothing for messages that the master does not have', async () => {
     const pair = new ActingPair();
     await pair.setUp();

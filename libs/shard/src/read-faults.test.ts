@@ -93,3 +93,38 @@ test('pulls and repeated sends are refused, and end no process', async () => {
   await assert.rejects(bench.clock.settle(bench.shard.messageInQueue(topic, 0, 0)), { code: 'INTERNAL_SERVER_ERROR' });
   await bench.clock.settle(bench.shard.close());
 });
+
+test('what is removed while a receive reads is no reason to lose the rest of it', async () => {
+  const bench = new TestShard({
+    log: { flushDiskType: 'SYNC_FLUSH', segmentSizeBytes: 16_384, recordBytesMax: 8_192, readCacheBytes: 0 },
+  });
+  await bench.open();
+  const [topic, group] = [await bench.topic(), await bench.group()];
+  // Otherwise a segment is too young for anybody to ask whether it is wanted.
+  await bench.topic('short-lived', { retentionMs: 1 });
+  const send = (bodyBytes: number): void => {
+    const message = { system: Buffer.alloc(0), rest: Buffer.alloc(bodyBytes) };
+    bench.shard.send({ topic, queueId: 0, tagHash: 0, message });
+  };
+  for (let index = 0; index < 3; index++) send(100);
+  for (let index = 0; index < 12; index++) send(7_000);
+  await bench.settled();
+  await bench.restart();
+  const [sameTopic, sameGroup] = [bench.shard.metadata.topic(topic.name)!, bench.shard.metadata.group(group.name)!];
+  bench.disk.inject({ operation: 'read', path: FIRST_SEGMENT, count: 1e9, delayMs: 5_000 });
+  const receiving = bench.shard.receive({
+    ...{ group: sameGroup, topic: sameTopic, filter: undefined, attemptId: undefined },
+    ...{ countMax: 3, bytesMax: 1e6, invisibleMs: 30_000 },
+  });
+  await bench.clock.advance(10);
+  await bench.clock.settle(bench.shard.deleteTopic(topic.name));
+  const retaining = bench.shard.retain();
+  const received = await bench.clock.settle(receiving);
+  await bench.clock.settle(retaining);
+  assert.ok(bench.shard.statistics().removedBytes > 0);
+  assert.deepEqual(
+    received.map(({ queueOffset }) => queueOffset),
+    [0],
+  );
+  await bench.clock.settle(bench.shard.close());
+});

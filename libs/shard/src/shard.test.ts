@@ -312,6 +312,28 @@ describe('a shard', () => {
     assert.equal(await late.ready, true, 'the one that was woken went away: another may have it');
   });
 
+  test('wakes who waits for a queue of which one call has settled all that was handed out', async () => {
+    const bench = new Bench();
+    await bench.open();
+    const topic = await bench.topic('topic', { readQueueCount: 2, writeQueueCount: 2 });
+    const group = await bench.group('ordered', true);
+    await bench.send(topic, 4);
+    await bench.send(topic, 4, 1);
+    const taken = [...(await bench.receive(group, topic, { countMax: 2 }))];
+    taken.push(...(await bench.receive(group, topic, { countMax: 2 })));
+    assert.equal(new Set(taken.map(({ queueId }) => queueId)).size, 2);
+    assert.deepEqual(await bench.receive(group, topic), []);
+    let isWoken = false;
+    void bench.shard.waitForMessages(group, topic).ready.then((found) => {
+      isWoken = found;
+    });
+    await bench.clock.advance(10);
+    assert.equal(isWoken, false);
+    bench.shard.acknowledgeAll(taken.map((delivery) => leaseOf(group, topic, delivery)));
+    await bench.settled();
+    assert.equal(isWoken, true);
+  });
+
   test('bounds waiters and what is handed out', async () => {
     const bench = new Bench({ waitersMaxPerSubscription: 2, outstandingMax: 3 });
     await bench.open();

@@ -1,8 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { type HeaderList, HpackEncoder } from './hpack.ts';
+import { FLAG, FRAME, FRAME_HEADER_BYTES, PREFACE, writeFrameHeader } from './http2-frames.ts';
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
-const FRAME_HEADER_BYTES = 9;
 const MESSAGE_PREFIX_BYTES = 5;
 const FRAME_BYTES_MAX = 16_384;
 const WINDOW_DEFAULT = 65_535;
@@ -11,8 +10,6 @@ const MESSAGE_BYTES_MAX = 60_000;
 const WINDOW_WANTED = 1 << 30;
 const SLAB_BYTES = 256 * 1024;
 
-const FRAME = { DATA: 0, HEADERS: 1, RST_STREAM: 3, SETTINGS: 4, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8 } as const;
-const FLAG = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, PADDED: 8 } as const;
 const SETTING = { HEADER_TABLE_SIZE: 1, INITIAL_WINDOW_SIZE: 4 } as const;
 
 /** Told of what comes back on one stream. One object may serve many streams, one after the other. */
@@ -260,14 +257,6 @@ export class Http2Connection {
     for (const streamId of [...this.#streams.keys()]) this.#end(streamId, failure);
     for (const call of this.#blocked.splice(0)) call.listener.onEnd(failure);
   }
-}
-
-function writeFrameHeader(out: Buffer, at: number, length: number, type: number, flags: number, id: number): number {
-  out.writeUIntBE(length, at, 3);
-  out[at + 3] = type;
-  out[at + 4] = flags;
-  out.writeUInt32BE(id, at + 5);
-  return at + FRAME_HEADER_BYTES;
 }
 
 function readMessages(stream: OpenStream, data: Buffer): void {

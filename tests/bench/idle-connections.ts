@@ -1,10 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { type HeaderList, HpackEncoder } from './hpack.ts';
+import { FLAG, FRAME, FRAME_HEADER_BYTES, frame, greeting } from './http2-frames.ts';
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
-const FRAME_HEADER_BYTES = 9;
-const FRAME = { HEADERS: 1, SETTINGS: 4 } as const;
-const FLAG = { END_STREAM: 1, ACK: 1, END_HEADERS: 4 } as const;
 const STREAM_ID = 1;
 /** Connections that are made at a time. */
 const CONNECTING_MAX = 64;
@@ -48,7 +45,7 @@ export class IdleConnections {
     const localAddress = `127.0.0.${2 + (this.#sockets.length % ADDRESS_COUNT)}`;
     const socket = connect({ port: this.#port, host: '127.0.0.1', localAddress, noDelay: true });
     this.#sockets.push(socket);
-    socket.write(Buffer.concat([PREFACE, frame(FRAME.SETTINGS, 0, 0)]));
+    socket.write(greeting());
     await answered(socket, (bytes) => bytes.length >= FRAME_HEADER_BYTES);
     socket.write(frame(FRAME.SETTINGS, FLAG.ACK, 0));
   }
@@ -81,14 +78,4 @@ function endsStream(bytes: Buffer): boolean {
     at += FRAME_HEADER_BYTES + bytes.readUIntBE(at, 3);
   }
   return false;
-}
-
-function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const bytes = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
-  bytes.writeUIntBE(payload.length, 0, 3);
-  bytes[3] = type;
-  bytes[4] = flags;
-  bytes.writeUInt32BE(streamId, 5);
-  bytes.set(payload, FRAME_HEADER_BYTES);
-  return bytes;
 }

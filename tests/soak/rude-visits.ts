@@ -2,13 +2,11 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { HpackEncoder } from '../bench/hpack.ts';
+import { FLAG, FRAME, frame, greeting } from '../bench/http2-frames.ts';
 import { callHeaders, encodeReceiveRequest, type FilterText } from '../bench/requests.ts';
 import { SendRequestTemplate } from '../bench/send-template.ts';
 import { EMPTY, type Place, SENT, type Visit } from './visit.ts';
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
-const FRAME = { DATA: 0, HEADERS: 1, RST_STREAM: 3, SETTINGS: 4 } as const;
-const FLAG = { END_STREAM: 1, END_HEADERS: 4 } as const;
 const CANCEL = 8;
 const BODY_BYTES = 1024;
 /** A server that does not let go of a connection within this time fails the visit. */
@@ -16,20 +14,6 @@ const CLOSED_MS_MAX = 90_000;
 const EVERYTHING: FilterText = { type: 'TAG', expression: '*' };
 
 const sendTemplate = new SendRequestTemplate({ topic: SENT.topic, bodyBytes: BODY_BYTES });
-
-function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(streamId, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** What a client says first. */
-function greeting(): Buffer {
-  return Buffer.concat([PREFACE, frame(FRAME.SETTINGS, 0, 0)]);
-}
 
 type Method = 'send' | 'receive';
 

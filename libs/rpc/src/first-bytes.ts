@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { NOTHING } from './bytes.ts';
+import { PREFACE } from './native/protocol.ts';
 
 /** First byte of a TLS record that carries a handshake; no HTTP/2 preface begins so. */
 const TLS_HANDSHAKE_BYTE = 0x16;
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 /** How a request of HTTP/1 begins, and what may become such a beginning. */
 const HTTP1_REQUEST = /^[A-Z]{3,7} [/*]/;
 const HTTP1_METHOD = /^[A-Z]{1,7} ?$/;

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import { KIB, systemClock } from '@orbitmq/base';
 import fc from 'fast-check';
+import { PREFACE } from '../native/protocol.ts';
 import { selfSignedIdentity } from '../self-signed.ts';
 import type { RpcLimit } from '../server.ts';
 import {
@@ -23,7 +24,6 @@ import {
   withSocket,
 } from './harness.ts';
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 const echo = (request: string): string => request;
 const HANDLERS = { unary: { echo } };

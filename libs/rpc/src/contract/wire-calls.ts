@@ -2,8 +2,8 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import type { HpackEncoder } from '../native/hpack/encoder.ts';
 import { FLAG, FRAME } from '../native/protocol.ts';
+import { frame } from './frame.ts';
 import { framed } from './harness.ts';
-import { frameOf } from './wire-client.ts';
 
 /** A call as a client may make it, well or badly. */
 export interface WireCall {
@@ -120,8 +120,8 @@ export function framesOf(call: WireCall, streamId: number, encoder: HpackEncoder
     groups.push([dataFrame(payload, isLast, streamId, how.paddingBytes)]);
     if (isRest) at += payload.length - how.dataBytes;
   }
-  if (call.ending === 'reset') groups.push([frameOf(FRAME.RST_STREAM, 0, streamId, Buffer.of(0, 0, 0, 8))]);
-  else if (how.hasBareEnd || body.length === 0) groups.push([frameOf(FRAME.DATA, FLAG.END_STREAM, streamId)]);
+  if (call.ending === 'reset') groups.push([frame(FRAME.RST_STREAM, 0, streamId, Buffer.of(0, 0, 0, 8))]);
+  else if (how.hasBareEnd || body.length === 0) groups.push([frame(FRAME.DATA, FLAG.END_STREAM, streamId)]);
   const others = how.between.map((kind) => [otherFrame(kind, streamId)]);
   for (const [index, other] of others.entries()) groups.splice(Math.min(groups.length, 1 + 2 * index), 0, other);
   return groups;
@@ -148,7 +148,7 @@ function headerFrames(call: WireCall, streamId: number, encoder: HpackEncoder): 
     const isLast = at + size >= block.length;
     const end = isLast ? FLAG.END_HEADERS : 0;
     if (at > 0) {
-      frames.push(frameOf(FRAME.CONTINUATION, end, streamId, part));
+      frames.push(frame(FRAME.CONTINUATION, end, streamId, part));
       continue;
     }
     const padding = paddingBytes > 0 ? FLAG.PADDED : 0;
@@ -159,7 +159,7 @@ function headerFrames(call: WireCall, streamId: number, encoder: HpackEncoder): 
       part,
       Buffer.alloc(paddingBytes),
     ]);
-    frames.push(frameOf(FRAME.HEADERS, end | padding | priority, streamId, payload));
+    frames.push(frame(FRAME.HEADERS, end | padding | priority, streamId, payload));
   }
   return frames;
 }
@@ -178,22 +178,22 @@ function bodyOf({ requests, encoding, ending }: WireCall): Buffer {
 
 function dataFrame(payload: Buffer, isLast: boolean, streamId: number, paddingBytes: number): Buffer {
   const end = isLast ? FLAG.END_STREAM : 0;
-  if (paddingBytes === 0) return frameOf(FRAME.DATA, end, streamId, payload);
+  if (paddingBytes === 0) return frame(FRAME.DATA, end, streamId, payload);
   const padded = Buffer.concat([Buffer.of(paddingBytes), payload, Buffer.alloc(paddingBytes)]);
-  return frameOf(FRAME.DATA, end | FLAG.PADDED, streamId, padded);
+  return frame(FRAME.DATA, end | FLAG.PADDED, streamId, padded);
 }
 
 function otherFrame(kind: Framing['between'][number], streamId: number): Buffer {
   switch (kind) {
     case 'ping':
-      return frameOf(FRAME.PING, 0, 0, Buffer.alloc(8));
+      return frame(FRAME.PING, 0, 0, Buffer.alloc(8));
     case 'unknown':
-      return frameOf(0xbe, 0xff, streamId, Buffer.from('of another time'));
+      return frame(0xbe, 0xff, streamId, Buffer.from('of another time'));
     case 'priority':
-      return frameOf(FRAME.PRIORITY, 0, streamId, Buffer.of(0, 0, 0, 0, 16));
+      return frame(FRAME.PRIORITY, 0, streamId, Buffer.of(0, 0, 0, 0, 16));
     case 'window':
-      return frameOf(FRAME.WINDOW_UPDATE, 0, 0, Buffer.of(0, 0, 0, 1));
+      return frame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.of(0, 0, 0, 1));
     case 'settings':
-      return frameOf(FRAME.SETTINGS, 0, 0);
+      return frame(FRAME.SETTINGS, 0, 0);
   }
 }

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { FrameReader, readUint32 } from '../native/frames.ts';
 import { HpackDecoder } from '../native/hpack/decoder.ts';
 import { FLAG, FRAME, PREFACE, SETTING } from '../native/protocol.ts';
+import { frame } from './frame.ts';
 
 /** How a stream ended, as its client sees it on the wire. */
 export interface StreamOutcome {
@@ -21,16 +22,6 @@ interface OpenStream extends StreamOutcome {
 
 const WINDOW_BYTES = 2 ** 30;
 
-/** A frame: length, type, flags, stream, payload. */
-export function frameOf(type: number, flags: number, streamId: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(streamId, 5);
-  return Buffer.concat([head, payload]);
-}
-
 /** What a client says first: the preface, and windows that nothing here exceeds. */
 export function greeting(): Buffer {
   const setting = Buffer.alloc(6);
@@ -38,11 +29,7 @@ export function greeting(): Buffer {
   setting.writeUInt32BE(WINDOW_BYTES, 2);
   const increment = Buffer.alloc(4);
   increment.writeUInt32BE(WINDOW_BYTES);
-  return Buffer.concat([
-    PREFACE,
-    frameOf(FRAME.SETTINGS, 0, 0, setting),
-    frameOf(FRAME.WINDOW_UPDATE, 0, 0, increment),
-  ]);
+  return Buffer.concat([PREFACE, frame(FRAME.SETTINGS, 0, 0, setting), frame(FRAME.WINDOW_UPDATE, 0, 0, increment)]);
 }
 
 /** A connection that sends any bytes, and reads what the server answers by streams. */

@@ -3,8 +3,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { RpcClient, RpcClientOptions } from '../client.ts';
+import { frame } from '../contract/frame.ts';
 import { gate, MovedClock, textsOf, until } from '../contract/harness.ts';
-import { frameOf } from '../contract/wire-client.ts';
 import { RpcError, UnreachableError } from '../service.ts';
 import { createNativeClient } from './client.ts';
 import { FrameReader, readUint32 } from './frames.ts';
@@ -47,7 +47,7 @@ class Peer {
   }
 
   send(type: number, flags: number, streamId: number, payload: Buffer = Buffer.alloc(0)): void {
-    this.socket.write(frameOf(type, flags, streamId, payload));
+    this.socket.write(frame(type, flags, streamId, payload));
   }
 
   settings(...settings: (readonly [number, number])[]): void {
@@ -362,8 +362,8 @@ describe('a client of our own HTTP/2', () => {
   it('connects again to a server that has said hello and goodbye at once', () =>
     withClient(async (_client, call) => {
       const refused = assert.rejects(call(), isUnreachable);
-      const goodbye = frameOf(FRAME.GOAWAY, 0, 0, Buffer.alloc(8));
-      (await peerAt(0)).socket.write(Buffer.concat([frameOf(FRAME.SETTINGS, 0, 0), goodbye]));
+      const goodbye = frame(FRAME.GOAWAY, 0, 0, Buffer.alloc(8));
+      (await peerAt(0)).socket.write(Buffer.concat([frame(FRAME.SETTINGS, 0, 0), goodbye]));
       await refused;
       const answer = call();
       const peer = await peerAt(1);
@@ -591,7 +591,7 @@ describe('a client of our own HTTP/2', () => {
     }));
 
   it('ends every call, whatever bytes a server sends', async () => {
-    const frame = fc
+    const anyFrame = fc
       .record({
         type: fc.integer({ min: 0, max: 11 }),
         flags: fc.oneof(fc.constantFrom(0, 1, 4, 5), fc.nat(255)),
@@ -601,9 +601,9 @@ describe('a client of our own HTTP/2', () => {
           fc.constantFrom(message('answer'), uint32(7), Buffer.of(0x88, 0x5f, 0x01, 0x61)),
         ),
       })
-      .map(({ type, flags, streamId, payload }) => frameOf(type, flags, streamId, Buffer.from(payload)));
+      .map(({ type, flags, streamId, payload }) => frame(type, flags, streamId, Buffer.from(payload)));
     const noise = fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes));
-    const parts = fc.array(fc.oneof({ weight: 9, arbitrary: frame }, noise), { maxLength: 12 });
+    const parts = fc.array(fc.oneof({ weight: 9, arbitrary: anyFrame }, noise), { maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(parts, fc.boolean(), async (bytes, isGreeted) => {
         peers = [];

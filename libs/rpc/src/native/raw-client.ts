@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
-import { FrameReader, readUint32, writeFrameHead } from './frames.ts';
+import { frame } from '../contract/frame.ts';
+import { FrameReader, readUint32 } from './frames.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import { HpackEncoder, type SentField } from './hpack/encoder.ts';
 import { ERROR_CODE, type ErrorCodeName, FLAG, FRAME, PREFACE } from './protocol.ts';
@@ -10,13 +11,6 @@ export interface ReceivedFrame {
   readonly flags: number;
   readonly streamId: number;
   readonly payload: Buffer;
-}
-
-/** A frame as bytes. */
-export function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const bytes = Buffer.alloc(9 + payload.length);
-  bytes.set(payload, writeFrameHead(bytes, 0, payload.length, type, flags, streamId));
-  return bytes;
 }
 
 /** Big-endian numbers of four bytes. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MIB } from '@orbitmq/base';
+import { frame } from '../contract/frame.ts';
 import { gate, LIMITS, MovedClock, type TextHandlers, until, withServer } from '../contract/harness.ts';
 import { createGrpcJsClient } from '../grpc-js/client.ts';
 import type { RpcLimit, RpcServerLimits } from '../server.ts';
 import { type ErrorCodeName, FLAG, FRAME, SETTING } from './protocol.ts';
-import { frame, grpcMessage, RawClient, requestFields, settings, uint32 } from './raw-client.ts';
+import { grpcMessage, RawClient, requestFields, settings, uint32 } from './raw-client.ts';
 import { startNativeServer } from './server.ts';
 
 const ENGINE = { startServer: startNativeServer, createClient: createGrpcJsClient };

@@ -149,7 +149,7 @@ export class Maintenance {
     const open = log.segments().findLast(({ startOffset }) => startOffset <= position);
     if (open === undefined) return;
     // The state is ahead of the disk, and of the in-sync set: the snapshot is written when they have caught up with it.
-    const sections = [...state.sections(), state.openIndexSection(open.startOffset)];
+    const sections = [...state.frozenSections(), state.openIndexSection(open.startOffset)];
     await log.flush(position);
     await this.#confirmed(position);
     await writeSnapshot(this.#options.vfs, this.#options.snapshotDirectory, { position, sections });

@@ -5,6 +5,7 @@ import {
   decodeGroupConfig,
   decodeStanding,
   decodeTopicConfig,
+  type FrozenBytes,
   LiteTopic,
   MetadataView,
   PinsView,
@@ -20,6 +21,7 @@ import {
   TRANSACTION_END,
   type TransactionEnd,
   TransactionsView,
+  type WritableSection,
 } from '@orbitmq/views';
 import { decodeGroupLease } from './group-lease.ts';
 import { decodeHalfCheck, decodeHalfEnd } from './half.ts';
@@ -211,7 +213,16 @@ export class ShardState {
 
   /** The state as bytes, a section a view. The same state gives the same bytes. */
   sections(): SnapshotSection[] {
-    const section = (id: number, bytes: Uint8Array): SnapshotSection => ({ id, version: SECTION_VERSION, bytes });
+    return this.#sectionsWith(this.sentKeys.view.snapshot());
+  }
+
+  /** The same, to be written while the state goes on: what may be large and changes little by little is copied only then. */
+  frozenSections(): WritableSection[] {
+    return this.#sectionsWith<Uint8Array | FrozenBytes>(this.sentKeys.view.freeze());
+  }
+
+  #sectionsWith<Bytes>(sentKeys: Bytes): { id: number; version: number; bytes: Uint8Array | Bytes }[] {
+    const section = (id: number, bytes: Uint8Array | Bytes) => ({ id, version: SECTION_VERSION, bytes });
     return [
       section(SECTION.metadata, this.metadata.snapshot()),
       section(SECTION.ranges, this.index.snapshotRanges()),
@@ -223,7 +234,7 @@ export class ShardState {
       section(SECTION.transactions, this.transactions.snapshot()),
       section(SECTION.stateRecords, this.stateRecords.snapshot()),
       section(SECTION.resets, this.progress.snapshotResets()),
-      section(SECTION.sentKeys, this.sentKeys.view.snapshot()),
+      section(SECTION.sentKeys, sentKeys),
       section(SECTION.holders, this.progress.snapshotHolders()),
       section(SECTION.liteTopics, this.metadata.liteTopics.snapshot()),
     ];

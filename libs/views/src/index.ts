@@ -35,8 +35,10 @@ export {
   SnapshotDamage,
   type SnapshotSearch,
   type SnapshotSection,
+  type WritableSection,
   writeSnapshot,
 } from './snapshot/file.ts';
+export { FrozenBytes } from './snapshot/frozen-bytes.ts';
 export { type PendingTimer, type TimerPage, TimersView } from './timers/view.ts';
 export { TRANSACTION_END, type TransactionEnd } from './transactions/ended.ts';
 export { type HalfMessage, type HalfRef, TransactionsView } from './transactions/view.ts';

@@ -88,6 +88,36 @@ describe('keys of what was sent', () => {
     }
   });
 
+  test('what is frozen stays what it was, however much is sent until it is copied', () => {
+    const numbers = {
+      beforeCount: fc.nat(3000),
+      betweenCount: fc.nat(3000),
+      windowMs: fc.integer({ min: 1, max: 4000 }),
+    };
+    const options = fc.record({ ...numbers, countMax: fc.constantFrom(1, 7, 1000, 1024, 1025, 1800, 2048, 5000) });
+    fc.assert(
+      fc.property(options, ({ beforeCount, betweenCount, windowMs, countMax }) => {
+        const view = new SentKeysView({ windowMs, countMax });
+        let sentCount = 0;
+        const send = (count: number): void => {
+          for (const end = sentCount + count; sentCount < end; sentCount++) {
+            view.applySent(sentCount * 7, sentCount, sentCount * 8, sentCount, sentCount);
+          }
+        };
+        send(beforeCount);
+        const wanted = view.snapshot();
+        const frozen = [view.freeze(), view.freeze()];
+        send(betweenCount);
+        for (const bytes of frozen) {
+          const copied = new Uint8Array(bytes.sizeBytes);
+          bytes.copy(0, copied);
+          assert.deepEqual(copied, wanted);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test('remembers nothing when it is off', () => {
     const view = new SentKeysView({ windowMs: 0, countMax: 10 });
     view.applySent(1, 1, 8, 0, 0);

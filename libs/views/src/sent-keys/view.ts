@@ -1,4 +1,5 @@
 import { NONE } from '../progress/entry-slab.ts';
+import { FrozenBytes } from '../snapshot/frozen-bytes.ts';
 
 /** How far back sends are remembered. */
 export interface SentKeysOptions {
@@ -11,7 +12,6 @@ export interface SentKeysOptions {
 const CAPACITY_FIRST = 1024;
 /** Entries that may be forgotten for each that comes: none has to pay for all. */
 const FORGOTTEN_PER_ENTRY = 4;
-const ENTRY_BYTES = 28;
 /** So many entries of a bucket are brought near; few buckets have more. */
 const DEPTH_NEAR = 2;
 
@@ -43,6 +43,9 @@ export class SentKeysView {
   #buckets = new Int32Array(CAPACITY_FIRST).fill(NO_NUMBER);
   /** For `bringNear`: the number of the entry at which each walk stands. */
   #near = new Int32Array(0);
+  #frozen: FrozenBytes | undefined;
+  /** Where the oldest entry is that a snapshot still wants, which is the first to be written over; NONE when there is none. */
+  #frozenFirst = NONE;
 
   /** @param firstNumber of the first entry; says nothing about what is found */
   constructor({ windowMs, countMax }: SentKeysOptions, firstNumber = 0) {
@@ -125,19 +128,18 @@ export class SentKeysView {
 
   /** The same state gives the same bytes. */
   snapshot(): Uint8Array {
-    const first = this.#first;
-    const bytes = new Uint8Array(8 + this.#count * ENTRY_BYTES);
-    new DataView(bytes.buffer).setUint32(0, this.#count, true);
-    let at = 8;
-    for (const column of this.#columns()) {
-      const size = column.BYTES_PER_ELEMENT;
-      const whole = new Uint8Array(column.buffer);
-      const toEnd = Math.min(this.#count, this.#capacity - first);
-      bytes.set(whole.subarray(first * size, (first + toEnd) * size), at);
-      bytes.set(whole.subarray(0, (this.#count - toEnd) * size), at + toEnd * size);
-      at += this.#count * size;
-    }
+    const all = new FrozenBytes(this.#runs());
+    const bytes = new Uint8Array(all.sizeBytes);
+    all.copy(0, bytes);
     return bytes;
+  }
+
+  /** The same, to be copied part by part: at once it would be some 30 MB. What was frozen before is kept for whoever still wants it. */
+  freeze(): FrozenBytes {
+    this.#keepFrozen();
+    this.#frozen = new FrozenBytes(this.#runs());
+    if (this.#count > 0) this.#frozenFirst = this.#first;
+    return this.#frozen;
   }
 
   /** Fills a new, empty view. */
@@ -202,6 +204,7 @@ export class SentKeysView {
 
   #add(low: number, high: number, physicalOffset: number, slot: number, timeMs: number): void {
     const entry = this.#end & (this.#capacity - 1);
+    if (entry === this.#frozenFirst) this.#keepFrozen();
     this.#low[entry] = low;
     this.#high[entry] = high;
     this.#physicalOffset[entry] = physicalOffset;
@@ -221,6 +224,9 @@ export class SentKeysView {
 
   #grow(): void {
     const capacity = this.#capacity * 2;
+    // The former columns stay as they are, for a snapshot that still wants them.
+    this.#frozen = undefined;
+    this.#frozenFirst = NONE;
     this.#low = this.#unrolled(this.#low, new Uint32Array(capacity));
     this.#high = this.#unrolled(this.#high, new Uint32Array(capacity));
     this.#slot = this.#unrolled(this.#slot, new Uint32Array(capacity));
@@ -241,7 +247,22 @@ export class SentKeysView {
     return to;
   }
 
-  #columns(): (Float64Array | Uint32Array)[] {
-    return [this.#physicalOffset, this.#timeMs, this.#low, this.#high, this.#slot];
+  /** The bytes of a snapshot, where they lie. */
+  #runs(): Uint8Array[] {
+    const [first, count] = [this.#first, this.#count];
+    const toEnd = Math.min(count, this.#capacity - first);
+    const head = new Uint32Array([count, 0]);
+    const columns = [this.#physicalOffset, this.#timeMs, this.#low, this.#high, this.#slot];
+    const runs = columns.flatMap((column) => [
+      column.subarray(first, first + toEnd),
+      column.subarray(0, count - toEnd),
+    ]);
+    return [head, ...runs].map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
+  #keepFrozen(): void {
+    this.#frozen?.keep();
+    this.#frozen = undefined;
+    this.#frozenFirst = NONE;
   }
 }

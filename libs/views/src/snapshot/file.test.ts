@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { memoryVfs, VfsError } from '@orbitmq/vfs';
 import fc from 'fast-check';
 import { decodeSnapshot, encodeSnapshot, findSnapshot, SnapshotDamage, writeSnapshot } from './file.ts';
+import { FrozenBytes } from './frozen-bytes.ts';
 
 const sections = fc.array(
   fc.record({ id: fc.nat(100), version: fc.nat(9), bytes: fc.uint8Array({ maxLength: 200 }) }),
@@ -68,4 +69,38 @@ test('a snapshot that finds no room leaves nothing behind', async () => {
   };
   await assert.rejects(writeSnapshot(full, '/snapshots', { position: 8, sections: [] }), { code: 'ENOSPC' });
   assert.deepEqual(await vfs.list('/snapshots'), []);
+});
+
+test('a large snapshot is written in parts, as it was when it was taken, and is the same file', async () => {
+  const vfs = memoryVfs();
+  await vfs.makeDirectory('/s');
+  const memory = Uint8Array.from({ length: 700_000 }, (_, index) => index % 251);
+  const plain = Uint8Array.from({ length: 300_000 }, (_, index) => index % 13);
+  const taken = [memory.slice(), plain].map((bytes, id) => ({ id, version: 1, bytes }));
+  const frozen = new FrozenBytes([memory.subarray(0, 9), memory.subarray(9)]);
+  let writeCount = 0;
+  const watched = {
+    ...vfs,
+    open: async (path: string, mode: Parameters<typeof vfs.open>[1]) => {
+      const file = await vfs.open(path, mode);
+      const write = file.write.bind(file);
+      file.write = async (parts, position) => {
+        assert.ok(parts.reduce((sum, part) => sum + part.length, 0) <= 256 * 1024);
+        if (++writeCount === 2) {
+          frozen.keep();
+          memory.fill(0xee);
+        }
+        await write(parts, position);
+      };
+      return file;
+    },
+  };
+  const sections = [{ ...taken[0]!, bytes: frozen }, taken[1]!];
+  await writeSnapshot(watched, '/s', { position: 64, sections });
+  assert.equal(writeCount, 6);
+  const file = await vfs.open('/s/00000000000000000064.snapshot', 'read');
+  const wanted = Buffer.concat(encodeSnapshot({ position: 64, sections: taken }));
+  const written = Buffer.alloc(wanted.length + 1);
+  assert.equal(await file.read(written, 0), wanted.length);
+  assert.deepEqual(written.subarray(0, wanted.length), wanted);
 });

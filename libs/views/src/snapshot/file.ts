@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib';
-import type { Vfs } from '@orbitmq/vfs';
+import { KIB } from '@orbitmq/base';
+import type { Vfs, VfsFile } from '@orbitmq/vfs';
 import { ByteReader, ByteWriter } from '../bytes.ts';
 import { writeWhole } from '../whole-file.ts';
+import { FrozenBytes } from './frozen-bytes.ts';
 
 /*
  * All views at one position of the log. Little-endian.
@@ -20,6 +22,8 @@ const VERSION = 1;
 const HEADER_BYTES = 14;
 const SECTION_BYTES = 16;
 const SECTION_COUNT_MAX = 64;
+/** So much of a section is worked on in one turn of the event loop: some 0.1 ms. */
+const PART_BYTES = 256 * KIB;
 
 /** One view's part of a snapshot. */
 export interface SnapshotSection {
@@ -29,10 +33,21 @@ export interface SnapshotSection {
   readonly bytes: Uint8Array;
 }
 
+/** A section whose bytes may be such as are only copied while they are written. */
+export type WritableSection = Omit<SnapshotSection, 'bytes'> & { readonly bytes: Uint8Array | FrozenBytes };
+
 /** State of all views before the record at `position`. */
-export interface Snapshot {
+export interface Snapshot<Section = SnapshotSection> {
   readonly position: number;
-  readonly sections: readonly SnapshotSection[];
+  readonly sections: readonly Section[];
+}
+
+/** What the header says of a section. */
+interface SectionFacts {
+  readonly id: number;
+  readonly version: number;
+  readonly sizeBytes: number;
+  readonly crc: number;
 }
 
 /** Bytes that are not a snapshot as it was written, or one of a later format. */
@@ -44,21 +59,30 @@ export class SnapshotDamage extends Error {
 }
 
 /** The bytes of a snapshot, in parts to be written one behind the other. */
-export function encodeSnapshot(snapshot: Snapshot): Uint8Array[] {
-  const header = new ByteWriter(HEADER_BYTES + snapshot.sections.length * SECTION_BYTES + 4);
+export function encodeSnapshot({ position, sections }: Snapshot): Uint8Array[] {
+  const facts = sections.map(({ id, version, bytes }) => ({ id, version, sizeBytes: bytes.length, crc: crc32(bytes) }));
+  return [encodeHeader(position, facts), ...sections.map((section) => section.bytes)];
+}
+
+function headerBytesFor(sectionCount: number): number {
+  return HEADER_BYTES + sectionCount * SECTION_BYTES + 4;
+}
+
+function encodeHeader(position: number, sections: readonly SectionFacts[]): Uint8Array {
+  const header = new ByteWriter(headerBytesFor(sections.length));
   header.u32(MAGIC);
   header.u16(VERSION);
-  header.u16(snapshot.sections.length);
-  header.u48(snapshot.position);
-  for (const section of snapshot.sections) {
+  header.u16(sections.length);
+  header.u48(position);
+  for (const section of sections) {
     header.u16(section.id);
     header.u16(section.version);
-    header.u48(section.bytes.length);
-    header.u32(crc32(section.bytes));
+    header.u48(section.sizeBytes);
+    header.u32(section.crc);
     header.u16(0);
   }
   header.u32(crc32(header.view()));
-  return [header.view(), ...snapshot.sections.map((section) => section.bytes)];
+  return header.view();
 }
 
 /**
@@ -101,15 +125,49 @@ function nameOf(position: number): string {
 
 /**
  * Stores a snapshot as a whole (temporary file, fsync, rename, fsync of the directory) and removes all but the two
- * newest. The log up to its position must be durable.
+ * newest. The log up to its position must be durable. Large sections take many turns of the event loop.
  */
-export async function writeSnapshot(vfs: Vfs, directory: string, snapshot: Snapshot): Promise<void> {
+export async function writeSnapshot(vfs: Vfs, directory: string, snapshot: Snapshot<WritableSection>): Promise<void> {
   const path = `${directory}/${nameOf(snapshot.position)}`;
-  await writeWhole(vfs, directory, path, async (file) => {
-    await file.write(encodeSnapshot(snapshot), 0);
-  });
+  try {
+    await writeWhole(vfs, directory, path, (file) => writeParts(file, snapshot));
+  } finally {
+    for (const { bytes } of snapshot.sections) if (bytes instanceof FrozenBytes) bytes.release();
+  }
   const names = (await vfs.list(directory)).filter((name) => NAME.test(name));
   for (const name of names.slice(0, -SNAPSHOTS_KEPT)) await vfs.remove(`${directory}/${name}`);
+}
+
+/** The header comes last, with the CRCs of what was written. */
+async function writeParts(file: VfsFile, { position, sections }: Snapshot<WritableSection>): Promise<void> {
+  const facts: SectionFacts[] = [];
+  let at = headerBytesFor(sections.length);
+  for (const { id, version, bytes } of sections) {
+    let crc = 0;
+    let sizeBytes = 0;
+    for (const part of partsOf(bytes)) {
+      crc = crc32(part, crc);
+      await file.write([part], at);
+      at += part.length;
+      sizeBytes += part.length;
+    }
+    facts.push({ id, version, sizeBytes, crc });
+  }
+  await file.write([encodeHeader(position, facts)], 0);
+}
+
+/** Each part is only valid until the next one. */
+function* partsOf(bytes: Uint8Array | FrozenBytes): Generator<Uint8Array> {
+  if (!(bytes instanceof FrozenBytes)) {
+    for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES);
+    return;
+  }
+  const copy = new Uint8Array(Math.min(PART_BYTES, bytes.sizeBytes));
+  for (let at = 0; at < bytes.sizeBytes; at += PART_BYTES) {
+    const part = copy.subarray(0, bytes.sizeBytes - at);
+    bytes.copy(at, part);
+    yield part;
+  }
 }
 
 /** Which snapshots can serve, and who hears of the others. */

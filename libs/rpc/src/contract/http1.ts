@@ -223,6 +223,22 @@ export function describeHttp1(engine: RpcEngine): void {
       );
     });
 
+    it('gets no other answer than its own when something follows that is no request', async () => {
+      const asked = gate();
+      await withServer(
+        engine,
+        HANDLERS,
+        ({ server }) =>
+          withSocket(server.port, async (socket) => {
+            socket.write(REQUEST);
+            await asked.opened;
+            socket.write('NONE\r\n\r\n');
+            assert.equal(await restOf(socket), '');
+          }),
+        { http1: () => asked.open() },
+      );
+    });
+
     it('gets its answer when the server stops, and no longer holds that up', async () => {
       const [asked, answer] = [gate(), gate()];
       const slow = async (_request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -234,19 +250,23 @@ export function describeHttp1(engine: RpcEngine): void {
         engine,
         HANDLERS,
         async ({ server }: Fixture) => {
-          const late = answerOf(get, { port: server.port, path: '/slow' });
-          await asked.opened;
-          await withSocket(server.port, async (pausing) => {
-            pausing.write(REQUEST);
-            await new Promise((resolve) => pausing.once('data', resolve));
-            const stopped = server.stop(60_000);
-            await closed(pausing);
-            answer.open();
-            assert.equal(await late, '200 late');
-            await stopped;
+          await withSocket(server.port, async (waiting) => {
+            waiting.write(REQUEST.replace('/healthz', '/slow'));
+            const late = restOf(waiting);
+            await asked.opened;
+            await withSocket(server.port, async (pausing) => {
+              pausing.write(REQUEST);
+              await new Promise((resolve) => pausing.once('data', resolve));
+              const stopped = server.stop(60_000);
+              await closed(pausing);
+              answer.open();
+              assert.match(await late, /^HTTP\/1\.1 200 .*late$/s);
+              await stopped;
+            });
           });
         },
         {
+          limits: { ...LIMITS, http1TimeoutMs: 1e9 },
           http1: (request, response) =>
             request.url === '/slow' ? void slow(request, response) : http1(request, response),
         },

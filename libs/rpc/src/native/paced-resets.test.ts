@@ -25,6 +25,16 @@ describe('paced resets', () => {
     assert.equal(resets.waitingCount, 0);
   });
 
+  it('does not let one that comes later go before those that wait', () => {
+    const { clock, reset, resets } = begin();
+    for (let index = 0; index < 901; index++) resets.add(index, 8);
+    clock.move(40);
+    resets.add(2000, 8);
+    assert.equal(reset.length, 900);
+    clock.move(50);
+    assert.deepEqual(reset.slice(900), [900, 2000]);
+  });
+
   it('saves up no more than a burst, however long nothing was reset', () => {
     const { clock, reset, resets } = begin();
     for (let round = 1; round <= 3; round++) {

@@ -65,6 +65,18 @@ describe('mqadmin against a running cluster', () => {
     assert.match(received, /hello from mqadmin/);
     assert.match(await succeed('consumerProgress', '-g', 'carriers'), /carried/);
     assert.match(await succeed('topicStatus', '-t', 'carried'), /broker-[ab]/);
+
+    const [closed, open] = cluster.brokers.map(({ name }) => name);
+    await succeed('updateTopicPerm', '-b', closed!, '-t', 'carried', '-p', '4');
+    for (const nameServer of cluster.namesrvAddr.split(';')) {
+      await waitUntil('the route shows it', 5_000, async () =>
+        (await run(['topicRoute', '-t', 'carried', '-n', nameServer])).stdout.includes('"perm": 4'),
+      );
+    }
+    for (let count = 0; count < 4; count++) {
+      assert.match(await succeed('sendMessage', '-t', 'carried', '-p', 'where it may'), new RegExp(`^${open} `, 'm'));
+    }
+    await succeed('updateTopicPerm', '-b', closed!, '-t', 'carried', '-p', '6');
   });
 
   it('sends a message to each broker and back, as a client that is given an access point', async () => {

@@ -5,6 +5,7 @@ import {
   type Message,
   MessageType,
   MessagingServiceDefinition,
+  Permission,
   type SendMessageRequest,
   SystemProperties,
 } from '@orbitmq/protocol/apache.rocketmq.v2';
@@ -17,6 +18,7 @@ import { type BrokerSession, callOptions, checkStatus, openSessions } from './br
 
 const TIMEOUT_MS = 5000;
 const PRIORITY_MAX = 2 ** 31 - 1;
+const WRITABLE: readonly Permission[] = [Permission.WRITE, Permission.READ_WRITE];
 const TYPE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(MessageType).map(([name, type]) => [type, name]),
 );
@@ -68,7 +70,10 @@ function typeOf(options: Options): MessageType {
  */
 function sessionThatTakes(type: MessageType, sessions: readonly BrokerSession[], topic: string): BrokerSession {
   const able = sessions.filter(({ queue }) => queue.acceptMessageTypes.includes(type));
-  if (able.length > 0) return able[systemRandom.below(able.length)]!;
+  // Where none may be written, the broker says why.
+  const open = able.filter(({ queue }) => WRITABLE.includes(queue.permission));
+  const chosen = open.length > 0 ? open : able;
+  if (chosen.length > 0) return chosen[systemRandom.below(chosen.length)]!;
   const takes = `the topic ${quoted(topic)} takes no ${TYPE_NAMES.get(type)} messages`;
   if (type === MessageType.NORMAL) {
     throw new UsageError(

@@ -107,4 +107,14 @@ describe('BrokerConnections', () => {
     connections.close();
     await until('all are closed', () => server.connectionCount === 0);
   });
+
+  it('are made for calls that come when they were closed, and end with these', async () => {
+    const connections = open(new HandClock());
+    connections.close();
+    const late = connections.acquire();
+    await use(late);
+    assert.equal(server.connectionCount, 1);
+    connections.release(late);
+    await until('it is closed', () => server.connectionCount === 0);
+  });
 });

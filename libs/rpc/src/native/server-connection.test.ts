@@ -329,6 +329,33 @@ describe('limits of ServerConnection', () => {
       { connectionAgeMsMax: 50 },
     ));
 
+  it('is told to go once when it is old, however long its calls last', async () => {
+    const clock = new MovedClock();
+    const limits: RpcLimit[] = [];
+    await withServer(
+      ENGINE,
+      HANDLERS,
+      async ({ server }) => {
+        const [old, young] = [await RawClient.connect(server.port), await RawClient.connect(server.port)];
+        old.send(old.headers(1, requestFields('deaf')));
+        await old.settled();
+        clock.move(60_000);
+        await old.goAway();
+        young.close();
+        await until('it is gone', () => server.connectionCount === 1);
+        const next = await RawClient.connect(server.port);
+        await next.settled();
+        clock.move(60_000);
+        await next.goAway();
+        assert.deepEqual(limits, ['connectionAge', 'connectionAge', 'connectionAge']);
+        assert.equal(old.isClosed, false);
+        old.close();
+        next.close();
+      },
+      { clock, onLimit: (limit) => limits.push(limit), limits: { ...LIMITS, connectionAgeMsMax: 60_000 } },
+    );
+  });
+
   it('ignores what still comes of calls that it has not taken any more', () =>
     withRawClient(
       async ({ client }) => {

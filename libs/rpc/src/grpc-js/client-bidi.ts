@@ -1,6 +1,6 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { BidiCall } from '../client.ts';
-import { type OutgoingCall, rpcErrorOf } from './client-call.ts';
+import type { OutgoingCall } from './client-call.ts';
 
 type Stream = ClientDuplexStream<unknown, unknown>;
 
@@ -67,7 +67,7 @@ export class GrpcJsBidiCall implements BidiCall<unknown, unknown> {
     try {
       yield* await this.#opening;
     } catch (error) {
-      throw rpcErrorOf(error);
+      throw this.#call.errorOf(error);
     } finally {
       this.cancel();
     }

@@ -66,6 +66,17 @@ export class OutgoingCall {
     if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
+  /**
+   * An error of grpc-js as ours. A server that resets the stream at the deadline, of which it was told, was just quicker to see it pass;
+   * grpc-js takes that for a cancellation.
+   */
+  errorOf(error: unknown): unknown {
+    const known = rpcErrorOf(error);
+    const isLate = !this.#cancelled && this.#clock.wallMs() >= this.deadlineMs;
+    if (!isLate || !(known instanceof RpcError) || known.status !== 'CANCELLED') return known;
+    return new RpcError('DEADLINE_EXCEEDED', 'the deadline of the call has passed', error);
+  }
+
   #withinDeadline<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#onCancel = () => reject(new RpcError('CANCELLED', 'the call was cancelled while no connection stood'));
@@ -83,8 +94,7 @@ export class OutgoingCall {
   }
 }
 
-/** An error of grpc-js as ours. */
-export function rpcErrorOf(error: unknown): unknown {
+function rpcErrorOf(error: unknown): unknown {
   if (error instanceof Error && 'code' in error && typeof error.code === 'number') {
     const details = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
     return new RpcError(statusName(error.code), details, error);

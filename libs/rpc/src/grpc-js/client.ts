@@ -14,7 +14,7 @@ import { type CallCodec, CodecClient } from '../codec-client.ts';
 import { RpcError } from '../service.ts';
 import { Channels } from './channels.ts';
 import { GrpcJsBidiCall } from './client-bidi.ts';
-import { OutgoingCall, rpcErrorOf } from './client-call.ts';
+import { OutgoingCall } from './client-call.ts';
 import { sentMetadata } from './metadata.ts';
 
 class GrpcJsClient extends CodecClient {
@@ -57,7 +57,7 @@ class GrpcJsClient extends CodecClient {
             request,
             sentMetadata(options.metadata),
             { deadline: call.deadlineMs },
-            (error, response) => (error ? reject(rpcErrorOf(error)) : resolve(response)),
+            (error, response) => (error ? reject(call.errorOf(error)) : resolve(response)),
           ),
         );
       });
@@ -113,7 +113,7 @@ class GrpcJsClient extends CodecClient {
       call.opened(stream);
       yield* stream;
     } catch (error) {
-      throw rpcErrorOf(error);
+      throw call.errorOf(error);
     } finally {
       call.cancel();
       call.ended();

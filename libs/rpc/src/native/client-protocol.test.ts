@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { systemClock } from '@orbitmq/base';
 import fc from 'fast-check';
 import type { RpcClient, RpcClientOptions } from '../client.ts';
 import { frame } from '../contract/frame.ts';
@@ -358,6 +359,25 @@ describe('a client of our own HTTP/2', () => {
       assert.equal(await answers[0], 'one');
       await until('the old connection is left', () => peer.socket.destroyed || peer.goAwayCode === 0);
     }));
+
+  it('takes a reset at the deadline for the deadline, which the server was quicker to see', async () => {
+    let aheadMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
+    await withClient(
+      async (_client, call) => {
+        const calls = [call('', 60_000), call('', 60_000)].map((each) => each.catch((error: unknown) => error));
+        const peer = await peerAt(0);
+        peer.settings();
+        await opened(peer, 2);
+        peer.send(FRAME.RST_STREAM, 0, 1, uint32(8));
+        assert.ok(isStatus('CANCELLED')(await calls[0]));
+        aheadMs = 60_000;
+        peer.send(FRAME.RST_STREAM, 0, 3, uint32(8));
+        assert.ok(isStatus('DEADLINE_EXCEEDED')(await calls[1]));
+      },
+      { clock },
+    );
+  });
 
   it('connects again to a server that has said hello and goodbye at once', () =>
     withClient(async (_client, call) => {

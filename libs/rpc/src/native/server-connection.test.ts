@@ -329,6 +329,22 @@ describe('limits of ServerConnection', () => {
       { connectionAgeMsMax: 50 },
     ));
 
+  it('lets streams that wait for the window of the connection take turns', () =>
+    withRawClient(async ({ client }) => {
+      const bytesOf = (id: number): number =>
+        client.frames.reduce(
+          (sum, { type, streamId, payload }) => sum + (type === DATA && streamId === id ? payload.length : 0),
+          0,
+        );
+      client.send(frame(SETTINGS, 0, 0, settings([SETTING.INITIAL_WINDOW_SIZE, 1_000_000])));
+      client.send(client.call(1, 'flood', '300'), client.call(3, 'flood', '300'));
+      await until('the window is used up', () => bytesOf(1) + bytesOf(3) === 65_535);
+      const before = [bytesOf(1), bytesOf(3)];
+      for (let turn = 0; turn < 10; turn++) client.send(frame(WINDOW_UPDATE, 0, 0, uint32(100)));
+      await until('it is used up again', () => bytesOf(1) + bytesOf(3) === 66_535);
+      assert.deepEqual([bytesOf(1) - before[0]!, bytesOf(3) - before[1]!], [500, 500]);
+    }));
+
   it('is told to go once when it is old, however long its calls last', async () => {
     const clock = new MovedClock();
     const limits: RpcLimit[] = [];

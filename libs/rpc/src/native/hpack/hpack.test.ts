@@ -215,6 +215,18 @@ describe('HpackEncoder', () => {
     );
   });
 
+  it('may refer to each of many fields, however the table has grown', () => {
+    const encoder = new HpackEncoder();
+    const decoder = new HpackDecoder(4096, LIMITS);
+    const fields = Array.from({ length: 40 }, (_, n) => ({ name: `x-${n}`, value: `${n}`, isRepeated: true }));
+    for (let count = 1; count <= fields.length; count++) {
+      const some = fields.slice(0, count);
+      const expected = some.map(({ name, value }) => [name, value]);
+      assert.deepEqual(pairs(decoder, encoder.encode(some)), expected);
+      assert.deepEqual(pairs(decoder, encoder.encode(some)), expected);
+    }
+  });
+
   it('keeps blocks that hold no other memory', () => {
     const block = new PreparedBlock([{ name: ':status', value: '200' }]).blockFor(new HpackEncoder());
     assert.equal(block.buffer.byteLength, block.length);

@@ -37,6 +37,38 @@ for (const [flushDiskType, operation] of [
   });
 }
 
+test('an ack that could not be stored is not OK', async () => {
+  const { broker, disk } = await onDisk('SYNC_FLUSH');
+  await broker.run(broker.send(message('good')));
+  const { messages } = await broker.receive();
+  disk.inject({ operation: 'sync', path: '/store', error: 'EIO' });
+  const acked = await broker.run(broker.ack([handleOf(messages[0]!)]));
+  assert.equal(acked.status?.code, Code.MASTER_PERSISTENCE_TIMEOUT);
+  assert.deepEqual(acked.entries, []);
+  await broker.stop().catch(() => undefined);
+});
+
+test('acks that the log can not take now are refused, all of them, and good later', async () => {
+  const { broker, disk } = await onDisk('SYNC_FLUSH');
+  for (let index = 0; index < 32; index++) await broker.run(broker.send(message(`m${index}`)));
+  const { messages } = await broker.receive();
+  assert.equal(messages.length, 32);
+  const { position: settled } = broker.shard;
+  disk.inject({ operation: 'sync', path: '/store', delayMs: 5_000 });
+  const roomBytes = (): number => 1024 * 1024 - (broker.shard.position - settled);
+  const sends = ['a', 'b'].map((id) => broker.send(message(id, { body: new Uint8Array(300 * 1024) })));
+  await broker.until(() => roomBytes() < 500 * 1024);
+  sends.push(broker.send(message('c', { body: new Uint8Array(roomBytes() - 600) })));
+  // What an ack of 32 messages takes.
+  await broker.until(() => roomBytes() < 550);
+  const refused = await broker.run(broker.ack(messages.map(handleOf)));
+  assert.equal(refused.status?.code, Code.TOO_MANY_REQUESTS);
+  assert.ok(refused.entries.every(({ status }) => status?.code === Code.TOO_MANY_REQUESTS));
+  for (const send of sends) assert.equal((await broker.run(send)).status?.code, Code.OK);
+  assert.equal((await broker.run(broker.ack(messages.map(handleOf)))).status?.code, Code.OK);
+  await broker.stop();
+});
+
 test('what the log can not take now is refused, and nothing of it is stored', async () => {
   const { broker, disk } = await onDisk('SYNC_FLUSH');
   disk.inject({ operation: 'sync', path: '/store', delayMs: 5_000 });

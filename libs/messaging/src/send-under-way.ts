@@ -35,6 +35,9 @@ export interface Incoming {
   /** When it came, by the monotonic and by the wall clock. */
   readonly startedMs: number;
   readonly nowMs: number;
+  /** The digests of its bodies from this byte on, when they were computed together with others. */
+  digests: Uint8Array | undefined;
+  digestAt: number;
 }
 
 /** A request whose messages are appended one after the other, and answered when the log has stored them. */
@@ -47,13 +50,16 @@ export class SendUnderWay implements SettleWaiter {
   readonly sent: Receipt[] = [];
   /** Why not all of them were appended. */
   refusal: MqError | undefined = undefined;
-  /** The digests of all bodies, when they were computed together. */
-  digests: Uint8Array | undefined = undefined;
+  readonly digests: Uint8Array | undefined;
+  readonly digestAt: number;
   private readonly host: SendHost;
   private readonly reply: Reply<SendAnswer>;
   private readonly startedMs: number;
 
-  constructor(host: SendHost, topic: Topic, { messages, call, reply, startedMs, nowMs }: Incoming) {
+  constructor(host: SendHost, topic: Topic, incoming: Incoming) {
+    const { messages, call, reply, startedMs, nowMs } = incoming;
+    this.digests = incoming.digests;
+    this.digestAt = incoming.digestAt;
     this.host = host;
     this.topic = topic;
     this.messages = messages;

@@ -4,7 +4,6 @@ import {
   checkMessage,
   checkSameTopic,
   deriveMessageType,
-  digestBodies,
   encodeStoredSystem,
   type IncomingMessage,
   isDerivedTopic,
@@ -15,6 +14,7 @@ import type { Call, Reply } from '@orbitmq/rpc';
 import type { EarlierSend, SendRequest } from '@orbitmq/shard';
 import type { Topic, TopicMessageType } from '@orbitmq/views';
 import { refusing } from './answers.ts';
+import { ArrivedSends, type SendTaker } from './arrived-sends.ts';
 import { checkBrokerWrites } from './broker-permission.ts';
 import { clientIdOf } from './caller.ts';
 import type { MessagingContext } from './context.ts';
@@ -28,57 +28,66 @@ import { checkTransactional, sendHalf } from './transactions.ts';
 const TYPE_NAMES: readonly TopicMessageType[] = typeNames();
 
 /**
- * SendMessage. A request is checked as a whole before anything is stored; then all its messages are appended in one
- * synchronous step, and the answer waits until the log has stored them. A message that was sent before is not appended
+ * SendMessage. Requests that came together are checked, each as a whole, before anything of them is stored; then all messages of one are
+ * appended in one synchronous step, and its answer waits until the log has stored them. A message that was sent before is not appended
  * again, and answered as then; only where it must be looked up on the disk, others may come in between.
  */
-export class Sending implements SendHost {
+export class Sending implements SendHost, SendTaker {
   readonly context: MessagingContext;
   readonly refuse: (error: unknown, reply: Reply<SendAnswer>) => void;
   private readonly elsewhere: SendsElsewhere;
   private readonly roundRobin: RoundRobin;
+  private readonly arrived: ArrivedSends;
 
   constructor(context: MessagingContext, elsewhere: SendsElsewhere) {
     this.context = context;
     this.elsewhere = elsewhere;
     this.roundRobin = new RoundRobin(context.random);
+    this.arrived = new ArrivedSends(context, this);
     this.refuse = refusing('SendMessage', context.events, (status) => ({ status, entries: [] }));
   }
 
   send(messages: readonly IncomingMessage[], call: Call, reply: Reply<SendAnswer>): void {
+    this.arrived.add(messages, call, reply);
+  }
+
+  /** Checks a request. One that breaks a rule is refused, and one that comes while the broker is being emptied goes elsewhere. */
+  admit({ messages, call, reply, startedMs, nowMs }: Incoming): boolean {
+    const { sessions, shard } = this.context;
     try {
-      const late = this.begin(messages, call, reply);
+      sessions.seen(clientIdOf(call), startedMs);
+      const { drainRefusal } = shard;
+      if (drainRefusal === undefined) {
+        this.check(messages, nowMs);
+        return true;
+      }
+      this.elsewhere.send(messages, call, drainRefusal).then(
+        (answer) => reply.respond(answer),
+        (error: unknown) => this.refuse(error, reply),
+      );
+    } catch (error) {
+      this.refuse(error, reply);
+    }
+    return false;
+  }
+
+  store(incoming: Incoming): void {
+    const { messages, reply } = incoming;
+    try {
+      const found = this.topicOf(messages);
+      const late =
+        found instanceof Promise ? found.then((topic) => this.begin(topic, incoming)) : this.begin(found, incoming);
       late?.catch((error: unknown) => this.refuse(error, reply));
     } catch (error) {
       this.refuse(error, reply);
     }
   }
 
-  /** @returns undefined, unless something else has to be waited for before it can be appended */
-  private begin(messages: readonly IncomingMessage[], call: Call, reply: Reply<SendAnswer>): Promise<void> | undefined {
-    const { clock, sessions, shard } = this.context;
-    const startedMs = clock.monotonicMs();
-    sessions.seen(clientIdOf(call), startedMs);
-    const { drainRefusal } = shard;
-    if (drainRefusal !== undefined) {
-      return this.elsewhere.send(messages, call, drainRefusal).then((answer) => reply.respond(answer));
-    }
-    const nowMs = clock.wallMs();
-    this.check(messages, nowMs);
-    const incoming = { messages, call, reply, startedMs, nowMs };
-    const found = this.topicOf(messages);
-    if (found instanceof Promise) return found.then((topic) => this.store(topic, incoming));
-    return this.store(found, incoming);
-  }
-
-  private store(topic: Topic, incoming: Incoming): Promise<void> | undefined {
+  /** @returns undefined, unless something else has to be waited for before all can be appended */
+  private begin(topic: Topic, incoming: Incoming): Promise<void> | undefined {
     for (const message of incoming.messages) checkType(topic, message);
     const { shard } = this.context;
     const send = new SendUnderWay(this, topic, incoming);
-    if (send.messages.length > 1) {
-      send.digests = digestBodies(send.messages);
-      shard.foreseeSends(topic, send.messages);
-    }
     const appending = this.append(send);
     if (appending !== undefined) return appending.then(() => shard.whenSettled(send));
     shard.whenSettled(send);
@@ -175,7 +184,8 @@ export class Sending implements SendHost {
   }
 
   /** The next message to be appended. */
-  private request({ topic, call, nowMs, sent, digests }: SendUnderWay, message: IncomingMessage): SendRequest {
+  private request(send: SendUnderWay, message: IncomingMessage): SendRequest {
+    const { topic, call, nowMs, sent, digests } = send;
     const { tag } = message;
     const messageType = deriveMessageType(message);
     const system = encodeStoredSystem(message, {
@@ -184,7 +194,7 @@ export class Sending implements SendHost {
       bornHost: message.bornHost === '' ? hostOf(call.metadata.get(CLIENT_ADDRESS_HEADER) ?? call.peer) : '',
       storeHost: this.context.config.storeHost,
       digests,
-      digestAt: sent.length * MD5_BYTES,
+      digestAt: send.digestAt + sent.length * MD5_BYTES,
     });
     const queueId = this.queueOf(topic, message, messageType);
     const tagHash = tag === undefined ? 0 : javaStringHash(tag);

@@ -21,6 +21,14 @@ test('a text is that of its bytes, whatever was kept before', () => {
   );
 });
 
+test('texts that share a place are told apart', () => {
+  const cache = new TextCache();
+  for (let n = 10_000; n < 15_000; n++) {
+    const bytes = Buffer.from(`orders-${n}`);
+    assert.equal(cache.textOf(bytes, 0, bytes.length), `orders-${n}`);
+  }
+});
+
 test('what is kept does not change with the bytes that it came in', () => {
   const cache = new TextCache();
   const bytes = Buffer.from('orders');

@@ -75,6 +75,20 @@ describe('Deadlines', () => {
     );
   });
 
+  it('end soon what is added while others expire and is due already, though more is due later', () => {
+    const clock = new MovedClock();
+    const deadlines = new Deadlines(clock);
+    const startMs = clock.monotonicMs();
+    let isExpired = false;
+    const late = new Entry(() => {
+      isExpired = true;
+    });
+    deadlines.add(new Entry(() => deadlines.add(late, startMs)), startMs + 8);
+    deadlines.add(new Entry(() => {}), startMs + 4_000);
+    for (let step = 0; step < 30; step++) clock.move(1);
+    assert.ok(isExpired);
+  });
+
   it('may be added to while others expire, and be closed', () => {
     const clock = new MovedClock();
     const deadlines = new Deadlines(clock);

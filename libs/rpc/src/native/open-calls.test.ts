@@ -23,3 +23,19 @@ it('open calls are those that were added and not removed', () => {
     }),
   );
 });
+
+it('open calls may end in any order', () => {
+  const order = fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6 });
+  fc.assert(
+    fc.property(order, (indexes) => {
+      const calls = indexes.map((index) => ({ index, openSlot: -1 }));
+      const open = new OpenCalls<(typeof calls)[number]>();
+      for (const call of calls.toSorted((one, other) => one.index - other.index)) open.add(call);
+      for (const [count, call] of calls.entries()) {
+        open.delete(call);
+        const left = calls.slice(count + 1).map(({ index }) => index);
+        assert.deepEqual(Array.from(open, ({ index }) => index).sort(), left.sort());
+      }
+    }),
+  );
+});

@@ -46,7 +46,8 @@ describe('relay of calls about one queue', () => {
   });
   const offsetOn = (name: string) =>
     relay.client.unary(Messaging, 'getOffset', { group: GROUP, messageQueue: queueOn(name) }, CLIENT);
-  const pullFrom = async (name: string) => {
+  /** @param whenBegun called when the server has been told to stop, which it is with the first response */
+  const pullFrom = async (name: string, through = relay, whenBegun?: () => void) => {
     const request = {
       group: GROUP,
       messageQueue: queueOn(name),
@@ -56,8 +57,11 @@ describe('relay of calls about one queue', () => {
       longPollingTimeout: undefined,
     };
     const codes: unknown[] = [];
-    for await (const { status, nextOffset } of relay.client.serverStream(Messaging, 'pullMessage', request, CLIENT)) {
+    for await (const { status, nextOffset } of through.client.serverStream(Messaging, 'pullMessage', request, CLIENT)) {
       codes.push(status?.code ?? nextOffset);
+      if (whenBegun === undefined || codes.length > 1) continue;
+      void through.stopServer(3_000);
+      setImmediate(whenBegun);
     }
     return codes;
   };
@@ -78,5 +82,28 @@ describe('relay of calls about one queue', () => {
     assert.equal((await offsetOn('')).status?.code, Code.BAD_REQUEST);
     assert.deepEqual(await pullFrom('broker-c'), [Code.INTERNAL_SERVER_ERROR]);
     assert.deepEqual(await pullFrom(''), [Code.BAD_REQUEST]);
+  });
+
+  it('is given up when this server stops as long as nothing has come, and else goes on to its end', async () => {
+    for (const hasBegun of [true, false]) {
+      const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const broker = await serve([
+        serverStream(Messaging, 'pullMessage', async (request, call, sink) => {
+          if (hasBegun) sink.write({ status: OK });
+          asked.resolve();
+          call.onCancel(answer.resolve);
+          await answer.promise;
+          sink.write({ nextOffset: 100n + request.offset });
+        }),
+      ]);
+      const stopping = await TestRelay.start();
+      stopping.register('broker-c', broker.port, ['orders']);
+      const pulled = pullFrom('broker-c', stopping, answer.resolve);
+      await asked.promise;
+      if (!hasBegun) await stopping.stopServer(3_000);
+      assert.deepEqual(await pulled, hasBegun ? [Code.OK, 107n] : [Code.MESSAGE_NOT_FOUND, 7n]);
+      await stopping.stop();
+      await broker.stop(0);
+    }
   });
 });

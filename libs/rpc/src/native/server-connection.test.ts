@@ -224,6 +224,15 @@ describe('ServerConnection', () => {
     }
   });
 
+  it('resets a stream once, whatever else comes on it', () =>
+    withRawClient(async ({ client }) => {
+      const broken = frame(PRIORITY, 0, 1, uint32(3));
+      client.send(client.headers(1, requestFields('wait')), broken, broken);
+      assert.equal(await client.reset(1), 'FRAME_SIZE_ERROR');
+      await client.settled();
+      assert.equal(client.frames.filter(({ type }) => type === RST_STREAM).length, 1);
+    }));
+
   it('does not mind what it need not understand', () =>
     withRawClient(async ({ client }) => {
       const fields = requestFields('echo');

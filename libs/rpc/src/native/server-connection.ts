@@ -494,6 +494,7 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
       this.resetStream(stream, error.code);
       return;
     }
+    if (this.#history.wasReset(error.streamId)) return; // what follows a reset is to be ignored (5.1)
     // A stream that was never opened can't be reset (RFC 9113, 6.4).
     if (!this.#history.isKnown(error.streamId)) throw new ConnectionError(error.code, error.message);
     this.writer.writeReset(error.streamId, error.code);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, systemClock } from '@orbitmq/base';
 import {
   AddressScheme,
   Code,
@@ -229,6 +230,51 @@ describe('relay', () => {
       }
       assert.ok([...seen.values()].every((brokers) => brokers.size === 1));
       assert.equal(new Set([...seen.values()].map((brokers) => [...brokers][0])).size, 2);
+    });
+
+    /** A message group that belongs to broker-a while both are there. */
+    const groupOfA = async (): Promise<string> => {
+      for (let number = 0; ; number++)
+        if ((await send(messageOf(`g${number}`))).from === 'broker-a') return `g${number}`;
+    };
+
+    it('of a message group wait for their broker when it is away for a moment', async () => {
+      const group = await groupOfA();
+      relay.forget('broker-a');
+      const held = send(messageOf(group));
+      assert.deepEqual(await send(messageOf()), { code: Code.OK, from: 'broker-b' });
+      relay.register('broker-a', portA, ['orders']);
+      assert.deepEqual(await held, { code: Code.OK, from: 'broker-a' });
+    });
+
+    it('of a message group go to no other broker when theirs can not be reached', async () => {
+      const group = await groupOfA();
+      relay.register('broker-a', 1, ['orders']);
+      assert.equal((await send(messageOf(group))).code, Code.INTERNAL_SERVER_ERROR);
+    });
+
+    it('of a message group are refused when their broker is not back in time, and go on elsewhere when it stays away', async () => {
+      let laterMs = 0;
+      const clock: Clock = {
+        ...systemClock,
+        monotonicMs: () => systemClock.monotonicMs() + laterMs,
+        setTimer: (delayMs, callback) => systemClock.setTimer(delayMs === 2000 ? 10 : delayMs, callback),
+      };
+      const fresh = await TestRelay.start(0, clock);
+      try {
+        fresh.register('broker-a', portA, ['orders']);
+        fresh.register('broker-b', portB, ['orders']);
+        const messages = [messageOf(await groupOfA())];
+        const sendThere = () => fresh.client.unary(Messaging, 'sendMessage', { messages }, CLIENT);
+        fresh.forget('broker-a');
+        const { status } = await sendThere();
+        assert.equal(status?.code, Code.INTERNAL_SERVER_ERROR);
+        assert.match(status!.message, /"broker-a" .* is not registered at the moment/);
+        laterMs = 30_000;
+        assert.equal((await sendThere()).entries[0]?.messageId, 'broker-b');
+      } finally {
+        await fresh.stop();
+      }
     });
 
     it('go to another broker when one can not be reached', async () => {

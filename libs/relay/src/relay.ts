@@ -2,6 +2,7 @@ import type { Clock } from '@orbitmq/base';
 import type { RouteLookup, RouteTable } from '@orbitmq/routing';
 import type { BoundMethod, RpcEngineName } from '@orbitmq/rpc';
 import type { Component, Logger } from '@orbitmq/runtime';
+import { AwayMasters } from './away-masters.ts';
 import { BrokerChoice } from './broker-choice.ts';
 import { Brokers } from './brokers.ts';
 import { DialledAddress, type DialledAddressOptions } from './dialled-address.ts';
@@ -26,12 +27,14 @@ export class Relay implements Component {
   /** To be registered with the server of the client port. */
   readonly methods: readonly BoundMethod[];
   readonly #brokers: Brokers;
+  readonly #away: AwayMasters;
 
   constructor(options: RelayOptions) {
     const { table, lookup, clock, logger } = options;
     const { answerBytesMax, engine } = options;
     this.#brokers = new Brokers(table, { answerBytesMax, engine, clock });
-    const choice = new BrokerChoice(this.#brokers, lookup);
+    this.#away = new AwayMasters(table, clock);
+    const choice = new BrokerChoice(this.#brokers, lookup, this.#away);
     const dialled = new DialledAddress(table, options.access);
     this.methods = relayMethods({ brokers: this.#brokers, choice, lookup, dialled, clock, logger });
   }
@@ -40,6 +43,7 @@ export class Relay implements Component {
 
   /** Cuts the connections to the brokers; to be called when the client port has ended its calls. */
   async stop(): Promise<void> {
+    this.#away.close();
     this.#brokers.close();
   }
 }

@@ -66,12 +66,12 @@ function orderKeyOfMessage(request: WireReader): string | undefined {
 
 /**
  * SendMessage: to a broker where the topic can be written, the same one for a message group or a lite topic. Only a broker that
- * certainly got nothing is passed over for the next; when one may have the messages, the client decides.
+ * certainly got nothing is passed over for the next, where there is no order; when one may have the messages, the client decides.
  */
 export function relaySend(context: RelayContext, request: SendRequest, call: Call, reply: Reply<Uint8Array>): void {
   const { bytes, topicName } = request;
   passOn(
-    context.choice.candidates(topicName, 'write', () => orderKeyOf(bytes)),
+    context.choice.takers(topicName, () => orderKeyOf(bytes)),
     bytes,
     call,
     reply,

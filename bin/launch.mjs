@@ -6,9 +6,8 @@ import nodeModule from 'node:module';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { findNode, nodeMissing, ROOT } from '../tools/install.mjs';
-import { HEAP_FLAG, isRoomy, nodeFlags, SAFE_FLAGS } from '../tools/node-flags.mjs';
+import { nodeFlags, SAFE_FLAGS } from '../tools/node-flags.mjs';
 import { whenNpxIsGone } from '../tools/npx.mjs';
 
 const END_WITH_PARENT = new URL('../tools/end-with-parent.mjs', import.meta.url).href;
@@ -20,7 +19,6 @@ export async function launch(app) {
   const node = findNode();
   if (node === undefined) fail(nodeMissing());
   if (node === process.execPath && SAFE_FLAGS.every((flag) => process.execArgv.includes(flag))) {
-    if (isRoomy()) setFlagsFromString(HEAP_FLAG);
     nodeModule.enableCompileCache();
     whenNpxIsGone(calledName(), (signal) => process.kill(process.pid, signal));
     // The program reads its arguments behind the name of its file.

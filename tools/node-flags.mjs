@@ -4,9 +4,6 @@ import { totalmem } from 'node:os';
 /** No `__proto__` tricks, no code from strings. */
 export const SAFE_FLAGS = ['--disable-proto=throw', '--disallow-code-generation-from-strings'];
 
-/** The whole heap is looked at when it has tripled, not some 10 MiB after the last time: buffers of sockets and disks, which count as heap, come to that several times a second. */
-export const HEAP_FLAG = '--heap-growing-percent=200';
-
 /**
  * No more than 48 MiB for what has just been made (three times a semi-space), where V8 would take four times as much: nearly all of it is
  * garbage soon, and of more V8's helper threads would mark more.
@@ -17,12 +14,12 @@ const SEMI_SPACE_FLAG = '--max-semi-space-size=16';
 const ROOMY_BYTES = 2 ** 30;
 
 /** Whether this process may use so much memory that a program is to be quick rather than small. */
-export function isRoomy() {
+function isRoomy() {
   const limit = process.constrainedMemory?.() ?? 0;
   return Math.min(totalmem(), limit > 0 ? limit : Number.POSITIVE_INFINITY) >= ROOMY_BYTES;
 }
 
 /** The flags for a program that is started from here. */
 export function nodeFlags() {
-  return isRoomy() ? [...SAFE_FLAGS, SEMI_SPACE_FLAG, HEAP_FLAG] : SAFE_FLAGS;
+  return isRoomy() ? [...SAFE_FLAGS, SEMI_SPACE_FLAG] : SAFE_FLAGS;
 }

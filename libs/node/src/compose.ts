@@ -4,12 +4,13 @@ import { BrokerRegistration, NameServers } from '@orbitmq/client';
 import { MessagingServiceDefinition } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { BrokerAdminDefinition } from '@orbitmq/protocol/orbitmq.admin.v1';
 import { connectToLeader } from '@orbitmq/replication';
-import { listening, ObservationServer, textFiles, VERSION } from '@orbitmq/runtime';
+import { listening, memoryBytes, ObservationServer, textFiles, VERSION } from '@orbitmq/runtime';
 import { openAdminPort } from './admin-port.ts';
 import type { BrokerContext } from './broker-context.ts';
 import { openClientPort } from './client-port.ts';
 import { inSyncMin, replicationPort, replicationSettings } from './config/spec.ts';
 import { addressOf, reachedAt } from './endpoints.ts';
+import { HeapGrowth } from './heap-growth.ts';
 import { nextIncarnation } from './incarnation.ts';
 import { readBootMark } from './member/boot-mark.ts';
 import { inSyncFile } from './member/in-sync-file.ts';
@@ -77,6 +78,9 @@ export async function composeBroker(context: BrokerContext): Promise<void> {
   if (provisionFile !== undefined) await lifecycle.start(provisionFile);
   const { brokerName } = config;
   await lifecycle.start(new MemberReadiness({ brokerName, member, health: context.health, clock: systemClock }));
+  await lifecycle.start(
+    new HeapGrowth({ copiedBytes: () => copiedBytes(member), memoryBytes: memoryBytes(), clock: systemClock }),
+  );
   await lifecycle.open(
     'replication port',
     () => openReplicationPort(context, () => member, observation),
@@ -189,6 +193,12 @@ async function openMember(
       },
     },
   });
+}
+
+/** By its slaves of a master, by itself of a slave. */
+function copiedBytes({ tenure, copy }: ShardMember): number | undefined {
+  if (tenure === undefined) return copy?.replica.endOffset;
+  return tenure.replication.followers().reduce((sum, { storedOffset }) => sum + storedOffset, 0);
 }
 
 function identityOf({ config }: BrokerContext) {

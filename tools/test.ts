@@ -63,8 +63,21 @@ const STEPS: readonly TestStep[] = [
     bundles: true,
   }),
   testFiles('interop-grpc-js', 'the same over grpc-js: what does not depend on parts of the cluster dying', {
-    patterns: ['tests/interop/{go,java,java-old,node,python,rust,transactions,relayed}.test.ts'],
-    namePatterns: ['on a healthy cluster', 'are committed, rolled back, or ended by a check', 'node has everything'],
+    patterns: [
+      'tests/interop/{go,go-old,java,java-old,node,python,rust,transactions,relayed}.test.ts',
+      'tests/interop/{cross,dead-letters,first-send,namespace,priority,timed}.test.ts',
+    ],
+    namePatterns: [
+      'on a healthy cluster',
+      'are committed, rolled back, or ended by a check',
+      'node has everything',
+      'messages between languages',
+      'what no listener can consume',
+      'a topic that nobody has made',
+      'clients with a namespace',
+      'messages with a priority',
+      'messages with a time of delivery',
+    ],
     concurrency: 1,
     timeoutMs: 10 * MINUTE_MS,
     bundles: true,

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Random, seededRandom } from '@orbitmq/base';
 import { AdminClient } from '@orbitmq/client';
-import { RpcError } from '@orbitmq/rpc';
+import { RpcError, UnreachableError } from '@orbitmq/rpc';
 import type { Cluster, Member } from '../cluster.ts';
 import { MessagingClient } from '../e2e/messaging-client.ts';
 import { waitUntil } from '../interop/child.ts';
@@ -142,8 +142,7 @@ export class Soak {
   }
 
   readonly #onFailure = (name: string, error: unknown): void => {
-    const isLate = error instanceof RpcError && error.status === 'DEADLINE_EXCEEDED';
-    const texts = isLate && this.stalls.isRecent ? this.excused : this.failures;
+    const texts = isLate(error) && this.stalls.isRecent ? this.excused : this.failures;
     texts.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
   };
 
@@ -157,4 +156,9 @@ export class Soak {
       onSamples(samples);
     }
   }
+}
+
+/** Calls and beginnings of connections have so long and no longer. */
+function isLate(error: unknown): boolean {
+  return error instanceof UnreachableError || (error instanceof RpcError && error.status === 'DEADLINE_EXCEEDED');
 }

@@ -70,6 +70,11 @@ class Load {
     }
   }
 
+  /** Whether senders still choose a broker: they go by a route that may be somewhat old. */
+  knowsAsWritable(brokerName: string): boolean {
+    return this.#writable.includes(brokerName);
+  }
+
   close(): void {
     this.#nameServer.close();
     for (const client of this.#brokers.values()) client.close();
@@ -124,6 +129,7 @@ describe('a broker is drained under load', () => {
     const { code, stdout, stderr } = await drain('--graceSeconds', '0', '--timeoutSeconds', '60');
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /nothing is left on broker-b/);
+    await waitUntil('senders have the new route', 20_000, () => !load.knowsAsWritable(leaving!.name));
     const goneOn = load.stored.size + 200;
     await waitUntil('sends go on', 20_000, () => load.stored.size > goneOn);
     const sentTo = load.sentTo.get(leaving!.name);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MIB } from '@orbitmq/base';
 import { MessagingServiceDefinition } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { endWithThisProcess } from '@orbitmq/tools';
-import { readRssBytes } from '../bench/measure.ts';
+import { readAnonymousBytes } from '../bench/measure.ts';
 import type { Member } from '../cluster.ts';
 import { MessagingClient } from '../e2e/messaging-client.ts';
 import { attacks } from '../faults/h2abuse/h2abuse.mjs';
@@ -29,7 +29,7 @@ const AFTERMATH_MS = 700;
 const NEIGHBOUR_MS_MAX = 200;
 const KEPT_BYTES_MAX = 16 * MIB;
 const PEAK_MIB_MAX = 256;
-/** Whoever harms neighbours does so each time; something else on the machine hardly does. */
+/** Who harms neighbours does so each time, and who keeps memory keeps more each time; the machine, and what is only needed once, do not. */
 const TRIES = 3;
 const SETTLING_MS_MAX = 10_000;
 const SETTLING_STEP_MS = 100;
@@ -61,7 +61,7 @@ async function assertWithstands(
   const pid = member.pid!;
   const failures: string[] = [];
   while (failures.length < TRIES) {
-    const before = await collectedRssBytes(pid, inspector);
+    const before = await collectedBytes(pid, inspector);
     let output = '';
     const attack = async (): Promise<void> => {
       output = await attackWith(name, member);
@@ -73,11 +73,11 @@ async function assertWithstands(
     assert.ok(report.alive, line);
     assert.equal(report.error, undefined, line);
     assert.ok(report.rssUpMiB <= PEAK_MIB_MAX, line);
-    assert.ok(kept <= KEPT_BYTES_MAX, line);
-    if (slowestMs <= NEIGHBOUR_MS_MAX && report.neighbourFails === 0) return;
+    const isHarmed = slowestMs > NEIGHBOUR_MS_MAX || report.neighbourFails > 0;
+    if (!isHarmed && kept <= KEPT_BYTES_MAX) return;
     failures.push(line);
   }
-  assert.fail(`neighbours were harmed each time:\n${failures.join('\n')}`);
+  assert.fail(`neighbours were harmed, or memory was kept, each time:\n${failures.join('\n')}`);
 }
 
 /** @returns the line that h2abuse reports */
@@ -90,17 +90,17 @@ function attackWith(name: string, member: Member): Promise<string> {
   return text(tool.stdout);
 }
 
-/** How much more a process holds than before. What it gives back a little later is not kept. */
+/** How much more a process holds than before, but for pages of its program, which the kernel takes and gives. What it gives back a little later is not kept. */
 async function keptBytes(before: number, pid: number, inspector: Inspector): Promise<number> {
   const endMs = performance.now() + SETTLING_MS_MAX;
   for (;;) {
-    const kept = (await collectedRssBytes(pid, inspector)) - before;
+    const kept = (await collectedBytes(pid, inspector)) - before;
     if (kept <= KEPT_BYTES_MAX || performance.now() > endMs) return kept;
     await sleep(SETTLING_STEP_MS);
   }
 }
 
-async function collectedRssBytes(pid: number, inspector: Inspector): Promise<number> {
+async function collectedBytes(pid: number, inspector: Inspector): Promise<number> {
   await inspector.call('HeapProfiler.collectGarbage');
-  return readRssBytes([pid]);
+  return readAnonymousBytes(pid);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { MqError } from '@orbitmq/base';
 import fc from 'fast-check';
 import { Message, Resource, SystemProperties } from './gen/apache/rocketmq/v2/definition.ts';
@@ -28,6 +28,18 @@ function withoutNone(system: SystemProperties): SystemProperties {
 /** A field of bytes. */
 function field(fieldNumber: number, content: Uint8Array): Buffer {
   return Buffer.from(new BinaryWriter().tag(fieldNumber, 2).bytes(content).finish());
+}
+
+/** The topic of a message; where it comes twice, both merged, as protobuf says and the generated decoder does not. */
+function mergedTopic(message: Uint8Array): Resource {
+  const reader = new BinaryReader(message);
+  const topics: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
+    const [fieldNumber, wireType] = reader.tag();
+    if (fieldNumber === 1 && wireType === 2) topics.push(reader.bytes());
+    else reader.skip(wireType, fieldNumber);
+  }
+  return Resource.decode(Buffer.concat(topics));
 }
 
 test('gives what the generated decoder gives', () => {
@@ -237,9 +249,8 @@ test('what is taken from altered bytes can be decoded; all else is an error', ()
         throw error;
       }
       for (const seen of decoded) {
-        const rest = Message.decode(seen.rest);
-        assert.equal(rest.topic?.name ?? '', seen.topicName);
-        assert.equal(rest.body.length, seen.body.length);
+        assert.equal(mergedTopic(seen.rest).name, seen.topicName);
+        assert.equal(Message.decode(seen.rest).body.length, seen.body.length);
         assert.equal(SystemProperties.decode(seen.system).tag, seen.tag);
       }
     }),

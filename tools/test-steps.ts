@@ -78,6 +78,7 @@ async function runTestFiles(
         process.execPath,
         '--conditions=@orbitmq/source',
         `--import=${ROOT}/tools/end-of-tests.ts`,
+        `--import=${ROOT}/tools/property-seed.ts`,
         '--test',
         `--test-concurrency=${concurrency}`,
         `--test-timeout=${timeoutMs}`,

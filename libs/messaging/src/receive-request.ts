@@ -1,6 +1,5 @@
 import { MqError, quoted } from '@orbitmq/base';
 import {
-  INVISIBLE_MS_MAX,
   INVISIBLE_MS_MIN,
   POLLING_MS_MAX,
   pollingMs,
@@ -15,6 +14,7 @@ import type { Group, Topic } from '@orbitmq/views';
 import type { Agreement } from './agreements.ts';
 import { checkBrokerReads } from './broker-permission.ts';
 import type { MessagingContext } from './context.ts';
+import { invisibleMsOf } from './invisible-time.ts';
 import { liteRulesOf } from './lite-mode.ts';
 import { READ_BIT } from './route-source.ts';
 import type { Session } from './session.ts';
@@ -61,7 +61,9 @@ export async function planReceive(
   const expression = request.filterExpression;
   const filter = filters.of(expression);
   const countMax = batchSizeOf(request.batchSize);
-  const invisibleMs = invisibleMsOf(request, config.times.renewedLeaseMs);
+  const invisibleMs = request.autoRenew
+    ? config.times.renewedLeaseMs
+    : invisibleMsOf(request.invisibleDuration, INVISIBLE_MS_MIN);
   const attemptId = attemptIdOf(request.attemptId);
   const mode = receiveModeOf(call.metadata.get(RECEIVE_MODE_HEADER));
   const waitMs = waitMsOf(mode, request, call, session, config.times.deadlineMarginMs);
@@ -136,18 +138,6 @@ export function batchSizeOf(batchSize: number): number {
   }
   // 0 is what the wire says for a number that was not set
   return batchSize === 0 ? RECEIVE_BATCH_SIZE_MAX : Math.min(batchSize, RECEIVE_BATCH_SIZE_MAX);
-}
-
-function invisibleMsOf(request: ReceiveMessageRequest, renewedLeaseMs: number): number {
-  if (request.autoRenew) return renewedLeaseMs;
-  const invisibleMs = request.invisibleDuration ? durationMs(request.invisibleDuration) : undefined;
-  if (invisibleMs !== undefined && invisibleMs >= INVISIBLE_MS_MIN && invisibleMs <= INVISIBLE_MS_MAX) {
-    return Math.floor(invisibleMs);
-  }
-  throw new MqError(
-    'ILLEGAL_INVISIBLE_TIME',
-    `invisible_duration is ${INVISIBLE_MS_MIN} to ${INVISIBLE_MS_MAX} ms; found ${invisibleMs === undefined ? 'none' : `${invisibleMs} ms`}; set one in this range, or auto_renew`,
-  );
 }
 
 function attemptIdOf(attemptId: string | undefined): string | undefined {

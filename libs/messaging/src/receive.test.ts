@@ -138,6 +138,16 @@ test('a wrong receive is told so, a second later', async () => {
   assert.equal(noClient.status.code, Code.CLIENT_ID_REQUIRED);
 });
 
+test('a wrong invisible time is named in the words of the original', async () => {
+  const short = await broker.receive({ topic, invisibleMs: 9_999 });
+  assert.equal(
+    short.status.message,
+    'the invisibleTime is too small: it is 10000 to 43200000 ms; found 9999 ms; set one in this range',
+  );
+  const long = await broker.receive({ topic, invisibleMs: 43_200_001 });
+  assert.match(long.status.message, /^the invisibleTime is too large: .* found 43200001 ms/);
+});
+
 test('filters of unknown types are refused', async () => {
   for (const type of [3 as FilterType, 9 as FilterType]) {
     const request = {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { MIB, SECOND_MS, systemClock } from '@orbitmq/base';
+import { KIB, MIB, SECOND_MS, systemClock } from '@orbitmq/base';
 import { MessagingServiceDefinition } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { Relay } from '@orbitmq/relay';
 import { RouteLookup, RouteTable } from '@orbitmq/routing';
@@ -126,7 +126,7 @@ export async function composeNameServer(context: Context): Promise<void> {
           port: config.listenPort,
           methods: [...routes, ...reflectionMethods(routes)],
           tls: undefined,
-          limits: { ...limits, ...ROUTE_LIMITS },
+          limits: ROUTE_LIMITS,
           onLimit: onLimit('route'),
           logger: logger.child({ module: 'rpc' }),
         }),
@@ -136,13 +136,14 @@ export async function composeNameServer(context: Context): Promise<void> {
   logger.info({ routePort: routePort.port, clientPort: clientPort.port }, 'name server listens');
 }
 
-/** Registrations come in chunks of 1,000 topics, on streams that are meant to last. */
+/** Registrations come in chunks of 1,000 topics, on streams that are meant to last. What clients are allowed (`grpc…`) does not hold here. */
 const ROUTE_LIMITS = {
   receiveMessageBytesMax: 4 * MIB,
   concurrentStreamsMax: 1000,
   connectionsMax: 10_000,
   connectionsPerAddressMax: 2000,
-  connectionAgeMsMax: Number.POSITIVE_INFINITY,
+  handshakeTimeoutMs: 10_000,
+  metadataBytesMax: 16 * KIB,
 };
 
 /** What a broker has taken can be received here, also where it is configured to take more than this name server passes on. */

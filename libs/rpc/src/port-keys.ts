@@ -6,7 +6,8 @@ import { LIMIT_DEFAULTS, limitsWithDefaults, type ServerLimits } from './server-
 const SETTABLE_MS_MAX = 2 ** 31 - 1;
 
 /**
- * What an operator sets for the gRPC ports of a process: limits, mostly. `grpcMaxInboundMessageSize`, `grpcMaxConcurrentCallsPerConnection`
+ * What an operator sets for the gRPC ports of a process: limits, mostly. They hold where clients and operators come, and not
+ * between members (the replication port, that of routes). `grpcMaxInboundMessageSize`, `grpcMaxConcurrentCallsPerConnection`
  * and `grpcClientIdleTimeMills` are keys of the original's proxy.
  */
 export const rpcPortKeys = {
@@ -79,7 +80,7 @@ export const rpcPortKeys = {
     max: 1_000_000,
     unit: '1/s',
     description:
-      'Calls of one connection that are reset, by either side, five times as many at once; then it is closed (ENHANCE_YOUR_CALM). Engine `native` only.',
+      'Calls of one connection that are reset, by either side, five times as many at once; then it is closed (ENHANCE_YOUR_CALM). Name servers that pass on calls of many clients reset up to 150, and 900 at once: with less than 200 they can be cut. Engine `native` only.',
   }),
   grpcMaxControlFramesPerSecond: wholeNumber({
     default: LIMIT_DEFAULTS.controlFramesPerSecondMax,
@@ -87,7 +88,7 @@ export const rpcPortKeys = {
     max: 100_000_000,
     unit: '1/s',
     description:
-      'Frames of one connection that carry nothing: pings, settings (20 each), small and empty data, window updates beyond two for each frame of ours; then it is closed (ENHANCE_YOUR_CALM). Engine `native` only.',
+      'Frames of one connection that carry nothing: pings, settings (20 each), small and empty data, window updates beyond two for each frame of ours; then it is closed (ENHANCE_YOUR_CALM). Name servers have one connection for all clients whose calls they pass on. Engine `native` only.',
   }),
   grpcStreamWindowSize: wholeNumber({
     default: LIMIT_DEFAULTS.streamWindowBytes,
@@ -164,7 +165,7 @@ export type RpcPortConfig = ConfigOf<typeof rpcPortKeys> & {
   readonly maxMessageSize: number;
 };
 
-/** The limits of a port for clients. Others take them with numbers of their own for connections, calls and messages. */
+/** The limits of a port for clients. That of operators takes them with numbers of its own for connections, calls and messages. */
 export function configuredLimits(config: RpcPortConfig): ServerLimits {
   // Batches are larger than one message, and what is too large is to get its own answer.
   const receiveMessageBytesMax = config.grpcMaxInboundMessageSize || 4 * config.maxMessageSize + MIB;

@@ -1,18 +1,24 @@
-import { MIB } from '@orbitmq/base';
+import { KIB, MIB } from '@orbitmq/base';
 import { replicationService } from '@orbitmq/replication';
-import { configuredLimits, type RpcServer, startRpcServer } from '@orbitmq/rpc';
+import { type RpcServer, type RpcServerLimits, startRpcServer } from '@orbitmq/rpc';
 import { listening } from '@orbitmq/runtime';
 import type { BrokerContext } from '../broker-context.ts';
 import { type BrokerConfig, recordBytesMax, replicationPort } from '../config/spec.ts';
 import type { BrokerObservation } from '../observation.ts';
 import type { ShardMember } from './shard-member.ts';
 
-/** A follower has a connection for its stream, which is meant to last. */
+/**
+ * A follower has a connection for its stream, which is meant to last. What an operator allows clients (`grpc…`) does not
+ * hold here: little of it would cut the members from each other. Followers tell what they have in frames of a few bytes,
+ * several for each write.
+ */
 const LIMITS = {
   concurrentStreamsMax: 4,
   connectionsMax: 256,
   connectionsPerAddressMax: 64,
-  connectionAgeMsMax: Number.POSITIVE_INFINITY,
+  handshakeTimeoutMs: 10_000,
+  metadataBytesMax: 16 * KIB,
+  controlFramesPerSecondMax: 1_000_000,
 };
 
 const LOOPBACK = /^(127\.|::1$|localhost$)/;
@@ -20,9 +26,10 @@ const LOOPBACK = /^(127\.|::1$|localhost$)/;
 /** What surrounds a record in a message. Bytes. */
 const AROUND_BYTES = 4096;
 
-/** Followers say little but of their epochs, and what a leader asks them for of the log: records that it has lost. */
-function receiveMessageBytesMax(config: BrokerConfig): number {
-  return Math.max(MIB, recordBytesMax(config) + AROUND_BYTES);
+/** The limits of the port: whatever clients are allowed, the members of a shard reach each other. */
+export function replicationLimits(config: BrokerConfig): RpcServerLimits {
+  // Followers say little but of their epochs, and what a leader asks them for of the log: records that it has lost.
+  return { ...LIMITS, receiveMessageBytesMax: Math.max(MIB, recordBytesMax(config) + AROUND_BYTES) };
 }
 
 /** Opens the port on which this member takes followers while it leads, or is about to. */
@@ -51,7 +58,7 @@ export function openReplicationPort(
         accessKey: config.haAccessKey,
       }),
       tls: undefined,
-      limits: { ...configuredLimits(config), ...LIMITS, receiveMessageBytesMax: receiveMessageBytesMax(config) },
+      limits: replicationLimits(config),
       onLimit: observation.onLimit('replication'),
       logger: logger.child({ module: 'replication' }),
       onUnexpectedError: (error, path) => lifecycle.fatal(error, `an unexpected error in ${path} ends the process`),

@@ -4,6 +4,8 @@ import type { Http1Handler } from './server.ts';
 import { LIMIT_DEFAULTS, limitsWithDefaults, type ServerLimits } from './server-limits.ts';
 
 const SETTABLE_MS_MAX = 2 ** 31 - 1;
+/** A tenth is added by chance. */
+const AGE_MS_MAX = Math.floor(SETTABLE_MS_MAX / 1.1);
 
 /**
  * What an operator sets for the gRPC ports of a process: limits, mostly. They hold where clients and operators come, and not
@@ -41,10 +43,10 @@ export const rpcPortKeys = {
   grpcMaxConnectionAgeMills: wholeNumber({
     default: 0,
     min: 0,
-    max: SETTABLE_MS_MAX,
+    max: AGE_MS_MAX,
     unit: 'ms',
     description:
-      'A connection that is older is told to go, and ends with its last call, so that its client looks for a server anew; 0 = never.',
+      'A connection that is older, give or take a tenth so that not all go at once, is told to go, and ends with its last call, so that its client looks for a server anew; 0 = never.',
   }),
   grpcMaxInboundMessageSize: wholeNumber({
     default: 0,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '@orbitmq/base';
+import type { Clock, Random } from '@orbitmq/base';
 import type { Logger } from '@orbitmq/runtime';
 import type { BoundMethod, RpcStatus } from './service.ts';
 
@@ -38,7 +38,10 @@ export interface RpcServerLimits {
    * connection holds with it. Bytes; default 64 MiB.
    */
   readonly queuedBytesMax?: number;
-  /** A connection older than this is drained, so that its client looks for a server anew. Milliseconds; default never. */
+  /**
+   * A connection older than this, give or take a tenth by chance, is drained, so that its client looks for a server anew.
+   * Milliseconds, ≤ 1,952,257,860 (what a timer can be set to, with the tenth), or Infinity; default never.
+   */
   readonly connectionAgeMsMax?: number;
   /** Only the native engine knows the limits that follow. Fields of one header list; default 256. */
   readonly headerCountMax?: number;
@@ -110,6 +113,8 @@ export interface RpcServerOptions {
   readonly onLimit?: (limit: RpcLimit) => void;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
+  /** Spreads the ages of connections in the native engine; grpc-js has its own. Default: the machine's random source. */
+  readonly random?: Random;
 }
 
 /** A listening port. */

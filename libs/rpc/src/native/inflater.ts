@@ -13,6 +13,9 @@ const INFLATES: ReadonlyMap<string, CreateInflate> = new Map<string, CreateInfla
   ['deflate', createInflate],
 ]);
 
+/** The encodings of requests that are understood, as `grpc-accept-encoding` lists them. */
+export const ACCEPTED_ENCODINGS = ['identity', ...INFLATES.keys()].join(',');
+
 /** What is inflated in one go. So large that each part has memory of its own. */
 const PART_BYTES = 64 * KIB;
 

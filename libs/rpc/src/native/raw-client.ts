@@ -49,6 +49,7 @@ export class RawClient {
   readonly #decoder = new HpackDecoder(4096, { bytesMax: 1 << 20, countMax: 1_000 });
   readonly #waiting = new Set<() => void>();
   isClosed = false;
+  #hasEnded = false;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -65,15 +66,23 @@ export class RawClient {
       this.#wake();
     });
     socket.on('error', () => {});
+    socket.on('end', () => {
+      this.#hasEnded = true;
+      this.#wake();
+    });
     socket.on('close', () => {
       this.isClosed = true;
       this.#wake();
     });
   }
 
-  /** Connects and sends the preface. @param first payload of its SETTINGS; "none" = they are not sent */
-  static async connect(port: number, first: Buffer | 'none' = Buffer.alloc(0)): Promise<RawClient> {
-    const socket = connect(port, '127.0.0.1');
+  /** Connects and sends the preface. @param first payload of its SETTINGS; "none" = they are not sent @param allowHalfOpen does not close when the server does */
+  static async connect(
+    port: number,
+    first: Buffer | 'none' = Buffer.alloc(0),
+    allowHalfOpen = false,
+  ): Promise<RawClient> {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen });
     await new Promise((resolve) => socket.once('connect', resolve));
     const client = new RawClient(socket);
     client.send(PREFACE);
@@ -144,6 +153,11 @@ export class RawClient {
 
   async closed(): Promise<void> {
     while (!this.isClosed) await this.#change();
+  }
+
+  /** Waits until the server has said that it sends nothing more. The client ends its side too, unless it was to stay half open. */
+  async ended(): Promise<void> {
+    while (!this.#hasEnded) await this.#change();
   }
 
   /** Reads no more of what the server sends. */

@@ -2,8 +2,10 @@ import type { Intake } from '../intake.ts';
 import type { RpcLimit } from '../server.ts';
 import { type BoundMethod, type Call, type Metadata, RpcError, type RpcStatus, type Sink } from '../service.ts';
 import { meantError, unreadableError } from '../status.ts';
+import { RESPONSE_HEAD } from './connection-writer.ts';
 import type { Deadlines, Expiring } from './deadlines.ts';
-import type { Inflater } from './inflater.ts';
+import type { SentField } from './hpack/encoder.ts';
+import { ACCEPTED_ENCODINGS, type Inflater } from './inflater.ts';
 import { FieldMetadata } from './metadata.ts';
 import type { OpenCall, OpenCalls } from './open-calls.ts';
 import { type RequestHead, timeoutMsOf } from './request-head.ts';
@@ -26,6 +28,11 @@ export interface CallHost {
 }
 
 type Listener = () => void;
+
+const HEAD_TO_COMPRESSED: readonly SentField[] = [
+  ...RESPONSE_HEAD,
+  { name: 'grpc-accept-encoding', value: ACCEPTED_ENCODINGS, isRepeated: true },
+];
 
 /** One call: a stream that carries gRPC, as its handler sees it and as its connection drives it. */
 export abstract class ServerCall extends ServerStream implements Call, Expiring, OpenCall {
@@ -72,6 +79,11 @@ export abstract class ServerCall extends ServerStream implements Call, Expiring,
 
   get draining(): boolean {
     return this.host.draining;
+  }
+
+  /** Whoever compresses is told how that is understood (gRPC's compression specification); others have no use for it. */
+  protected override get responseHead(): readonly SentField[] {
+    return this.head.encoding === 'identity' ? RESPONSE_HEAD : HEAD_TO_COMPRESSED;
   }
 
   remainingMs(): number {

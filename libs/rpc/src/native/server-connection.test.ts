@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
-import { MIB } from '@orbitmq/base';
+import { gzipSync } from 'node:zlib';
+import { MIB, type Random } from '@orbitmq/base';
 import { frame } from '../contract/frame.ts';
 import { gate, LIMITS, MovedClock, type TextHandlers, until, withServer } from '../contract/harness.ts';
 import { createGrpcJsClient } from '../grpc-js/client.ts';
@@ -24,6 +27,9 @@ const HANDLERS: TextHandlers = {
     },
   },
 };
+
+/** Lets connections grow as old as is set. */
+const EXACT_AGE: Random = { bytes: (length) => new Uint8Array(length), below: (limit) => (limit - 1) / 2 };
 
 interface Fixture {
   readonly client: RawClient;
@@ -377,7 +383,12 @@ describe('limits of ServerConnection', () => {
         old.close();
         next.close();
       },
-      { clock, onLimit: (limit) => limits.push(limit), limits: { ...LIMITS, connectionAgeMsMax: 60_000 } },
+      {
+        clock,
+        random: EXACT_AGE,
+        onLimit: (limit) => limits.push(limit),
+        limits: { ...LIMITS, connectionAgeMsMax: 60_000 },
+      },
     );
   });
 
@@ -426,11 +437,68 @@ describe('limits of ServerConnection', () => {
       },
       {
         clock,
+        random: EXACT_AGE,
         onCallEnd: (_path, status) => ended.push(status),
         limits: { ...LIMITS, connectionAgeMsMax: 60_000, socketBytesMax: 64 * MIB },
       },
     );
   });
+
+  it('cuts a drained connection at last whose client goes on sending, however long it could have read', async (context) => {
+    const clock = new MovedClock();
+    const accepted: Socket[] = [];
+    const onAccepted = (message: unknown): number => accepted.push((message as { readonly socket: Socket }).socket);
+    subscribe('net.server.socket', onAccepted);
+    context.after(() => unsubscribe('net.server.socket', onAccepted));
+    await withServer(
+      ENGINE,
+      HANDLERS,
+      async ({ server }) => {
+        const client = await RawClient.connect(server.port, Buffer.alloc(0), true);
+        const socket = accepted.at(-1)!;
+        client.send(client.call(1, 'echo', 'a'));
+        await client.response(1);
+        clock.move(60_000); // its age
+        const { payload } = await client.frame(({ type }) => type === PING);
+        client.send(frame(PING, FLAG.ACK, 0, payload));
+        await client.ended();
+        let seconds = 0;
+        for (; !socket.destroyed && seconds < 400; seconds++) {
+          const { bytesRead } = socket;
+          client.send(frame(PING, 0, 0, Buffer.from('are you?')));
+          await until('the server has read it', () => socket.bytesRead > bytesRead);
+          clock.move(1_000);
+        }
+        assert.ok(seconds >= 299 && seconds <= 310, `cut after ${seconds} s`);
+      },
+      { clock, random: EXACT_AGE, limits: { ...LIMITS, connectionAgeMsMax: 60_000 } },
+    );
+  });
+
+  it('tells whoever compresses how that is understood', () =>
+    withRawClient(async ({ client }) => {
+      const compressed = (id: number, encoding: string, flag: number, message: Buffer): Buffer => {
+        const prefixed = Buffer.concat([Buffer.of(flag), uint32(message.length), message]);
+        const fields = requestFields('echo', [{ name: 'grpc-encoding', value: encoding }]);
+        return Buffer.concat([client.headers(id, fields), frame(DATA, END_STREAM, id, prefixed)]);
+      };
+      client.send(compressed(1, 'snappy', 1, Buffer.from('?')));
+      const unknown = (await client.response(1)).fields;
+      assert.equal(unknown.get('grpc-status'), '12');
+      assert.equal(unknown.get('grpc-accept-encoding'), 'identity,gzip,deflate');
+      for (const [id, flag, message] of [
+        [3, 1, gzipSync('a')],
+        [5, 0, Buffer.from('a')],
+      ] as const) {
+        client.send(compressed(id, 'gzip', flag, message));
+        const { fields, body } = await client.response(id);
+        assert.deepEqual(body, grpcMessage('a'));
+        assert.equal(fields.get('grpc-status'), '0');
+        assert.equal(fields.get('grpc-accept-encoding'), 'identity,gzip,deflate');
+      }
+      client.send(client.call(7, 'echo', 'a'));
+      assert.equal((await client.response(7)).fields.has('grpc-accept-encoding'), false);
+    }));
 
   it('gives the window of the connection back for data that ends its stream badly', () =>
     withRawClient(

@@ -34,6 +34,11 @@ const TABLE_BYTES = 4096;
 const DRAIN_PING_MS = 1_000;
 /** How long a peer may take to take note of the end, or be silent meanwhile when it has done nothing wrong. */
 const GOODBYE_MS = 1_000;
+/**
+ * How long a client that goes on sending is taken to read what the kernel still holds of its last answers. Nobody says how much that
+ * is: some MiB at the most, so that a client gets them that reads 40 KiB a second.
+ */
+const GOODBYE_MS_MAX = 300_000;
 /** A change of settings costs as much as so many other frames: it may concern each stream. */
 const SETTINGS_COST = 20;
 /** DATA of less than this that completes nothing is work without use. */
@@ -527,12 +532,13 @@ export class ServerConnection implements FrameListener, StreamConnection, Writer
     this.#host.setTimer(GOODBYE_MS, () => this.destroy());
   }
 
-  /** Cuts the connection when the client does not, which gives signs of life as long as it reads. */
-  #cutWhenSilent(): void {
+  /** Cuts the connection when the client does not, which gives signs of life as long as it reads, but not for ever. */
+  #cutWhenSilent(endMs = this.#host.nowMs() + GOODBYE_MS_MAX): void {
     const { bytesRead } = this.#stream as Socket;
     this.#host.setTimer(GOODBYE_MS, () => {
-      if (bytesRead === (this.#stream as Socket).bytesRead) this.destroy();
-      else this.#cutWhenSilent();
+      const isSilent = bytesRead === (this.#stream as Socket).bytesRead;
+      if (isSilent || this.#host.nowMs() >= endMs) this.destroy();
+      else this.#cutWhenSilent(endMs);
     });
   }
 

@@ -140,12 +140,16 @@ export abstract class ServerStream implements SendingStream {
     if (increment > 0) this.connection.writer.writeWindowUpdate(this.id, increment);
   }
 
+  /** What the response begins with. */
+  protected get responseHead(): readonly SentField[] {
+    return RESPONSE_HEAD;
+  }
+
   /** Sends a message behind all others, as far as the peer takes it. It must not change until it has been sent. */
   send(message: Uint8Array): void {
     if (this.#isLocalEnded) return;
     const { writer } = this.connection;
-    if (!this.#isHeadSent) writer.writeResponseHead(this.id);
-    this.#isHeadSent = true;
+    if (!this.#isHeadSent) this.#writeHead();
     if (this.queuedBytes === 0 && writer.writeMessage(this, message)) return;
     this.#queue ??= new SendQueue();
     const before = this.#queue.bytes;
@@ -157,7 +161,7 @@ export abstract class ServerStream implements SendingStream {
   /** Sends the only message of a call and the OK status behind it. */
   protected sendAnswer(message: Uint8Array): void {
     if (this.#isLocalEnded) return;
-    if (this.connection.writer.writeAnswer(this, message)) {
+    if (this.responseHead === RESPONSE_HEAD && this.connection.writer.writeAnswer(this, message)) {
       this.#isHeadSent = true;
       this.#endLocally();
       return;
@@ -221,11 +225,18 @@ export abstract class ServerStream implements SendingStream {
     this.#isRemoteEnded = true;
   }
 
+  #writeHead(): void {
+    const { writer } = this.connection;
+    this.#isHeadSent = true;
+    if (this.responseHead === RESPONSE_HEAD) writer.writeResponseHead(this.id);
+    else writer.writeHeaders(this.id, this.responseHead, false);
+  }
+
   #writeEnd(end: StreamEnd): void {
     const { writer } = this.connection;
     if (end === OK_TRAILERS && this.#isHeadSent) writer.writeOkTrailers(this.id);
     else if (end === 'text') writer.writeEnd(this.id);
-    else writer.writeHeaders(this.id, this.#isHeadSent ? end : [...RESPONSE_HEAD, ...end], true);
+    else writer.writeHeaders(this.id, this.#isHeadSent ? end : [...this.responseHead, ...end], true);
     this.#endLocally();
   }
 

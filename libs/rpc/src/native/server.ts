@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
-import type { Timer } from '@orbitmq/base';
+import { systemRandom, type Timer } from '@orbitmq/base';
 import { PortServer } from '../port-server.ts';
 import type { RpcServer, RpcServerOptions } from '../server.ts';
 import type { BoundMethod } from '../service.ts';
+import { ConnectionAges } from './connection-ages.ts';
 import { Deadlines } from './deadlines.ts';
 import type { HeaderListLimits } from './hpack/decoder.ts';
 import { Inflater } from './inflater.ts';
@@ -29,9 +30,8 @@ class NativeServer extends PortServer implements ConnectionHost, CallHost {
   readonly deadlines: Deadlines;
   readonly inflater: Inflater;
   readonly #methods = new Map<string, BoundMethod>();
-  /** The oldest first. */
   readonly #connections = new Set<ServerConnection>();
-  #ageTimer: Timer | undefined;
+  readonly #ages: ConnectionAges<ServerConnection>;
   /** Connections that have something to send at the end of this turn. */
   #unflushed: ServerConnection[] = [];
   readonly #flush = (): void => this.#flushAll();
@@ -43,6 +43,12 @@ class NativeServer extends PortServer implements ConnectionHost, CallHost {
     this.queueBudget = new QueueBudget(this.limits.queuedBytesTotalMax, () => this.onLimit('queuedBytes'));
     this.deadlines = new Deadlines(this.clock);
     this.inflater = new Inflater(this.messageBytesMax);
+    this.#ages = new ConnectionAges({
+      ageMsMax: this.limits.connectionAgeMsMax,
+      clock: this.clock,
+      random: options.random ?? systemRandom,
+      onOld: (connection) => this.#onOld(connection),
+    });
     for (const method of options.methods) {
       if (this.#methods.has(method.path)) throw new Error(`method ${method.path} is bound twice`);
       this.#methods.set(method.path, method);
@@ -79,17 +85,18 @@ class NativeServer extends PortServer implements ConnectionHost, CallHost {
 
   onConnectionClosed(connection: ServerConnection): void {
     this.#connections.delete(connection);
+    this.#ages.remove(connection);
   }
 
   protected override onConnection(stream: Duplex): void {
     const connection = new ServerConnection(stream, this);
     this.#connections.add(connection);
+    this.#ages.add(connection);
     connection.start();
-    if (this.#connections.size === 1) this.#awaitAge();
   }
 
   protected override drainConnections(): void {
-    this.#ageTimer?.cancel();
+    this.#ages.close();
     for (const connection of [...this.#connections]) connection.drain();
   }
 
@@ -97,23 +104,10 @@ class NativeServer extends PortServer implements ConnectionHost, CallHost {
     this.deadlines.close();
   }
 
-  /** One timer for all: connections are listed by age, so that the first one is due first. */
-  #awaitAge(): void {
-    const { connectionAgeMsMax } = this.limits;
-    if (connectionAgeMsMax === Number.POSITIVE_INFINITY) return;
-    this.#ageTimer?.cancel();
-    this.#ageTimer = undefined;
-    const nowMs = this.nowMs();
-    for (const connection of [...this.#connections]) {
-      const leftMs = connection.openedAtMs + connectionAgeMsMax - nowMs;
-      if (leftMs > 0) {
-        this.#ageTimer = this.clock.setTimer(leftMs, () => this.#awaitAge());
-        return;
-      }
-      this.#connections.delete(connection); // its end may take a while, as its calls are waited for
-      this.onLimit('connectionAge');
-      connection.drain();
-    }
+  /** Its end may take a while, as its calls are waited for. */
+  #onOld(connection: ServerConnection): void {
+    this.onLimit('connectionAge');
+    connection.drain();
   }
 
   #flushAll(): void {

@@ -6,11 +6,10 @@ import { SQL_CONTAINS_MAX, SQL_DEPTH_MAX, SQL_LENGTH_MAX, SQL_TERMS_MAX } from '
 import { compileSqlExpression } from './sql-expression.ts';
 
 const MIB = 1024 * 1024;
-/** What a refusal may take, milliseconds. */
+/** CPU that a refusal may take, milliseconds. */
 const REFUSAL_MS_MAX = 50;
 
-function isRefused(text: string): number {
-  const startMs = performance.now();
+function isRefused(text: string): void {
   assert.throws(
     () => compileSqlExpression(text),
     (error) => {
@@ -20,7 +19,18 @@ function isRefused(text: string): number {
       return true;
     },
   );
-  return performance.now() - startMs;
+}
+
+/** CPU that one run takes at its best: what else goes on on the machine counts little then. Milliseconds. */
+function cpuMsOf(run: () => unknown): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let count = 0; count < 10; count++) {
+    const before = process.threadCpuUsage();
+    run();
+    const { user, system } = process.threadCpuUsage(before);
+    least = Math.min(least, (user + system) / 1000);
+  }
+  return least;
 }
 
 const hugeExpressions: Readonly<Record<string, string>> = {
@@ -35,7 +45,8 @@ const hugeExpressions: Readonly<Record<string, string>> = {
 
 for (const [what, text] of Object.entries(hugeExpressions)) {
   test(`${what} of a megabyte is refused at once`, () => {
-    assert.ok(isRefused(text) <= REFUSAL_MS_MAX);
+    const cpuMs = cpuMsOf(() => isRefused(text));
+    assert.ok(cpuMs <= REFUSAL_MS_MAX, `${cpuMs} ms`);
   });
 }
 
@@ -53,20 +64,11 @@ const deepExpressions: Readonly<Record<string, (depth: number) => string>> = {
 for (const [what, make] of Object.entries(deepExpressions)) {
   test(`${what} are nested to a limit`, () => {
     compileSqlExpression(make(SQL_DEPTH_MAX / 2 - 1)).matches(() => '1');
-    for (const depth of [SQL_DEPTH_MAX + 1, 1000, 10_000]) assert.ok(isRefused(make(depth)) <= REFUSAL_MS_MAX);
+    for (const depth of [SQL_DEPTH_MAX + 1, 1000, 10_000]) {
+      const cpuMs = cpuMsOf(() => isRefused(make(depth)));
+      assert.ok(cpuMs <= REFUSAL_MS_MAX, `${cpuMs} ms`);
+    }
   });
-}
-
-/** CPU that one run takes at its best: what else goes on on the machine counts little then. Milliseconds. */
-function cpuMsOf(run: () => unknown): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (let count = 0; count < 10; count++) {
-    const before = process.threadCpuUsage();
-    run();
-    const { user, system } = process.threadCpuUsage(before);
-    least = Math.min(least, (user + system) / 1000);
-  }
-  return least;
 }
 
 test('as many terms as are allowed make a filter', () => {

@@ -15,7 +15,7 @@ interface Received {
   readonly bodies: readonly string[];
 }
 
-async function until(what: string, condition: () => boolean, deadlineMs = 5000): Promise<void> {
+async function until(what: string, condition: () => boolean, deadlineMs = 30_000): Promise<void> {
   const endMs = performance.now() + deadlineMs;
   while (!condition()) {
     if (performance.now() > endMs) assert.fail(`not within ${deadlineMs} ms: ${what}`);

@@ -18,7 +18,7 @@ const TOPIC = { resourceNamespace: '', name: 'orders' };
 const GROUP = { resourceNamespace: '', name: 'group' };
 const CLIENT: CallOptions = { metadata: [['x-mq-client-id', 'client-1']], timeoutMs: 5000 };
 
-async function until(what: string, condition: () => boolean, deadlineMs = 5000): Promise<void> {
+async function until(what: string, condition: () => boolean, deadlineMs = 30_000): Promise<void> {
   const endMs = performance.now() + deadlineMs;
   while (!condition()) {
     if (performance.now() > endMs) assert.fail(`not within ${deadlineMs} ms: ${what}`);

@@ -10,7 +10,7 @@ import {
 import { type BidiCall, RpcError } from '@orbitmq/rpc';
 import { TestBroker, TestRelay } from './test-broker.ts';
 
-async function until(what: string, condition: () => boolean, deadlineMs = 5000): Promise<void> {
+async function until(what: string, condition: () => boolean, deadlineMs = 30_000): Promise<void> {
   const endMs = performance.now() + deadlineMs;
   while (!condition()) {
     if (performance.now() > endMs) assert.fail(`not within ${deadlineMs} ms: ${what}`);

@@ -127,6 +127,7 @@ export function describePassingOn(engine: RpcEngine): void {
         const isRefusal = (error: unknown) =>
           error instanceof RpcError && error.status === 'RESOURCE_EXHAUSTED' && error.message === 'too much of it';
         await assert.rejects(text('refuse', ''), isRefusal);
+        await until('the call has ended there', () => ended.length === 1);
         assert.deepEqual(ended, ['refuse RESOURCE_EXHAUSTED']);
       });
     });

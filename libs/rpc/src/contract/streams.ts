@@ -35,6 +35,7 @@ export function describeStreams(engine: RpcEngine): void {
         assert.deepEqual(await read(3), ['0', '1', '2']);
         assert.deepEqual(await read(0), []);
         assert.equal((await read(5_000)).at(-1), '4999');
+        await until('all have ended', () => ended.length === 3);
         assert.deepEqual(ended, ['count OK', 'count OK', 'count OK']);
       });
     });

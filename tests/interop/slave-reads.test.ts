@@ -43,12 +43,14 @@ describe(`push consumers of the ${client.language} client`, { skip: client.missi
       const early = await collect('early');
       await send(0);
       await waitFor(early, COUNT);
+      await waitForSettled(master, 'early');
       await waitForInSync(master, 2);
       await waitForEqualState(master, [slave]);
       await master.kill();
       await waitForReplication(slave, 'acting', ({ role }) => role === Role.ROLE_ACTING);
       const late = await collect('late');
       await waitFor(late, COUNT);
+      await waitForSettled(slave, 'late');
       master.start();
       await master.waitReady();
       await waitForInSync(master, 2);
@@ -68,6 +70,16 @@ describe(`push consumers of the ${client.language} client`, { skip: client.missi
 async function waitFor({ messages }: Collector, count: number): Promise<void> {
   const has = (): boolean => new Set(messages.map(textOf)).size >= count;
   await waitUntil(`${count} messages`, PATIENCE_MS, async () => has() || undefined);
+}
+
+/** Waits until a group has acknowledged what its listener was given: what it says of that may come later. */
+async function waitForSettled(member: Member, group: string): Promise<void> {
+  await waitUntil(`all is settled by ${group}`, PATIENCE_MS, async () => {
+    const counts = await Promise.all(
+      ['lag', 'inflight'].map((name) => member.metric(`rocketmq_consumer_${name}_messages`, `consumer_group="${group}"`)),
+    );
+    return counts.every((count) => count === 0);
+  });
 }
 
 async function makeTopic({ adminPort }: Member, topic: string, groups: readonly string[]): Promise<void> {

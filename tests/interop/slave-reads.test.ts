@@ -76,7 +76,9 @@ async function waitFor({ messages }: Collector, count: number): Promise<void> {
 async function waitForSettled(member: Member, group: string): Promise<void> {
   await waitUntil(`all is settled by ${group}`, PATIENCE_MS, async () => {
     const counts = await Promise.all(
-      ['lag', 'inflight'].map((name) => member.metric(`rocketmq_consumer_${name}_messages`, `consumer_group="${group}"`)),
+      ['lag', 'inflight'].map((name) =>
+        member.metric(`rocketmq_consumer_${name}_messages`, `consumer_group="${group}"`),
+      ),
     );
     return counts.every((count) => count === 0);
   });

@@ -65,8 +65,12 @@ export async function waitForLeader(members: readonly Member[], epoch = 0n, pati
 
 /** Waits until the leader's state and that of all others was compared at one position, and is equal. */
 export async function waitForEqualState(leader: AskedMember, others: readonly AskedMember[]): Promise<void> {
-  const endOffset = (await replicationOf(leader))?.endOffset ?? 0n;
-  await replicationOf(leader, true);
+  const { endOffset } = await waitForReplication(leader, 'answering', () => true);
+  const endMs = performance.now() + 30_000;
+  while ((await replicationOf(leader, true)) === undefined) {
+    if (performance.now() > endMs) throw new Error(`${leader.name} can't be asked to compare\n${leader.logTail()}`);
+    await delay(25);
+  }
   for (const other of others) {
     await waitForReplication(
       other,

@@ -45,8 +45,9 @@ class Load {
       let reason = '';
       for (let attempt = 0; attempt < ATTEMPTS && !this.stored.has(body); attempt++) {
         const name = this.#writable[(this.#count + attempt) % this.#writable.length]!;
-        const { status } = await this.#brokers.get(name)!.sendRaw([message]);
+        // Counted as it is chosen: who has the new route chooses no other broker, whenever the answers come.
         this.sentTo.set(name, (this.sentTo.get(name) ?? 0) + 1);
+        const { status } = await this.#brokers.get(name)!.sendRaw([message]);
         if (status?.code === Code.OK) this.stored.add(body);
         else {
           reason = `${name}: ${status?.message}`;

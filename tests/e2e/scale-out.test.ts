@@ -61,7 +61,8 @@ describe('topics are declared, and spread to new brokers', () => {
       return shown.match(/broker-[abc] +true +true +3 /g)?.length === 3;
     });
     for (const broker of later) {
-      assert.equal(await broker.metric('orbitmq_node_topic_copy_pending'), 0);
+      const pending = (): Promise<number> => broker.metric('orbitmq_node_topic_copy_pending');
+      await waitUntil('the copy is stored as done', 10_000, async () => (await pending()) === 0);
       assert.match(await succeed('brokerStatus', '-b', broker.name), /topicCopy +: done/);
     }
     await succeed('deleteTopic', '-c', 'DefaultCluster', '-t', 'orders');

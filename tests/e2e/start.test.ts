@@ -78,17 +78,19 @@ describe('npm start', () => {
   after(() => rmSync(directory, { recursive: true, force: true }));
 
   it('runs a cluster, gives a line that works, starts what was killed again, stops on Ctrl-C, and finds its data again', async () => {
+    // One row for all, so that none meets another: brokers have the first and, for their slaves, the last 14 ports of it.
+    const row = await freeRow(114);
     const ports = {
-      '--namesrv-port': await freeRow(2),
-      '--client-port': await freeRow(2),
-      '--broker-port': (await freeRow(13)) + 2,
-      '--http-port': await freeRow(4),
+      '--broker-port': row + 2,
+      '--namesrv-port': row + 20,
+      '--client-port': row + 30,
+      '--http-port': row + 40,
     };
     const flags = [`--data=${directory}`, ...Object.entries(ports).map(([flag, port]) => `${flag}=${port}`)];
-    const first = new Start(flags);
-    await first.says('Ctrl-C stops it');
-    const line = /npx mqadmin sendMessage .*/.exec(first.output)?.[0];
-    assert.ok(line, first.output);
+    const cluster = new Start(flags);
+    await cluster.says('Ctrl-C stops it');
+    const line = /npx mqadmin sendMessage .*/.exec(cluster.output)?.[0];
+    assert.ok(line, cluster.output);
     const printed = execFileSync('sh', ['-c', line.replaceAll('npx ', 'node_modules/.bin/')], {
       cwd: ROOT,
       encoding: 'utf8',
@@ -104,10 +106,10 @@ describe('npm start', () => {
 
     const killed = /"pid":(\d+)/.exec(readFileSync(join(directory, 'logs/broker-a.log'), 'utf8'))![1];
     process.kill(Number(killed), 'SIGKILL');
-    await first.says('broker-a ended by SIGKILL; it is started again');
+    await cluster.says('broker-a ended by SIGKILL; it is started again');
     await untilReady(ports['--http-port'] + 2);
-    assert.equal(await first.stop(), 0, first.output);
-    assert.match(first.output, /Stopped; the data is kept/);
+    assert.equal(await cluster.stop(), 0, cluster.output);
+    assert.match(cluster.output, /Stopped; the data is kept/);
 
     const third = new Start(flags);
     await third.says('Ctrl-C stops it');

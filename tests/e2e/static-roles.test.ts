@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Code } from '@orbitmq/protocol/apache.rocketmq.v2';
 import { type Cluster, type Member, startCluster } from '../cluster.ts';
+import { waitUntil } from '../interop/child.ts';
 import { waitForEqualState, waitForInSync, waitForReplication } from '../replication-state.ts';
 import { MessagingClient } from './messaging-client.ts';
 
@@ -65,7 +66,7 @@ describe('a master of a static role that lost its power', () => {
     await slave.stop();
     master.start();
     await waitForReplication(master, 'waiting', ({ endOffset }) => endOffset > 0n);
-    assert.ok(master.logLines().some(({ msg }) => String(msg).includes('waits for a slave that may have more')));
+    await waitUntil('it says so', 10_000, () => master.log().includes('waits for a slave that may have more'));
     slave.start();
     await waitForInSync(master, 2);
     assert.deepEqual(

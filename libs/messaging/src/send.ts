@@ -88,8 +88,14 @@ export class Sending implements SendHost, SendTaker {
     for (const message of incoming.messages) checkType(topic, message);
     const { shard } = this.context;
     const send = new SendUnderWay(this, topic, incoming);
-    const appending = this.append(send);
-    if (appending !== undefined) return appending.then(() => shard.whenSettled(send));
+    try {
+      const appending = this.append(send);
+      if (appending !== undefined) {
+        return appending.catch((error: unknown) => stopAt(send, error)).then(() => shard.whenSettled(send));
+      }
+    } catch (error) {
+      stopAt(send, error);
+    }
     shard.whenSettled(send);
     return undefined;
   }
@@ -123,11 +129,10 @@ export class Sending implements SendHost, SendTaker {
   }
 
   /**
-   * Appends what a request has still to append. Stops at the first message that the log refuses, so that the order of a
-   * batch holds.
+   * Appends what a request has still to append. Stops at the first message that can't be, so that the order of a batch holds.
    * @param from first byte of the log at which the first of them may lie when it was sent before
    * @returns undefined when that is done
-   * @throws MqError when that is the first of all
+   * @throws MqError when the log refuses a message, or it can't be known whether it was sent before
    */
   private append(send: SendUnderWay, from = 0): Promise<void> | undefined {
     const { topic, messages, sent, nowMs } = send;
@@ -139,17 +144,11 @@ export class Sending implements SendHost, SendTaker {
       const earlier = shard.findSent(topic, message, repeatedFrom);
       if (earlier instanceof Promise) return this.appendLater(send, earlier);
       repeatedFrom = 0;
-      try {
-        sent.push(
-          earlier === undefined
-            ? this.appendOne(topic, message, this.request(send, message), nowMs)
-            : this.receiptOf(topic, message, earlier),
-        );
-      } catch (error) {
-        if (!(error instanceof MqError) || sent.length === 0) throw error;
-        send.refusal = error;
-        return undefined;
-      }
+      sent.push(
+        earlier === undefined
+          ? this.appendOne(topic, message, this.request(send, message), nowMs)
+          : this.receiptOf(topic, message, earlier),
+      );
     }
     return undefined;
   }
@@ -223,6 +222,15 @@ export class Sending implements SendHost, SendTaker {
     const { timer } = shard.sendTimed({ ...request, deliveryTimestampMs });
     return receipt(0, '', recallHandles.encode({ topicUid: topic.uid, ...timer, epoch: shard.epoch }), false);
   }
+}
+
+/**
+ * What is appended stays, and its answer waits for it: only the others are refused.
+ * @throws error when nothing is appended, or it is no operating error
+ */
+function stopAt(send: SendUnderWay, error: unknown): void {
+  if (!(error instanceof MqError) || send.sent.length === 0) throw error;
+  send.refusal = error;
 }
 
 function receipt(queueOffset: number, transactionId: string, recallHandle: string, isRepeated: boolean): Receipt {

@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '@orbitmq/base';
-import { Code } from '@orbitmq/protocol/apache.rocketmq.v2';
+import { Code, type SendMessageResponse } from '@orbitmq/protocol/apache.rocketmq.v2';
+import type { CommitLogOptions } from '@orbitmq/storage';
 import { SimClock, SimDisk } from '@orbitmq/testkit';
 import { NO_MESSAGING_EVENTS } from './events.ts';
-import { handleOf, message, TestBroker } from './test-broker.ts';
+import { handleOf, idsOf, message, TestBroker } from './test-broker.ts';
 
 /** A broker on a disk that can be made to fail or to be slow. */
-async function onDisk(flushDiskType: 'SYNC_FLUSH' | 'ASYNC_FLUSH'): Promise<{ broker: TestBroker; disk: SimDisk }> {
+async function onDisk(
+  flushDiskType: 'SYNC_FLUSH' | 'ASYNC_FLUSH',
+  changes: Partial<CommitLogOptions> = {},
+): Promise<{ broker: TestBroker; disk: SimDisk }> {
   const clock = new SimClock();
   const disk = new SimDisk({ clock, random: seededRandom(3), latencyMs: 0, syncLatencyMs: 0 });
-  const log = { flushDiskType, unsettledBytesMax: 1024 * 1024, recordBytesMax: 512 * 1024 };
+  const log = { flushDiskType, unsettledBytesMax: 1024 * 1024, recordBytesMax: 512 * 1024, ...changes };
   const broker = await TestBroker.start({}, NO_MESSAGING_EVENTS, { clock, vfs: disk, log });
   await broker.run(broker.makeTopic('orders'));
   return { broker, disk };
@@ -97,4 +101,41 @@ test('what the log can not take now is refused, and nothing of it is stored', as
     ['first', 'a', 'b'],
   );
   await broker.run(broker.stop());
+});
+
+test('a batch that comes to a message which the disk does not tell of says what is stored, and stores nothing behind it', async () => {
+  const { broker, disk } = await onDisk('ASYNC_FLUSH', { tailCacheBytes: 64 * 1024 });
+  const before = await broker.run(broker.send(message('before')));
+  // No more in memory.
+  const body = new Uint8Array(100 * 1024);
+  for (let index = 0; index < 20; index++) await broker.run(broker.send(message(`large-${index}`, { body })));
+  const mend = disk.inject({ operation: 'read', path: '/store', error: 'EIO', count: 10 });
+  const batch = () => broker.run(broker.send(...['a', 'b', 'before', 'c'].map((id) => message(id))));
+  const codesOf = ({ entries }: SendMessageResponse) =>
+    entries.map(({ messageId, status }) => [messageId, status?.code]);
+  const refused = Code.INTERNAL_SERVER_ERROR;
+  const alone = await broker.run(broker.send(message('before')));
+  assert.deepEqual([alone.status?.code, alone.entries], [refused, []]);
+  const partly = await batch();
+  assert.equal(partly.status?.code, Code.MULTIPLE_RESULTS, partly.status?.message);
+  assert.deepEqual(codesOf(partly), [
+    ['a', Code.OK],
+    ['b', Code.OK],
+    ['before', refused],
+    ['c', refused],
+  ]);
+  mend();
+  await broker.clock.advance(5_000);
+  const whole = await batch();
+  assert.equal(whole.status?.code, Code.OK, whole.status?.message);
+  const offsets = whole.entries.map(({ offset }) => offset);
+  assert.deepEqual(offsets.slice(0, 3), [
+    partly.entries[0]!.offset,
+    partly.entries[1]!.offset,
+    before.entries[0]!.offset,
+  ]);
+  const received = await broker.receive();
+  assert.equal(idsOf(received).length, 24);
+  assert.deepEqual(idsOf(received).slice(21), ['a', 'b', 'c']);
+  await broker.stop();
 });

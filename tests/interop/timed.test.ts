@@ -8,7 +8,8 @@ import { startTarget, type Target } from './target.ts';
 
 const LOGS = join(import.meta.dirname, '.work', 'logs');
 const NAMES: readonly ClientName[] = ['node', 'python', 'java', 'java-old', 'go', 'go-old', 'rust'];
-const DELAY_MS = 4_000;
+/** Much longer than any client takes for its first sends, also while others start. */
+const DELAY_MS = 10_000;
 const HOUR_MS = 3_600_000;
 const INVISIBLE_MS = 30_000;
 

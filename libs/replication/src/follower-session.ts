@@ -65,7 +65,8 @@ export class FollowerSession {
   #heartbeatIsDue = false;
   #closed = false;
 
-  constructor(options: FollowerSessionOptions, continuation: Continuation) {
+  /** @param caughtUpMs when it was last known to have everything, from an earlier stream */
+  constructor(options: FollowerSessionOptions, continuation: Continuation, caughtUpMs?: number) {
     const { hello, log, clock } = options;
     this.#options = options;
     this.member = hello.member;
@@ -78,7 +79,8 @@ export class FollowerSession {
     });
     this.#beginOffset = this.#sentOffset = continuation.cutOffset;
     const nowMs = clock.monotonicMs();
-    this.#heardMs = this.#caughtUpMs = this.#markMs = nowMs;
+    this.#heardMs = this.#markMs = nowMs;
+    this.#caughtUpMs = caughtUpMs ?? nowMs;
     this.#markOffset = log.endOffset;
     this.#send({
       welcome: {

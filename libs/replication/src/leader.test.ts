@@ -135,6 +135,11 @@ class Peer {
     this.say({ position: { storedOffset, appliedOffset: 0n, sequence } });
   }
 
+  end(): void {
+    this.isOpen = false;
+    this.#wake();
+  }
+
   get refusal() {
     return this.heard.find(({ refusal }) => refusal !== undefined)?.refusal;
   }
@@ -268,6 +273,33 @@ describe('leader', () => {
     assert.deepEqual(leader.inSync, [0, 1]);
     leader.close();
   });
+
+  for (const [what, ends] of [
+    ['before the last stream has ended', false],
+    ['again and again, with a pause between', true],
+  ] as const) {
+    it(`lets a member leave that comes back ${what} and stores nothing`, async () => {
+      const bench = new Bench();
+      const { leader, clock } = bench;
+      let peer = new Peer(leader);
+      peer.hello();
+      peer.stores(1000n);
+      await clock.advance(1);
+      assert.deepEqual(leader.inSync, [0, 1]);
+      bench.endOffset = 1200;
+      const { notCaughtUpMs, heartbeatIntervalMs } = REPLICATION_DEFAULTS;
+      for (let passedMs = 0; passedMs <= notCaughtUpMs + 2 * heartbeatIntervalMs; passedMs += 220) {
+        if (ends) peer.end();
+        await clock.advance(200);
+        peer = new Peer(leader);
+        peer.hello();
+        peer.stores(1000n);
+        await clock.advance(20);
+      }
+      assert.deepEqual([leader.inSync, bench.confirmedOffset], [[0], 1200]);
+      leader.close();
+    });
+  }
 
   it('counts nothing of a process that was replaced', async () => {
     const { leader, clock } = new Bench();

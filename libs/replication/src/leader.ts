@@ -51,6 +51,18 @@ export interface FollowerStanding {
   readonly version: string;
 }
 
+/** How far a member has come. */
+interface MemberStanding {
+  readonly storedOffset: number;
+  /** When it was last known to have everything. */
+  readonly caughtUpMs: number;
+}
+
+interface LostMember extends MemberStanding {
+  /** When its stream ended. */
+  readonly lostMs: number;
+}
+
 /** Wait until what was just confirmed is told when nothing else is said. */
 const TELL_CONFIRMED_MS = 5;
 /** Followers at a time. */
@@ -65,10 +77,8 @@ export class LeaderReplication {
   readonly #options: LeaderReplicationOptions;
   readonly #inSync: InSyncSet;
   readonly #sessions = new Map<number, FollowerSession>();
-  /** What members had stored when their stream ended. */
-  readonly #lastStored = new Map<number, number>();
-  /** When the streams of members ended that are not back. */
-  readonly #lostMs = new Map<number, number>();
+  /** Members whose stream has ended, and who are not back. */
+  readonly #lost = new Map<number, LostMember>();
   readonly #stops: (() => void)[] = [];
   readonly #waiters = new Set<() => void>();
   readonly #epochStart: number;
@@ -233,7 +243,9 @@ export class LeaderReplication {
     const continuation = continuationOf(spanOfLog(log), spanOf(hello));
     // It had all that was confirmed, and has not any more: whoever leads next must not count on it.
     if (continuation.cutOffset < log.confirmedOffset) this.#inSync.leave(hello.member);
+    const last = this.#inSync.requires(hello.member) ? this.#standingOf(hello.member) : undefined;
     this.#sessions.get(hello.member)?.close();
+    this.#lost.delete(hello.member);
     const session = new FollowerSession(
       {
         hello,
@@ -248,6 +260,7 @@ export class LeaderReplication {
         onPosition: () => this.#positionChanged(),
       },
       continuation,
+      last?.caughtUpMs,
     );
     this.#sessions.set(hello.member, session);
     logger.info({ member: hello.member, ...continuation, end: Number(hello.endOffset) }, 'a follower follows');
@@ -313,7 +326,7 @@ export class LeaderReplication {
     }
   }
 
-  #isTooFarBehind({ storedOffset, caughtUpMs }: FollowerSession): boolean {
+  #isTooFarBehind({ storedOffset, caughtUpMs }: MemberStanding): boolean {
     const { clock, settings, log } = this.#options;
     return storedOffset < log.endOffset && clock.monotonicMs() - caughtUpMs > settings.notCaughtUpMs;
   }
@@ -322,7 +335,7 @@ export class LeaderReplication {
     if (this.#closed) return;
     let limit = Number.POSITIVE_INFINITY;
     for (const member of this.#inSync.requiredOthers()) {
-      const stored = this.#sessions.get(member)?.storedOffset ?? this.#lastStored.get(member) ?? 0;
+      const stored = this.#sessions.get(member)?.storedOffset ?? this.#lost.get(member)?.storedOffset ?? 0;
       limit = Math.min(limit, stored);
     }
     this.#options.log.confirm(limit);
@@ -339,12 +352,20 @@ export class LeaderReplication {
     const { member } = session;
     session.close();
     if (this.#sessions.get(member) !== session) return;
+    const { storedOffset, caughtUpMs } = this.#standingOf(member)!;
     this.#sessions.delete(member);
     this.copies.lost();
     // Of others nothing is waited for.
     if (!this.#inSync.requires(member)) return;
-    this.#lastStored.set(member, session.storedOffset);
-    this.#lostMs.set(member, this.#options.clock.monotonicMs());
+    this.#lost.set(member, { storedOffset, caughtUpMs, lostMs: this.#options.clock.monotonicMs() });
+  }
+
+  /** How a member stands, or stood when its stream ended: a new stream alone is no progress. */
+  #standingOf(member: number): MemberStanding | undefined {
+    const { clock, log } = this.#options;
+    const session = this.#sessions.get(member);
+    if (session === undefined || session.storedOffset < log.endOffset) return session ?? this.#lost.get(member);
+    return { storedOffset: session.storedOffset, caughtUpMs: clock.monotonicMs() };
   }
 
   #schedule(): void {
@@ -375,12 +396,10 @@ export class LeaderReplication {
         }
       }
     }
-    for (const [member, lostMs] of this.#lostMs) {
-      if (this.#sessions.has(member)) this.#lostMs.delete(member);
-      else if (nowMs - lostMs >= settings.graceMs) {
-        this.#lostMs.delete(member);
-        this.#inSync.leave(member);
-      }
+    for (const [member, lost] of this.#lost) {
+      if (nowMs - lost.lostMs >= settings.graceMs || this.#isTooFarBehind(lost)) this.#inSync.leave(member);
+      // What it had counts until others know that it has left.
+      if (!this.#inSync.requires(member)) this.#lost.delete(member);
     }
   }
 
